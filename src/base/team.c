@@ -102,7 +102,7 @@ pts_status pts_team_create(pts_team **out, int threads, pts_error *err)
     team->workers = calloc((size_t)team->threads, sizeof *team->workers);
     if (!team->workers) {
         free(team);
-        return pts_fail_memory(err, (size_t)team->threads * sizeof *team->workers);
+        return pts_fail_memory(err, sizeof *team->workers);
     }
     pthread_mutex_init(&team->mutex, NULL);
     pthread_cond_init(&team->wake, NULL);

@@ -1,0 +1,181 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cli_dispatch(const char *program, const char *purpose, const cli_command *commands,
+                 size_t count, int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : NULL;
+    if (name && strcmp(name, "--version") == 0) {
+        printf("%s %s\n", program, PTS_VERSION_STRING);
+        return CLI_DONE;
+    }
+    for (size_t i = 0; name && i < count; i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    bool help = name && (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0);
+    FILE *out = help ? stdout : stderr;
+    if (name && !help)
+        fprintf(out, "%s: no command '%s'\n", program, name);
+    fprintf(out, "%s: %s\n\nusage: %s COMMAND [OPTION …]   (%s COMMAND -h for its own help)\n\n",
+            program, purpose, program, program);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
+    return help ? CLI_DONE : CLI_USAGE;
+}
+
+static void print_message(const cli_syntax *syntax, const char *format, va_list args)
+{
+    fprintf(stderr, "%s: ", syntax->command);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+int cli_fail(const cli_syntax *syntax, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print_message(syntax, format, args);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_wrong(const cli_syntax *syntax, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print_message(syntax, format, args);
+    va_end(args);
+    return CLI_USAGE;
+}
+
+bool cli_number(const char *text, double *value)
+{
+    char *end;
+    double number = strtod(text, &end);
+    if (end == text || *end || !isfinite(number))
+        return false;
+    *value = number;
+    return true;
+}
+
+bool cli_integer(const char *text, long *value)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (end == text || *end || errno)
+        return false;
+    *value = number;
+    return true;
+}
+
+static void print_help(const cli_syntax *syntax)
+{
+    printf("usage: %s %s\n\n", syntax->command, syntax->synopsis);
+    for (size_t i = 0; i < syntax->count; i++) {
+        const cli_option *o = &syntax->options[i];
+        char names[64], letter[5] = "";
+        if (o->letter)
+            snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        snprintf(names, sizeof names, "%s%s%s%s", letter, o->name, o->argument ? " " : "",
+                 o->argument ? o->argument : "");
+        printf("  %-28s %s\n", names, o->help);
+    }
+    printf("\nexample:\n  %s\n", syntax->example);
+}
+
+static const cli_option *find_option(const cli_syntax *syntax, const char *text)
+{
+    for (size_t i = 0; i < syntax->count; i++) {
+        const cli_option *o = &syntax->options[i];
+        if (strcmp(text, o->name) == 0 || (o->letter && text[1] == o->letter && !text[2]))
+            return o;
+    }
+    return NULL;
+}
+
+static bool looks_like_option(const char *text)
+{
+    double number;
+    return text[0] == '-' && text[1] && !cli_number(text, &number);
+}
+
+/* Stores the value at argv[*i]; moves *i over what was used. Returns -1 or an exit code. */
+static int store_value(const cli_syntax *syntax, const cli_option *o, int argc, char **argv, int *i)
+{
+    if (o->kind == CLI_FLAG) {
+        *(bool *)o->value = true;
+        return -1;
+    }
+    if (*i + 1 >= argc || (o->kind == CLI_LIST && looks_like_option(argv[*i + 1])))
+        return cli_wrong(syntax, "%s: expected %s, got nothing", o->name, o->argument);
+    const char *text = argv[++*i];
+    switch (o->kind) {
+    case CLI_TEXT:
+        *(const char **)o->value = text;
+        return -1;
+    case CLI_INTEGER:
+        if (!cli_integer(text, o->value))
+            return cli_wrong(syntax, "%s: expected a whole number, got '%s'", o->name, text);
+        return -1;
+    case CLI_NUMBER:
+        if (!cli_number(text, o->value))
+            return cli_wrong(syntax, "%s: expected a number, got '%s'", o->name, text);
+        return -1;
+    default:
+        break;
+    }
+    cli_list *list = o->value;
+    list->items[list->count++] = text;
+    while (*i + 1 < argc && !looks_like_option(argv[*i + 1]))
+        list->items[list->count++] = argv[++*i];
+    return -1;
+}
+
+int cli_parse(const cli_syntax *syntax, int argc, char **argv, cli_list *operands)
+{
+    bool options_end = false;
+    for (int i = 1; i < argc; i++) {
+        const char *text = argv[i];
+        if (options_end || !looks_like_option(text)) {
+            operands->items[operands->count++] = text;
+            continue;
+        }
+        if (strcmp(text, "--") == 0) {
+            options_end = true;
+            continue;
+        }
+        if (strcmp(text, "-h") == 0 || strcmp(text, "--help") == 0) {
+            print_help(syntax);
+            return CLI_DONE;
+        }
+        const cli_option *option = find_option(syntax, text);
+        if (!option)
+            return cli_wrong(syntax, "no option '%s' (%s -h lists them)", text, syntax->command);
+        int code = store_value(syntax, option, argc, argv, &i);
+        if (code >= 0)
+            return code;
+    }
+    return -1;
+}
+
+#ifdef PTS_HAVE_JSON
+void cli_print_json(json_t *value)
+{
+    json_dumpf(value, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17) | JSON_ENCODE_ANY);
+    putchar('\n');
+    json_decref(value);
+}
+
+json_t *cli_json_real(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+#endif

@@ -1,0 +1,77 @@
+/* The command line's common part: option tables, exit codes, messages.
+ *
+ * stdout carries the result only; messages and progress go to stderr. Exit codes are a contract:
+ * 0 done, 1 failed, 2 wrong usage, 3 answered "not reachable". */
+#ifndef PTS_CLI_CLI_H
+#define PTS_CLI_CLI_H
+
+#include "pts/base.h"
+
+#include <stdbool.h>
+
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_UNREACHABLE = 3 };
+
+typedef struct cli_command {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+} cli_command;
+
+/* Finds argv[1] among the commands and runs it; -h and --version are answered here. */
+int cli_dispatch(const char *program, const char *purpose, const cli_command *commands,
+                 size_t count, int argc, char **argv);
+
+typedef enum cli_kind {
+    CLI_FLAG,    /* bool *: set true */
+    CLI_TEXT,    /* const char **: the next argument */
+    CLI_INTEGER, /* long *: the next argument, whole */
+    CLI_NUMBER,  /* double *: the next argument, finite */
+    CLI_LIST     /* cli_list *: every argument up to the next option; may be repeated */
+} cli_kind;
+
+/* Points into argv, whose strings outlive the command. `items` must have room for argc. */
+typedef struct cli_list {
+    const char **items;
+    size_t count;
+} cli_list;
+
+typedef struct cli_option {
+    const char *name; /* "--target" */
+    char letter;      /* 'o' for -o, or 0 */
+    cli_kind kind;
+    void *value;
+    const char *argument; /* "Y": how -h names the value; NULL for a flag */
+    const char *help;
+} cli_option;
+
+typedef struct cli_syntax {
+    const char *command;  /* "ptsinfer predict" */
+    const char *synopsis; /* "--target Y IMAGE IMAGE IMAGE IMAGE" */
+    const char *example;  /* a line that works as it stands */
+    const cli_option *options;
+    size_t count;
+} cli_syntax;
+
+/* Reads options anywhere among the arguments; the rest goes to `operands` (room for argc), "--"
+ * ends the options and a lone "-" is an operand. Returns -1 to go on, else the exit code: -h
+ * prints the help to stdout (0), a mistake prints one line to stderr (2). */
+int cli_parse(const cli_syntax *syntax, int argc, char **argv, cli_list *operands);
+
+/* "ptsinfer predict: …" to stderr; they return the exit code. */
+int cli_fail(const cli_syntax *syntax, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+int cli_wrong(const cli_syntax *syntax, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A number that is all of `text` and finite. */
+bool cli_number(const char *text, double *value);
+bool cli_integer(const char *text, long *value);
+
+#ifdef PTS_HAVE_JSON
+#include <jansson.h>
+/* Prints to stdout with 17 significant digits and a newline, and releases the value. */
+void cli_print_json(json_t *value);
+/* A real; null where it is not finite. */
+json_t *cli_json_real(double value);
+#endif
+
+#endif

@@ -1,0 +1,13 @@
+/* ptsinfer: from photographs to an answer. */
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+static const cli_command commands[] = {
+    {NULL, NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    return cli_dispatch("ptsinfer", "how many labelled images a segmentation task needs", commands,
+                        sizeof commands / sizeof *commands - 1, argc, argv);
+}
