@@ -1,0 +1,57 @@
+/* pts/encoder.h: a frozen image encoder, from a .ptsw file to embeddings.
+ *
+ *   pts_encoder *encoder;
+ *   if (pts_encoder_open(&encoder, "weights/inception_v3.ptsw", team, &err) != PTS_OK) …
+ *   float *image;        // [299][299][3], as the preset of the file has it: pts/image.h
+ *   float embedding[2048];
+ *   pts_encoder_embed(encoder, image, 1, embedding, &err);
+ *   pts_encoder_close(encoder);
+ *
+ * Architectures: inception_v3 (Szegedy et al. 2016, "Rethinking the Inception Architecture for
+ * Computer Vision"; layer list and padding as in keras.applications and torchvision, which differ
+ * only in the average pool at the borders: the file names which).
+ *
+ * An encoder keeps the file mapped and owns one arena, planned at open for one image at a time
+ * and a team of threads; it grows once when larger maps are asked for. It is for one thread at a
+ * time; the team is borrowed and must outlive it. */
+#ifndef PTS_ENCODER_H
+#define PTS_ENCODER_H
+
+#include "pts/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pts_encoder pts_encoder;
+
+pts_status pts_encoder_open(pts_encoder **out, const char *path, pts_team *team, pts_error *err);
+void pts_encoder_close(pts_encoder *encoder);
+
+const char *pts_encoder_arch(const pts_encoder *encoder);   /* "inception_v3" */
+const char *pts_encoder_preset(const pts_encoder *encoder); /* "keras": what the weights expect */
+/* The weights' identity: 64 hexadecimal digits (SHA-256 of the file they were converted from). */
+const char *pts_encoder_id(const pts_encoder *encoder);
+size_t pts_encoder_dim(const pts_encoder *encoder);        /* 2048 */
+size_t pts_encoder_input_size(const pts_encoder *encoder); /* 299: side of the square input */
+size_t pts_encoder_arena_bytes(const pts_encoder *encoder);
+
+/* images [count][size][size][3], as the preset leaves them → out [count][dim]. The result of an
+ * image does not depend on the others of its batch. */
+pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t count, float *out,
+                             pts_error *err);
+
+/* One image [height][width][3] of any size ≥ 75 through the network, fully convolutionally;
+ * `visit` sees each named tap (for inception_v3: "Conv2d_1a_3x3" … "Mixed_7c", torchvision's
+ * names, and "embedding") right after it was computed: map [height][width][channels], valid only
+ * during the call. The run stops after `last` (NULL: runs to the end). */
+typedef void (*pts_tap_visitor)(void *user, const char *name, const float *map, size_t height,
+                                size_t width, size_t channels);
+pts_status pts_encoder_taps(pts_encoder *encoder, const float *image, size_t height, size_t width,
+                            const char *last, pts_tap_visitor visit, void *user, pts_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,58 @@
+/* Layers by hand, in forward/backward pairs. Maps are [height][width][channels]; backward
+ * functions ACCUMULATE into parameter gradients (dw, db) and WRITE input gradients (dx).
+ * Single-threaded: the caller runs items of a batch on a team. */
+#ifndef PTS_SRC_LEARN_LAYERS_H
+#define PTS_SRC_LEARN_LAYERS_H
+
+#include <stddef.h>
+
+/* Convolution, stride 1, zero padding that keeps the size; kernel 1 or 3. */
+typedef struct pts_conv2d {
+    size_t height, width, in_channels, out_channels, kernel, dilation;
+} pts_conv2d;
+
+/* Floats of workspace that forward and backward of this shape need. */
+size_t pts_conv2d_workspace(const pts_conv2d *shape);
+/* y[h][w][out] = sum x[h+i][w+j][in] · weight[i][j][in][out] + bias[out] */
+void pts_conv2d_forward(const pts_conv2d *shape, const float *x, const float *weight,
+                        const float *bias, float *y, float *workspace);
+/* dx may be NULL (first layer). */
+void pts_conv2d_backward(const pts_conv2d *shape, const float *x, const float *weight,
+                         const float *dy, float *dx, float *dweight, float *dbias,
+                         float *workspace);
+
+/* In place; backward masks dy by the activation's output y. */
+void pts_relu_forward(float *y, size_t count);
+void pts_relu_backward(const float *y, float *dy, size_t count);
+
+/* Bilinear ×2 with half-pixel centres (torch's align_corners=False): x[h][w][c] → y[2h][2w][c];
+ * backward writes dx. */
+void pts_upsample2_forward(const float *x, size_t height, size_t width, size_t channels, float *y);
+void pts_upsample2_backward(const float *dy, size_t height, size_t width, size_t channels,
+                            float *dx);
+
+/* Fully connected on rows: y[n][out] = x[n][in] · weight[in][out] + bias[out]. */
+void pts_linear_forward(const float *x, const float *weight, const float *bias, size_t rows,
+                        size_t in, size_t out, float *y);
+void pts_linear_backward(const float *x, const float *weight, const float *dy, size_t rows,
+                         size_t in, size_t out, float *dx, float *dweight, float *dbias);
+
+/* Adam (Kingma & Ba 2015) with decoupled weight decay (AdamW, Loshchilov & Hutter 2019; 0: Adam),
+ * as torch.optim has it. m and v [count] start at zero; step counts from 1. */
+typedef struct pts_adam {
+    float rate, beta1, beta2, epsilon, weight_decay;
+} pts_adam;
+void pts_adam_step(const pts_adam *adam, size_t step, size_t count, float *weight,
+                   const float *gradient, float *m, float *v);
+
+/* Reproducible random numbers (splitmix64): uniform in [0,1), standard normal, [0, bound). */
+typedef struct pts_rng {
+    unsigned long long state;
+} pts_rng;
+double pts_rng_uniform(pts_rng *rng);
+double pts_rng_normal(pts_rng *rng);
+size_t pts_rng_below(pts_rng *rng, size_t bound);
+/* He initialisation (fan_in) for layers before a ReLU. */
+void pts_he_init(pts_rng *rng, float *weight, size_t count, size_t fan_in);
+
+#endif
