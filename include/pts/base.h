@@ -58,8 +58,9 @@ typedef struct pts_error {
  * made the call. A return other than 0 stops the work: the call returns PTS_ERR_CANCELLED. */
 typedef int (*pts_progress)(void *user, const char *stage, size_t done, size_t total);
 
-/* A fixed team of threads. While a team runs, BLAS itself is held to one thread: the team is the
- * only source of parallelism, as two pools on the same cores fight (OpenBLAS issue 731). */
+/* A fixed team of threads. Creating one holds OpenBLAS itself to one thread for the rest of the
+ * process: the team is the only source of parallelism, as two pools on the same cores fight
+ * (OpenBLAS issue 731). */
 typedef struct pts_team pts_team;
 
 /* Threads 1 … 256, or 0: as many as this process may run on (its affinity mask). */

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+#include <cblas.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -95,6 +96,7 @@ pts_status pts_team_create(pts_team **out, int threads, pts_error *err)
     if (threads < 0 || threads > MAX_THREADS)
         return pts_fail(err, PTS_ERR_ARGUMENT, "threads: expected 0 … %d, got %d", MAX_THREADS,
                         threads);
+    openblas_set_num_threads(1);
     pts_team *team = calloc(1, sizeof *team);
     if (!team)
         return pts_fail_memory(err, sizeof *team);
