@@ -1,0 +1,213 @@
+/* pts/data.h: labelled data sets, their splits, the schedule of training sizes and the store of
+ * measured results.
+ *
+ *   pts_dataset *set;
+ *   pts_split *split;
+ *   size_t *sizes, count;
+ *   PTS_TRY(pts_dataset_open(&set, "coins", err));
+ *   PTS_TRY(pts_dataset_split(&split, set, 0, NULL, err));
+ *   PTS_TRY(pts_schedule_parse(&sizes, &count, "study", split->n_train, err));
+ *   for (size_t k = 0; k < count; k++)
+ *       ... train on split->train[0 … sizes[k]), measure on split->test ...
+ *   PTS_TRY(pts_store_add(store, &result, err));
+ *   free(sizes);
+ *   pts_split_destroy(split);
+ *   pts_dataset_close(set);
+ *
+ * Messages name the file and, in a label file, the line: "d/labels/7.txt: line 3: expected …".
+ */
+#ifndef PTS_DATA_H
+#define PTS_DATA_H
+
+#include "pts/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Data sets in the YOLO layout (builds with libyaml: PTS_HAVE_YAML) ----
+ *
+ * DIR/data.yaml gives the classes: `names`, a list or a map from 0 … classes − 1, and optionally
+ * `nc`, which must then agree. Other keys are ignored, the paths of train, val and test too: what
+ * lies on disk counts, since exports carry paths of the machine they were made on.
+ *
+ * Pictures (.jpg .jpeg .png .bmp, any case) lie in `images` folders and labels in `labels` folders
+ * beside them: DIR/images, DIR/SPLIT/images and DIR/images/SPLIT, SPLIT one of train, valid, val,
+ * test. All that exist are pooled. The order is that of the bytes of the path without its
+ * extension, whatever the locale. Pictures are neither opened nor decoded.
+ *
+ * The label file of PATH/images/X.jpg is PATH/labels/X.txt; none means a picture without objects.
+ * A line is `class x1 y1 x2 y2 …`: one polygon of at least three points, in [0, 1] of the width
+ * and height. Coordinates up to PTS_DATASET_OVERSHOOT outside are taken and set to the border
+ * (exports in float32 write 1.0000001); anything further outside is refused. Blank lines are
+ * skipped.
+ *
+ * Errors, which pts_dataset_open refuses: malformed data.yaml or label lines, no pictures, no
+ * labels at all. Warnings, which it accepts and pts_dataset_inspect reports: a class that no
+ * picture shows, a label file without its picture, two pictures with one label file. Exports have
+ * these often, and they hurt only where such a class is asked for.
+ *
+ * Limits: 2^20 pictures, 2^16 classes, 2^24 instances, 2^27 points, 64 MiB a label file, 1 MiB
+ * data.yaml, 255 bytes a class name. */
+typedef struct pts_dataset pts_dataset; /* immutable once open: threads may share it */
+
+#define PTS_DATASET_OVERSHOOT 1e-5
+
+typedef struct pts_instance {
+    int class_id;
+    size_t points;
+    const float *xy; /* [points][2], normalised: x to the right, y down, from the top left */
+} pts_instance;
+
+/* Reads everything; the first error is the message (PTS_ERR_FORMAT, _IO or _LIMIT). */
+pts_status pts_dataset_open(pts_dataset **out, const char *dir, pts_error *err);
+void pts_dataset_close(pts_dataset *set);
+
+/* The same, but each problem goes to `report` as one line and reading goes on without the
+ * offending label line. `is_error` says what pts_dataset_open would refuse. Where nothing useful
+ * can be read (no data.yaml, no pictures, a limit) it fails like pts_dataset_open. */
+typedef void (*pts_dataset_report)(void *user, int is_error, const char *message);
+pts_status pts_dataset_inspect(pts_dataset **out, const char *dir, pts_dataset_report report,
+                               void *user, pts_error *err);
+
+/* Strings and arrays belong to the data set and live until it is closed. */
+const char *pts_dataset_dir(const pts_dataset *set);
+const char *pts_dataset_name(const pts_dataset *set); /* the folder's last component */
+int pts_dataset_classes(const pts_dataset *set);
+const char *pts_dataset_class_name(const pts_dataset *set, int class_id); /* NULL out of range */
+size_t pts_dataset_images(const pts_dataset *set);
+const char *pts_dataset_image_path(const pts_dataset *set, size_t image); /* under dir */
+const pts_instance *pts_dataset_instances(const pts_dataset *set, size_t image, size_t *count);
+
+/* The pictures that show a class, rising, *count of them, and how many instances they hold. */
+const size_t *pts_dataset_showing(const pts_dataset *set, int class_id, size_t *count);
+size_t pts_dataset_class_instances(const pts_dataset *set, int class_id);
+
+/* A class by its name or, where no class is called so, by its number in decimal. */
+pts_status pts_dataset_find_class(const pts_dataset *set, const char *text, int *class_id,
+                                  pts_error *err);
+
+/* ---- Splits ----
+ *
+ * A pool of pictures is shuffled, `keep` of it is taken (rounded, at least one), and of those n
+ * test = round(test·n) and val = round(val·n) go to the two small parts, halves up, at least one
+ * where the share is above zero; the rest, at least one, is for training. Order in the shuffled
+ * pool: train, test, val. So the first k of `train` are the training set of size k, and the sets
+ * of rising sizes are nested.
+ *
+ * The shuffle is Fisher–Yates from the end (for i = n − 1 … 1 swap i with j ≤ i) on splitmix64
+ * (Steele, Lea, Flood 2014) started at `seed`; j is a draw modulo i + 1, draws in the incomplete
+ * last cycle of 2^64 are drawn again. It depends on nothing else, so a seed names a split. */
+typedef struct pts_split_options {
+    uint64_t seed;
+    double train, test, val; /* shares in [0, 1], train > 0, sum 1 */
+    double keep;             /* in (0, 1] */
+} pts_split_options;
+
+#define PTS_SPLIT_DEFAULTS                                                                         \
+    {                                                                                              \
+        43, 0.8, 0.1, 0.1, 1.0                                                                     \
+    } /* the study's */
+
+typedef struct pts_split {
+    size_t n_train, n_test, n_val;
+    const size_t *train, *test, *val; /* [n_…]: elements of the pool */
+} pts_split;
+
+/* options NULL: the defaults. PTS_ERR_SHAPE where the kept pool is smaller than the number of
+ * parts with a share, PTS_ERR_ARGUMENT for shares that are none. */
+pts_status pts_split_make(pts_split **out, const size_t *pool /* [count] */, size_t count,
+                          const pts_split_options *options, pts_error *err);
+void pts_split_destroy(pts_split *split);
+
+/* The split of the pictures that show a class (builds with libyaml); the message names the class.
+ * PTS_ERR_SHAPE where no picture, or too few, show it. */
+pts_status pts_dataset_split(pts_split **out, const pts_dataset *set, int class_id,
+                             const pts_split_options *options, pts_error *err);
+
+/* ---- The schedule of training sizes ----
+ *
+ * Rising sizes up to n ≥ 1 training pictures, in *out (release with free()), *count of them.
+ *   "study"          from 2; step 2 below 10, 3 below 30, 5 below 100, 10 below 200, 50 below 300,
+ *                    100 below 500, 500 from there; n itself is always the last
+ *   "geometric[:K]"  K (8) sizes 2·(n/2)^(i/(K−1)), rounded, each at least one above the one
+ *                    before; only n − 1 where K is more than that
+ *   "2,4,8,all"      these, strictly rising; those above n are left out, `all` is n
+ * n = 1 gives 1 alone. PTS_ERR_ARGUMENT for other texts, or where a list leaves nothing. */
+pts_status pts_schedule_parse(size_t **out, size_t *count, const char *text, size_t n,
+                              pts_error *err);
+pts_status pts_schedule_study(size_t **out, size_t *count, size_t n, pts_error *err);
+
+/* ---- The store of results (builds with sqlite3: PTS_HAVE_STORE) ----
+ *
+ * One SQLite file, one table, one row a measurement. Each pts_store_add is a transaction of its
+ * own, synchronous with the disk: after PTS_OK a killed process or a power cut loses nothing. The
+ * journal is SQLite's rollback journal, so between writes the store is one file that can be
+ * copied. Several processes may use one store: they wait for each other up to 30 seconds. */
+typedef struct pts_store pts_store; /* for one thread at a time */
+
+typedef enum pts_store_mode {
+    PTS_STORE_READ, /* the file must be there */
+    PTS_STORE_WRITE /* made where there is none */
+} pts_store_mode;
+
+/* What names a measurement. Strings are UTF-8 and never NULL. */
+typedef struct pts_store_key {
+    const char *dataset;
+    int class_id;
+    const char *class_name;
+    size_t n; /* training pictures */
+    uint64_t seed;
+    const char *trainer;  /* "builtin", or the command */
+    const char *settings; /* whatever else decides the result, in the trainer's own words */
+} pts_store_key;
+
+typedef struct pts_store_row {
+    pts_store_key key;
+    double map, map50, map75; /* in [0, 1] */
+    double seconds;           /* ≥ 0: training and measuring */
+    uint64_t peak_bytes;      /* of memory; 0: not measured */
+    int64_t created;          /* seconds since 1970; set by pts_store_add */
+} pts_store_row;
+
+/* PTS_ERR_FORMAT for a file that is no store or a damaged one, PTS_ERR_UNSUPPORTED for one of a
+ * later version. */
+pts_status pts_store_open(pts_store **out, const char *path, pts_store_mode mode, pts_error *err);
+void pts_store_close(pts_store *store);
+
+/* *has = 1 where a row with this key is there, else 0. */
+pts_status pts_store_has(pts_store *store, const pts_store_key *key, int *has, pts_error *err);
+
+/* A row with the same key is replaced: the newest measurement stands. */
+pts_status pts_store_add(pts_store *store, const pts_store_row *row, pts_error *err);
+
+/* Calls visit for each row, ordered by dataset, class_id, class_name, trainer, settings, seed, n
+ * (strings by bytes). The row's strings live for the call. A return other than 0 stops it:
+ * PTS_ERR_CANCELLED. visit must not use the store. */
+pts_status pts_store_each(pts_store *store, int (*visit)(void *user, const pts_store_row *row),
+                          void *user, pts_error *err);
+
+/* Which rows an export takes; NULL takes all values. */
+typedef struct pts_store_filter {
+    const char *dataset, *trainer, *settings;
+} pts_store_filter;
+
+/* Writes the curves to `path`, whole or not at all, ordered by dataset, class_id, class_name, n;
+ * results of several seeds at one size are averaged. PTS_ERR_ARGUMENT where the rows taken come
+ * from more than one pair of trainer and settings, as their mean would mean nothing;
+ * PTS_ERR_SHAPE where no row is taken; filter NULL takes all.
+ *   NAME.csv   header `dataset,class,n,map,map50,map75`, class by its name, %.9g, fields with a
+ *              comma, quote or line end are quoted as RFC 4180 says
+ *   NAME.json  (builds with jansson) the study's processed_result.json: a list, one object a
+ *              class: {"class_num": 0, "result_dict": {"0": [map, map50, map75], …},
+ *              "cls_tl_dict": [2, 4, …], "dataset": "coins", "class": "Five"}; the last two keys
+ *              are ours, the study kept one file a data set
+ * *rows (may be NULL): the points written. */
+pts_status pts_store_export(pts_store *store, const char *path, const pts_store_filter *filter,
+                            size_t *rows, pts_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
