@@ -1,22 +1,27 @@
 /* Layers by hand, in forward/backward pairs. Maps are [height][width][channels]; backward
  * functions ACCUMULATE into parameter gradients (dw, db) and WRITE input gradients (dx).
- * Single-threaded: the caller runs items of a batch on a team. */
+ * Single-threaded: the caller runs items of a batch on a team, each with a workspace of its own,
+ * while BLAS is held to one thread (pts_team_create sees to it). Sizes are products that the
+ * caller has checked; each dimension fits an int. Nothing here allocates or fails.
+ *
+ * The pairs follow llm.c (Karpathy 2024); convolution as im2col and GEMM is Chellapilla et al.
+ * 2006, "High Performance Convolutional Neural Networks for Document Processing". */
 #ifndef PTS_SRC_LEARN_LAYERS_H
 #define PTS_SRC_LEARN_LAYERS_H
 
 #include <stddef.h>
 
-/* Convolution, stride 1, zero padding that keeps the size; kernel 1 or 3. */
+/* Convolution, stride 1, zero padding that keeps the size; kernel 1 or 3, dilation ≥ 1. */
 typedef struct pts_conv2d {
     size_t height, width, in_channels, out_channels, kernel, dilation;
 } pts_conv2d;
 
-/* Floats of workspace that forward and backward of this shape need. */
+/* Floats of workspace that forward and backward of this shape need; 0 for kernel 1. */
 size_t pts_conv2d_workspace(const pts_conv2d *shape);
 /* y[h][w][out] = sum x[h+i][w+j][in] · weight[i][j][in][out] + bias[out] */
 void pts_conv2d_forward(const pts_conv2d *shape, const float *x, const float *weight,
                         const float *bias, float *y, float *workspace);
-/* dx may be NULL (first layer). */
+/* x is forward's input. dx may be NULL (first layer). */
 void pts_conv2d_backward(const pts_conv2d *shape, const float *x, const float *weight,
                          const float *dy, float *dx, float *dweight, float *dbias,
                          float *workspace);
@@ -31,7 +36,7 @@ void pts_upsample2_forward(const float *x, size_t height, size_t width, size_t c
 void pts_upsample2_backward(const float *dy, size_t height, size_t width, size_t channels,
                             float *dx);
 
-/* Fully connected on rows: y[n][out] = x[n][in] · weight[in][out] + bias[out]. */
+/* Fully connected on rows: y[n][out] = x[n][in] · weight[in][out] + bias[out]; dx may be NULL. */
 void pts_linear_forward(const float *x, const float *weight, const float *bias, size_t rows,
                         size_t in, size_t out, float *y);
 void pts_linear_backward(const float *x, const float *weight, const float *dy, size_t rows,
