@@ -31,23 +31,23 @@ extern "C" {
  * `nc`, which must then agree. Other keys are ignored, the paths of train, val and test too: what
  * lies on disk counts, since exports carry paths of the machine they were made on.
  *
- * Pictures (.jpg .jpeg .png .bmp, any case) lie in `images` folders and labels in `labels` folders
+ * Images (.jpg .jpeg .png .bmp, any case) lie in `images` folders and labels in `labels` folders
  * beside them: DIR/images, DIR/SPLIT/images and DIR/images/SPLIT, SPLIT one of train, valid, val,
  * test. All that exist are pooled. The order is that of the bytes of the path without its
- * extension, whatever the locale. Pictures are neither opened nor decoded.
+ * extension, whatever the locale. Images are neither opened nor decoded.
  *
- * The label file of PATH/images/X.jpg is PATH/labels/X.txt; none means a picture without objects.
+ * The label file of PATH/images/X.jpg is PATH/labels/X.txt; none means an image without objects.
  * A line is `class x1 y1 x2 y2 …`: one polygon of at least three points, in [0, 1] of the width
  * and height. Coordinates up to PTS_DATASET_OVERSHOOT outside are taken and set to the border
  * (exports in float32 write 1.0000001); anything further outside is refused. Blank lines are
  * skipped.
  *
- * Errors, which pts_dataset_open refuses: malformed data.yaml or label lines, no pictures, no
+ * Errors, which pts_dataset_open refuses: malformed data.yaml or label lines, no images, no
  * labels at all. Warnings, which it accepts and pts_dataset_inspect reports: a class that no
- * picture shows, a label file without its picture, two pictures with one label file. Exports have
+ * image shows, a label file without its image, two images with one label file. Exports have
  * these often, and they hurt only where such a class is asked for.
  *
- * Limits: 2^20 pictures, 2^16 classes, 2^24 instances, 2^27 points, 64 MiB a label file, 1 MiB
+ * Limits: 2^20 images, 2^16 classes, 2^24 instances, 2^27 points, 64 MiB a label file, 1 MiB
  * data.yaml, 255 bytes a class name. */
 typedef struct pts_dataset pts_dataset; /* immutable once open: threads may share it */
 
@@ -65,7 +65,7 @@ void pts_dataset_close(pts_dataset *set);
 
 /* The same, but each problem goes to `report` as one line and reading goes on without the
  * offending label line. `is_error` says what pts_dataset_open would refuse. Where nothing useful
- * can be read (no data.yaml, no pictures, a limit) it fails like pts_dataset_open. */
+ * can be read (no data.yaml, no images, a limit) it fails like pts_dataset_open. */
 typedef void (*pts_dataset_report)(void *user, int is_error, const char *message);
 pts_status pts_dataset_inspect(pts_dataset **out, const char *dir, pts_dataset_report report,
                                void *user, pts_error *err);
@@ -79,7 +79,7 @@ size_t pts_dataset_images(const pts_dataset *set);
 const char *pts_dataset_image_path(const pts_dataset *set, size_t image); /* under dir */
 const pts_instance *pts_dataset_instances(const pts_dataset *set, size_t image, size_t *count);
 
-/* The pictures that show a class, rising, *count of them, and how many instances they hold. */
+/* The images that show a class, rising, *count of them, and how many instances they hold. */
 const size_t *pts_dataset_showing(const pts_dataset *set, int class_id, size_t *count);
 size_t pts_dataset_class_instances(const pts_dataset *set, int class_id);
 
@@ -89,9 +89,10 @@ pts_status pts_dataset_find_class(const pts_dataset *set, const char *text, int 
 
 /* ---- Splits ----
  *
- * A pool of pictures is shuffled, `keep` of it is taken (rounded, at least one), and of those n
+ * A pool of images is shuffled, `keep` of it is taken (rounded, at least one), and of those n
  * test = round(test·n) and val = round(val·n) go to the two small parts, halves up, at least one
- * where the share is above zero; the rest, at least one, is for training. Order in the shuffled
+ * where the share is above zero; the rest, at least one (else the larger of the small parts gives
+ * way), is for training. Order in the shuffled
  * pool: train, test, val. So the first k of `train` are the training set of size k, and the sets
  * of rising sizes are nested.
  *
@@ -120,14 +121,14 @@ pts_status pts_split_make(pts_split **out, const size_t *pool /* [count] */, siz
                           const pts_split_options *options, pts_error *err);
 void pts_split_destroy(pts_split *split);
 
-/* The split of the pictures that show a class (builds with libyaml); the message names the class.
- * PTS_ERR_SHAPE where no picture, or too few, show it. */
+/* The split of the images that show a class (builds with libyaml); the message names the class.
+ * PTS_ERR_SHAPE where no image, or too few, show it. */
 pts_status pts_dataset_split(pts_split **out, const pts_dataset *set, int class_id,
                              const pts_split_options *options, pts_error *err);
 
 /* ---- The schedule of training sizes ----
  *
- * Rising sizes up to n ≥ 1 training pictures, in *out (release with free()), *count of them.
+ * Rising sizes up to n training images (1 … 2^30), in *out (release with free()), *count of them.
  *   "study"          from 2; step 2 below 10, 3 below 30, 5 below 100, 10 below 200, 50 below 300,
  *                    100 below 500, 500 from there; n itself is always the last
  *   "geometric[:K]"  K (8) sizes 2·(n/2)^(i/(K−1)), rounded, each at least one above the one
@@ -156,8 +157,8 @@ typedef struct pts_store_key {
     const char *dataset;
     int class_id;
     const char *class_name;
-    size_t n; /* training pictures */
-    uint64_t seed;
+    size_t n;             /* training images */
+    uint64_t seed;        /* below 2^63 */
     const char *trainer;  /* "builtin", or the command */
     const char *settings; /* whatever else decides the result, in the trainer's own words */
 } pts_store_key;

@@ -5,5 +5,7 @@
 /* ptsinfer */
 
 /* ptstrain */
+int cmd_data(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 
 #endif

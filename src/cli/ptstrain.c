@@ -3,6 +3,12 @@
 #include "cli/commands.h"
 
 static const cli_command commands[] = {
+#ifdef PTS_HAVE_YAML
+    {"data", "what a labelled data set holds, and what is wrong with it", cmd_data},
+#endif
+#ifdef PTS_HAVE_STORE
+    {"export", "the store's curves as csv or JSON", cmd_export},
+#endif
     {NULL, NULL, NULL},
 };
 

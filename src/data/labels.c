@@ -1,0 +1,155 @@
+/* Label files: one polygon a line. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_INSTANCES ((size_t)1 << 24)
+#define MAX_FLOATS ((size_t)1 << 28) /* two a point */
+#define MAX_TOKEN 63                 /* longer than any number that a program writes */
+
+typedef struct label_line {
+    dataset_reading *reading;
+    const char *path, *at, *end;
+    size_t number; /* from 1 */
+} label_line;
+
+typedef struct token {
+    char text[MAX_TOKEN + 1]; /* cut to fit; not printable bytes are '?', so it can be shown */
+    int whole;                /* neither cut nor altered */
+} token;
+
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static int next_token(label_line *line, token *out)
+{
+    while (line->at < line->end && is_space(*line->at))
+        line->at++;
+    size_t size = 0;
+    out->whole = 1;
+    for (; line->at < line->end && !is_space(*line->at); line->at++) {
+        int printable = *line->at > ' ' && *line->at <= '~';
+        out->whole &= printable && size < MAX_TOKEN;
+        if (size < MAX_TOKEN)
+            out->text[size++] = printable ? *line->at : '?';
+    }
+    out->text[size] = '\0';
+    return size > 0;
+}
+
+/* strtod would also take "nan", "inf" and hexadecimal. */
+static int token_number(const token *t, double *value)
+{
+    if (!t->whole || t->text[strspn(t->text, "0123456789+-.eE")])
+        return 0;
+    char *end;
+    *value = strtod(t->text, &end);
+    return end != t->text && !*end;
+}
+
+static int token_class(const token *t, int classes, int *class_id)
+{
+    if (!t->whole || strlen(t->text) > 9 || t->text[strspn(t->text, "0123456789")])
+        return 0;
+    *class_id = atoi(t->text);
+    return *class_id < classes;
+}
+
+static pts_status append_coordinate(pts_dataset *set, double value, pts_error *err)
+{
+    if (set->n_xy >= MAX_FLOATS)
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu polygon points", set->dir,
+                        MAX_FLOATS / 2);
+    PTS_TRY(pts_grow(&set->xy, &set->xy_room, set->n_xy + 1, sizeof *set->xy, err));
+    set->xy[set->n_xy++] = value < 0 ? 0.0f : value > 1 ? 1.0f : (float)value;
+    return PTS_OK;
+}
+
+static pts_status append_instance(pts_dataset *set, int class_id, size_t points, pts_error *err)
+{
+    if (set->n_instances >= MAX_INSTANCES)
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu instances", set->dir,
+                        MAX_INSTANCES);
+    PTS_TRY(pts_grow(&set->instances, &set->instances_room, set->n_instances + 1,
+                     sizeof *set->instances, err));
+    set->instances[set->n_instances++] = (pts_instance){class_id, points, NULL};
+    return PTS_OK;
+}
+
+/* The numbers after the class; *good = 0 where one was refused (and reported). */
+static pts_status parse_coordinates(label_line *line, size_t *count, int *good)
+{
+    token t;
+    double value;
+    *good = 0;
+    for (*count = 0; next_token(line, &t); ++*count) {
+        if (!token_number(&t, &value))
+            return dataset_problem(line->reading, 1,
+                                   "%s: line %zu: coordinate %zu: expected a number, got '%s'",
+                                   line->path, line->number, *count + 1, t.text);
+        if (!(value >= -PTS_DATASET_OVERSHOOT && value <= 1 + PTS_DATASET_OVERSHOOT))
+            return dataset_problem(line->reading, 1,
+                                   "%s: line %zu: coordinate %zu: expected 0 to 1, got %s",
+                                   line->path, line->number, *count + 1, t.text);
+        PTS_TRY(append_coordinate(line->reading->set, value, line->reading->err));
+    }
+    *good = 1;
+    return PTS_OK;
+}
+
+static pts_status parse_polygon(label_line *line, int class_id)
+{
+    size_t count;
+    int good;
+    PTS_TRY(parse_coordinates(line, &count, &good));
+    if (!good)
+        return PTS_OK;
+    if (count % 2)
+        return dataset_problem(line->reading, 1,
+                               "%s: line %zu: expected an even number of coordinates, got %zu",
+                               line->path, line->number, count);
+    if (count < 6)
+        return dataset_problem(line->reading, 1,
+                               "%s: line %zu: expected a polygon of at least 3 points, got %zu%s",
+                               line->path, line->number, count / 2, count == 4 ? " (a box?)" : "");
+    return append_instance(line->reading->set, class_id, count / 2, line->reading->err);
+}
+
+static pts_status parse_line(label_line *line)
+{
+    pts_dataset *set = line->reading->set;
+    token t;
+    int class_id;
+    if (!next_token(line, &t))
+        return PTS_OK;
+    if (!token_class(&t, set->classes, &class_id))
+        return dataset_problem(line->reading, 1,
+                               "%s: line %zu: expected a class from 0 to %d, got '%s'", line->path,
+                               line->number, set->classes - 1, t.text);
+    size_t instances = set->n_instances, floats = set->n_xy;
+    PTS_TRY(parse_polygon(line, class_id));
+    if (set->n_instances == instances)
+        set->n_xy = floats; /* a refused line leaves no points behind */
+    return PTS_OK;
+}
+
+pts_status dataset_parse_labels(dataset_reading *reading, const char *path, const char *text,
+                                size_t size)
+{
+    const char *end = text + size;
+    for (size_t number = 1; text < end; number++) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        if (!stop)
+            stop = end;
+        label_line line = {reading, path, text, stop, number};
+        PTS_TRY(parse_line(&line));
+        text = stop + (stop < end);
+    }
+    return PTS_OK;
+}
