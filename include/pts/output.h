@@ -1,0 +1,35 @@
+/* pts/output.h: files that appear whole or not at all.
+ *
+ *   pts_output out;
+ *   PTS_TRY(pts_output_open(&out, "result.csv", &err));
+ *   fprintf(out.file, "…");
+ *   PTS_TRY(pts_output_commit(&out, &err));        // or pts_output_discard(&out)
+ *
+ * Output goes to a temporary file in the folder of `path`; pts_output_commit flushes it to disk
+ * and renames it, pts_output_discard removes it. So nobody ever sees half a file, and a failed
+ * run leaves the old one. After commit, even one that failed, nothing is left to discard. */
+#ifndef PTS_OUTPUT_H
+#define PTS_OUTPUT_H
+
+#include "pts/base.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pts_output {
+    FILE *file;
+    char *path, *temporary;
+} pts_output;
+
+pts_status pts_output_open(pts_output *out, const char *path, pts_error *err);
+pts_status pts_output_commit(pts_output *out, pts_error *err);
+void pts_output_discard(pts_output *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
