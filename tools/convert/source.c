@@ -1,0 +1,276 @@
+/* Where a model's bytes come from. Only files below the given path are read (and the package.json
+ * of the package that it lies in): names in a manifest that lead elsewhere are refused. */
+#define _GNU_SOURCE
+#include "convert.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+pts_status convert_fail(pts_error *err, pts_status status, const char *format, ...)
+{
+    if (err) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(err->message, sizeof err->message, format, args);
+        va_end(args);
+    }
+    return status;
+}
+
+static pts_status read_stream(FILE *file, const char *path, size_t limit, char **data, size_t *size,
+                              pts_error *err)
+{
+    struct stat info;
+    if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode))
+        return convert_fail(err, PTS_ERR_IO, "%s: expected a regular file", path);
+    if ((uintmax_t)info.st_size > limit)
+        return convert_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu bytes, got %jd", path,
+                            limit, (intmax_t)info.st_size);
+    size_t bytes = (size_t)info.st_size;
+    char *text = malloc(bytes + 1);
+    if (!text)
+        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory: %zu bytes wanted", path,
+                            bytes);
+    size_t got = fread(text, 1, bytes, file);
+    if (got != bytes) {
+        free(text);
+        return convert_fail(err, PTS_ERR_IO, "%s: expected %zu bytes, read %zu", path, bytes, got);
+    }
+    text[bytes] = '\0';
+    *data = text;
+    *size = bytes;
+    return PTS_OK;
+}
+
+pts_status convert_read(const char *path, size_t limit, char **data, size_t *size, pts_error *err)
+{
+    *data = NULL;
+    *size = 0;
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return convert_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
+    pts_status status = read_stream(file, path, limit, data, size, err);
+    fclose(file);
+    return status;
+}
+
+/* A malloc'd "folder/name" when that is a file, else NULL. */
+static char *file_in(const char *folder, const char *name)
+{
+    char *path;
+    struct stat info;
+    if (asprintf(&path, "%s/%s", folder, name) < 0)
+        return NULL;
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode))
+        return path;
+    free(path);
+    return NULL;
+}
+
+/* Name, version and licence of the npm package whose root is `folder`/`up`, if it is one. */
+static void read_package(source *src, const char *folder, const char *up)
+{
+    char *text, *path, *root;
+    size_t size;
+    if (src->origin || asprintf(&root, "%s%s", folder, up) < 0)
+        return;
+    path = file_in(root, "package.json");
+    free(root);
+    if (!path)
+        return;
+    pts_status status = convert_read(path, CONVERT_MODEL_MAX, &text, &size, NULL);
+    free(path);
+    if (status != PTS_OK)
+        return;
+    json_t *package = json_loadb(text, size, 0, NULL);
+    const char *name = json_string_value(json_object_get(package, "name"));
+    const char *version = json_string_value(json_object_get(package, "version"));
+    const char *licence = json_string_value(json_object_get(package, "license"));
+    if (name && version && asprintf(&src->origin, "npm package %s %s", name, version) < 0)
+        src->origin = NULL;
+    if (licence)
+        src->licence = strdup(licence);
+    json_decref(package);
+    free(text);
+}
+
+static pts_status take(source *out, const char *folder, char *model, bool packed, pts_error *err)
+{
+    out->model = model;
+    out->folder = strdup(folder);
+    out->packed = packed;
+    pts_sha256_init(&out->hash);
+    if (!out->folder)
+        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", folder);
+    read_package(out, folder, "");
+    read_package(out, folder, "/../../..");
+    return PTS_OK;
+}
+
+static pts_status find_in_folder(source *out, const char *folder, pts_error *err)
+{
+    char *nested, *model = file_in(folder, "model.json");
+    if (model)
+        return take(out, folder, model, false, err);
+    model = file_in(folder, "model.min.js");
+    if (model)
+        return take(out, folder, model, true, err);
+    if (asprintf(&nested, "%s/dist/models/inception_v3", folder) < 0)
+        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", folder);
+    model = file_in(nested, "model.min.js");
+    pts_status status =
+        model ? take(out, nested, model, true, err)
+              : convert_fail(err, PTS_ERR_UNSUPPORTED,
+                             "%s: expected a TensorFlow.js model (model.json or model.min.js) or "
+                             "the nsfwjs package (dist/models/inception_v3/model.min.js)",
+                             folder);
+    free(nested);
+    return status;
+}
+
+static pts_status find_file(source *out, const char *path, pts_error *err)
+{
+    size_t length = strlen(path);
+    bool json = length > 5 && strcmp(path + length - 5, ".json") == 0;
+    bool packed = length > 3 && strcmp(path + length - 3, ".js") == 0;
+    if (!json && !packed)
+        return convert_fail(err, PTS_ERR_UNSUPPORTED,
+                            "%s: expected a TensorFlow.js model: a folder, model.json or "
+                            "model.min.js",
+                            path);
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + (slash == path)) : strdup(".");
+    char *model = strdup(path);
+    if (!folder || !model) {
+        free(folder);
+        free(model);
+        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", path);
+    }
+    pts_status status = take(out, folder, model, packed, err);
+    free(folder);
+    return status;
+}
+
+pts_status source_find(source *out, const char *path, pts_error *err)
+{
+    struct stat info;
+    *out = (source){0};
+    if (stat(path, &info) != 0)
+        return convert_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
+    pts_status status =
+        S_ISDIR(info.st_mode) ? find_in_folder(out, path, err) : find_file(out, path, err);
+    if (status != PTS_OK)
+        source_free(out);
+    return status;
+}
+
+void source_free(source *src)
+{
+    free(src->model);
+    free(src->folder);
+    free(src->origin);
+    free(src->licence);
+    *src = (source){0};
+}
+
+/* The text after exports= of a script, as JSON, in place of *text. */
+static pts_status unpack_model(const char *path, char **text, size_t *size, pts_error *err)
+{
+    pts_error inner;
+    char *json;
+    size_t json_size, used;
+    const char *literal = js_find_exports(*text, *size);
+    if (!literal || *literal != '{')
+        return convert_fail(err, PTS_ERR_FORMAT, "%s: expected 'exports = { … }', got none", path);
+    size_t from = (size_t)(literal - *text);
+    pts_status status = js_to_json(literal, *size - from, &json, &json_size, &used, &inner);
+    if (status != PTS_OK)
+        return convert_fail(err, status, "%s: object literal at byte %zu: %s", path, from,
+                            inner.message);
+    free(*text);
+    *text = json;
+    *size = json_size;
+    return PTS_OK;
+}
+
+pts_status source_model(source *src, json_t **out, pts_error *err)
+{
+    char *text;
+    size_t size;
+    *out = NULL;
+    CONVERT_TRY(convert_read(src->model, CONVERT_MODEL_MAX, &text, &size, err));
+    pts_sha256_update(&src->hash, text, size);
+    pts_status status = src->packed ? unpack_model(src->model, &text, &size, err) : PTS_OK;
+    if (status == PTS_OK) {
+        json_error_t problem;
+        *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
+        if (!*out)
+            status = convert_fail(err, PTS_ERR_FORMAT, "%s: line %d, column %d: %s", src->model,
+                                  problem.line, problem.column, problem.text);
+    }
+    free(text);
+    return status;
+}
+
+/* A shard's name comes from the file: it must stay below the model's folder. */
+static bool name_is_safe(const char *name)
+{
+    if (!name[0] || name[0] == '/' || strchr(name, '\\') || strlen(name) > 1024)
+        return false;
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
+            return false;
+    }
+    return true;
+}
+
+/* exports="…" of a script, decoded, in place of *data. */
+static pts_status unpack_shard(const char *path, char *data, size_t *size, pts_error *err)
+{
+    const char *literal = js_find_exports(data, *size);
+    if (!literal || (*literal != '"' && *literal != '\''))
+        return convert_fail(err, PTS_ERR_FORMAT, "%s: expected 'exports = \"base64\"', got none",
+                            path);
+    size_t from = (size_t)(literal - data) + 1;
+    const char *end = memchr(data + from, *literal, *size - from);
+    if (!end)
+        return convert_fail(err, PTS_ERR_FORMAT,
+                            "%s: the string at byte %zu has no end (file cut?)", path, from - 1);
+    size_t length = (size_t)(end - data) - from, decoded = length;
+    memmove(data, data + from, length);
+    if (!base64_decode(data, &decoded))
+        return convert_fail(err, PTS_ERR_FORMAT,
+                            "%s: base64 of %zu characters: bad character, length or end at %zu",
+                            path, length, decoded);
+    *size = decoded;
+    return PTS_OK;
+}
+
+pts_status source_shard(source *src, const char *name, char **data, size_t *size, pts_error *err)
+{
+    char *path;
+    *data = NULL;
+    if (!name_is_safe(name))
+        return convert_fail(err, PTS_ERR_FORMAT,
+                            "%s: weightsManifest: paths: expected a file beside the model, got "
+                            "'%.80s'",
+                            src->model, name);
+    if (asprintf(&path, "%s/%s%s", src->folder, name, src->packed ? ".min.js" : "") < 0)
+        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", src->folder);
+    pts_status status = convert_read(path, CONVERT_SHARD_MAX, data, size, err);
+    if (status == PTS_OK) {
+        pts_sha256_update(&src->hash, *data, *size);
+        if (src->packed)
+            status = unpack_shard(path, *data, size, err);
+    }
+    if (status != PTS_OK) {
+        free(*data);
+        *data = NULL;
+    }
+    free(path);
+    return status;
+}
