@@ -3,8 +3,10 @@
 #define PTS_CLI_COMMANDS_H
 
 /* ptsinfer */
+int cmd_info(int argc, char **argv);
 
 /* ptstrain */
+int cmd_collect(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 

@@ -5,7 +5,6 @@
  * operating system or this program knows. The order matters: file size, magic and sizes before the
  * checksum (which needs the size only, and turns damage into one clear message), the checksum
  * before the tables, each string and each entry before the next. */
-#define _GNU_SOURCE
 #include "base/error.h"
 #include "base/memory.h"
 #include "weights/ptsw.h"
@@ -34,13 +33,6 @@ struct pts_weights {
     const pts_tensor **by_name; /* sorted, for find */
 };
 
-/* Reads the pages now: one system call instead of a fault for each 64 KB. */
-#ifdef MAP_POPULATE
-#define MAP_FLAGS (MAP_PRIVATE | MAP_POPULATE)
-#else
-#define MAP_FLAGS MAP_PRIVATE
-#endif
-
 static pts_status map_descriptor(pts_weights *w, int fd, pts_error *err)
 {
     struct stat info;
@@ -54,7 +46,7 @@ static pts_status map_descriptor(pts_weights *w, int fd, pts_error *err)
     if ((uintmax_t)info.st_size > SIZE_MAX / 2)
         return pts_fail(err, PTS_ERR_LIMIT, "%s: %jd bytes are more than this machine can map",
                         w->path, (intmax_t)info.st_size);
-    void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_FLAGS, fd, 0);
+    void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED)
         return pts_fail(err, PTS_ERR_IO, "%s: cannot map: %s", w->path, strerror(errno));
     w->map = map;

@@ -178,18 +178,27 @@ static pts_status write_file(const char *path, const head *top, const pts_tensor
     return pts_output_commit(&out, err);
 }
 
-pts_status pts_weights_write(const char *path, const pts_meta *meta, size_t meta_count,
-                             const pts_tensor *tensors, size_t tensor_count, pts_error *err)
+static pts_status lay_out(head *top, const pts_meta *meta, size_t meta_count,
+                          const pts_tensor *tensors, size_t tensor_count, pts_error *err)
 {
     size_t meta_bytes = 0;
-    head top = {0};
     if (tensor_count > PTS_TENSOR_COUNT_MAX)
         return pts_fail(err, PTS_ERR_LIMIT, "expected at most %d tensors, got %zu",
                         PTS_TENSOR_COUNT_MAX, tensor_count);
     PTS_TRY(check_meta(meta, meta_count, &meta_bytes, err));
-    pts_status status = build_head(&top, meta, meta_count, meta_bytes, tensors, tensor_count, err);
+    return build_head(top, meta, meta_count, meta_bytes, tensors, tensor_count, err);
+}
+
+pts_status pts_weights_write(const char *path, const pts_meta *meta, size_t meta_count,
+                             const pts_tensor *tensors, size_t tensor_count, pts_error *err)
+{
+    pts_error inner;
+    head top = {0};
+    pts_status status = lay_out(&top, meta, meta_count, tensors, tensor_count, &inner);
     if (status == PTS_OK)
         status = write_file(path, &top, tensors, tensor_count, err);
+    else
+        pts_fail(err, status, "%s: %s", path, inner.message);
     free(top.bytes);
     return status;
 }
