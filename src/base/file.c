@@ -63,7 +63,8 @@ pts_status pts_output_open(pts_output *out, const char *path, pts_error *err)
         out->file = fdopen(fd, "wb");
     }
     if (!out->file) {
-        pts_status status = pts_fail(err, PTS_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
+        pts_status status =
+            pts_fail(err, PTS_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
         if (fd >= 0)
             close(fd);
         pts_output_discard(out);

@@ -3,6 +3,9 @@
 #include "cli/commands.h"
 
 static const cli_command commands[] = {
+#if defined PTS_HAVE_YAML && defined PTS_HAVE_STORE
+    {"collect", "measure learning curves of a data set", cmd_collect},
+#endif
 #ifdef PTS_HAVE_YAML
     {"data", "what a labelled data set holds, and what is wrong with it", cmd_data},
 #endif

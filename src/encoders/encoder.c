@@ -23,7 +23,7 @@ static pts_status plan(pts_encoder *encoder, size_t height, size_t width, pts_er
     net->err = err;
     memset(net->main, 0, sizeof net->main);
     memset(net->scratch, 0, sizeof net->scratch);
-    inception_v3_forward(net, (pts_map){NULL, height, width, 3, 3}, NULL);
+    inception_v3_forward(net, (pts_feature_map){NULL, height, width, 3, 3}, NULL);
     net->planning = false;
     encoder->height = encoder->width = 0;
     PTS_TRY(net->status);
@@ -61,8 +61,8 @@ static pts_status open_checked(pts_encoder *encoder, const char *path, pts_error
     PTS_TRY(pts_weights_open(&encoder->weights, path, err));
     PTS_TRY(meta(encoder->weights, "arch", &arch, err));
     if (strcmp(arch, "inception_v3") != 0)
-        return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: expected an encoder (inception_v3), got '%s'",
-                        path, arch);
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: expected an encoder (inception_v3), got '%s'", path, arch);
     PTS_TRY(meta(encoder->weights, "preset", &ignored, err));
     PTS_TRY(meta(encoder->weights, "source_sha256", &ignored, err));
     PTS_TRY(read_pooling(encoder, err));
@@ -140,7 +140,8 @@ static pts_status run(pts_encoder *encoder, const float *image, size_t height, s
     net->status = PTS_OK;
     net->err = err;
     /* Kernels write to outputs only; the map type is shared, hence the cast. */
-    inception_v3_forward(net, (pts_map){(float *)(uintptr_t)image, height, width, 3, 3}, embedding);
+    inception_v3_forward(net, (pts_feature_map){(float *)(uintptr_t)image, height, width, 3, 3},
+                         embedding);
     return net->status;
 }
 

@@ -18,27 +18,29 @@ static size_t half(size_t side)
     return pts_window_side(side, 3, 2, 0);
 }
 
-static pts_map stem_conv(network *net, const char *name, pts_map x, pts_window k, size_t channels)
+static pts_feature_map stem_conv(network *net, const char *name, pts_feature_map x, pts_window k,
+                                 size_t channels)
 {
-    pts_map y = network_output(net, pts_window_side(x.height, k.height, k.stride, k.pad_y),
-                               pts_window_side(x.width, k.width, k.stride, k.pad_x), channels);
+    pts_feature_map y =
+        network_output(net, pts_window_side(x.height, k.height, k.stride, k.pad_y),
+                       pts_window_side(x.width, k.width, k.stride, k.pad_x), channels);
     network_conv(net, name, NULL, x, k, y);
     network_tap(net, name, y);
     return y;
 }
 
-static pts_map stem_pool(network *net, const char *name, pts_map x)
+static pts_feature_map stem_pool(network *net, const char *name, pts_feature_map x)
 {
-    pts_map y = network_output(net, half(x.height), half(x.width), x.channels);
+    pts_feature_map y = network_output(net, half(x.height), half(x.width), x.channels);
     network_max_pool(net, x, K3_HALF, y);
     network_tap(net, name, y);
     return y;
 }
 
 /* Mixed_5b … 5d: 35×35; 64 + 64 + 96 + pool. */
-static pts_map inception_a(network *net, const char *name, pts_map x, size_t pool)
+static pts_feature_map inception_a(network *net, const char *name, pts_feature_map x, size_t pool)
 {
-    pts_map y = network_output(net, x.height, x.width, 64 + 64 + 96 + pool), t;
+    pts_feature_map y = network_output(net, x.height, x.width, 64 + 64 + 96 + pool), t;
     network_conv(net, name, "branch1x1", x, K1, network_slice(y, 0, 64));
 
     t = network_conv_scratch(net, name, "branch5x5_1", x, K1, 48, 0);
@@ -55,9 +57,10 @@ static pts_map inception_a(network *net, const char *name, pts_map x, size_t poo
 }
 
 /* Mixed_6a: 35×35 → 17×17; 384 + 96 + the input. */
-static pts_map reduction_a(network *net, const char *name, pts_map x)
+static pts_feature_map reduction_a(network *net, const char *name, pts_feature_map x)
 {
-    pts_map y = network_output(net, half(x.height), half(x.width), 384 + 96 + x.channels), t;
+    pts_feature_map y = network_output(net, half(x.height), half(x.width), 384 + 96 + x.channels),
+                    t;
     network_conv(net, name, "branch3x3", x, K3_HALF, network_slice(y, 0, 384));
 
     t = network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 64, 0);
@@ -70,9 +73,9 @@ static pts_map reduction_a(network *net, const char *name, pts_map x)
 }
 
 /* Mixed_6b … 6e: 17×17; four times 192, with 7×7 factored into 1×7 and 7×1 of `c` channels. */
-static pts_map inception_b(network *net, const char *name, pts_map x, size_t c)
+static pts_feature_map inception_b(network *net, const char *name, pts_feature_map x, size_t c)
 {
-    pts_map y = network_output(net, x.height, x.width, 4 * 192), t;
+    pts_feature_map y = network_output(net, x.height, x.width, 4 * 192), t;
     network_conv(net, name, "branch1x1", x, K1, network_slice(y, 0, 192));
 
     t = network_conv_scratch(net, name, "branch7x7_1", x, K1, c, 0);
@@ -92,9 +95,10 @@ static pts_map inception_b(network *net, const char *name, pts_map x, size_t c)
 }
 
 /* Mixed_7a: 17×17 → 8×8; 320 + 192 + the input. */
-static pts_map reduction_b(network *net, const char *name, pts_map x)
+static pts_feature_map reduction_b(network *net, const char *name, pts_feature_map x)
 {
-    pts_map y = network_output(net, half(x.height), half(x.width), 320 + 192 + x.channels), t;
+    pts_feature_map y = network_output(net, half(x.height), half(x.width), 320 + 192 + x.channels),
+                    t;
     t = network_conv_scratch(net, name, "branch3x3_1", x, K1, 192, 0);
     network_conv(net, name, "branch3x3_2", t, K3_HALF, network_slice(y, 0, 320));
 
@@ -109,9 +113,9 @@ static pts_map reduction_b(network *net, const char *name, pts_map x)
 }
 
 /* Mixed_7b, 7c: 8×8; 320 + (384 + 384) + (384 + 384) + 192. */
-static pts_map inception_c(network *net, const char *name, pts_map x)
+static pts_feature_map inception_c(network *net, const char *name, pts_feature_map x)
 {
-    pts_map y = network_output(net, x.height, x.width, INCEPTION_V3_DIM), t;
+    pts_feature_map y = network_output(net, x.height, x.width, INCEPTION_V3_DIM), t;
     network_conv(net, name, "branch1x1", x, K1, network_slice(y, 0, 320));
 
     t = network_conv_scratch(net, name, "branch3x3_1", x, K1, 384, 0);
@@ -129,10 +133,10 @@ static pts_map inception_c(network *net, const char *name, pts_map x)
     return y;
 }
 
-void inception_v3_forward(network *net, pts_map image, float *embedding)
+void inception_v3_forward(network *net, pts_feature_map image, float *embedding)
 {
-    pts_map x = stem_conv(net, "Conv2d_1a_3x3", image, K3_HALF, 32); /* 149×149 */
-    x = stem_conv(net, "Conv2d_2a_3x3", x, K3_VALID, 32);            /* 147×147 */
+    pts_feature_map x = stem_conv(net, "Conv2d_1a_3x3", image, K3_HALF, 32); /* 149×149 */
+    x = stem_conv(net, "Conv2d_2a_3x3", x, K3_VALID, 32);                    /* 147×147 */
     x = stem_conv(net, "Conv2d_2b_3x3", x, K3, 64);
     x = stem_pool(net, "maxpool1", x); /* 73×73 */
     x = stem_conv(net, "Conv2d_3b_1x1", x, K1, 80);

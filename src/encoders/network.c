@@ -56,9 +56,9 @@ void network_free(network *net)
     pts_arena_free(&net->arena);
 }
 
-pts_map network_output(network *net, size_t height, size_t width, size_t channels)
+pts_feature_map network_output(network *net, size_t height, size_t width, size_t channels)
 {
-    pts_map map = {NULL, height, width, channels, channels};
+    pts_feature_map map = {NULL, height, width, channels, channels};
     if (idle(net))
         return map;
     if (net->planning)
@@ -68,15 +68,16 @@ pts_map network_output(network *net, size_t height, size_t width, size_t channel
     return map;
 }
 
-static pts_map scratch_map(network *net, size_t height, size_t width, size_t channels, int which)
+static pts_feature_map scratch_map(network *net, size_t height, size_t width, size_t channels,
+                                   int which)
 {
-    pts_map map = {net->scratch[which], height, width, channels, channels};
+    pts_feature_map map = {net->scratch[which], height, width, channels, channels};
     if (net->planning)
         at_least(&net->scratch_floats, map_floats(net, height, width, channels));
     return map;
 }
 
-pts_map network_slice(pts_map map, size_t first, size_t channels)
+pts_feature_map network_slice(pts_feature_map map, size_t first, size_t channels)
 {
     if (map.data)
         map.data += first;
@@ -88,8 +89,8 @@ static void bind_layer(network *net, const char *block, const char *branch, pts_
                        size_t in, size_t out)
 {
     char name[96];
-    int stem = snprintf(name, sizeof name - 8, "%s%s%s", block, branch ? "." : "",
-                        branch ? branch : "");
+    int stem =
+        snprintf(name, sizeof name - 8, "%s%s%s", block, branch ? "." : "", branch ? branch : "");
     const size_t shape[4] = {window.height, window.width, in, out};
     const pts_tensor *weight = NULL, *bias = NULL;
     strcpy(name + stem, ".weight");
@@ -103,8 +104,8 @@ static void bind_layer(network *net, const char *block, const char *branch, pts_
     }
 }
 
-void network_conv(network *net, const char *block, const char *branch, pts_map in,
-                  pts_window window, pts_map out)
+void network_conv(network *net, const char *block, const char *branch, pts_feature_map in,
+                  pts_window window, pts_feature_map out)
 {
     if (idle(net))
         return;
@@ -119,35 +120,37 @@ void network_conv(network *net, const char *block, const char *branch, pts_map i
     net->layer++;
 }
 
-pts_map network_conv_scratch(network *net, const char *block, const char *branch, pts_map in,
-                             pts_window window, size_t channels, int which)
+pts_feature_map network_conv_scratch(network *net, const char *block, const char *branch,
+                                     pts_feature_map in, pts_window window, size_t channels,
+                                     int which)
 {
     if (idle(net))
         return in;
     size_t height = pts_window_side(in.height, window.height, window.stride, window.pad_y);
     size_t width = pts_window_side(in.width, window.width, window.stride, window.pad_x);
-    pts_map out = scratch_map(net, height, width, channels, which);
+    pts_feature_map out = scratch_map(net, height, width, channels, which);
     network_conv(net, block, branch, in, window, out);
     return out;
 }
 
-void network_max_pool(network *net, pts_map in, pts_window window, pts_map out)
+void network_max_pool(network *net, pts_feature_map in, pts_window window, pts_feature_map out)
 {
     if (!idle(net) && !net->planning)
         pts_max_pool(net->team, &window, &in, &out);
 }
 
-pts_map network_average_pool_scratch(network *net, pts_map in, pts_window window, int which)
+pts_feature_map network_average_pool_scratch(network *net, pts_feature_map in, pts_window window,
+                                             int which)
 {
     if (idle(net))
         return in;
-    pts_map out = scratch_map(net, in.height, in.width, in.channels, which);
+    pts_feature_map out = scratch_map(net, in.height, in.width, in.channels, which);
     if (!net->planning)
         pts_average_pool(net->team, &window, net->count_padding, &in, &out);
     return out;
 }
 
-void network_tap(network *net, const char *name, pts_map map)
+void network_tap(network *net, const char *name, pts_feature_map map)
 {
     if (idle(net))
         return;

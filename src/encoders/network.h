@@ -47,21 +47,23 @@ pts_status network_prepare(network *net);
 void network_free(network *net);
 
 /* A new main map: the output of a block, valid until the block after the next. */
-pts_map network_output(network *net, size_t height, size_t width, size_t channels);
+pts_feature_map network_output(network *net, size_t height, size_t width, size_t channels);
 /* Channels [first, first + channels) of a map. */
-pts_map network_slice(pts_map map, size_t first, size_t channels);
+pts_feature_map network_slice(pts_feature_map map, size_t first, size_t channels);
 
 /* conv + folded batch norm + ReLU, tensors BLOCK.BRANCH.weight and .bias ("BLOCK.weight" where
  * branch is NULL), into `out`. */
-void network_conv(network *net, const char *block, const char *branch, pts_map in,
-                  pts_window window, pts_map out);
+void network_conv(network *net, const char *block, const char *branch, pts_feature_map in,
+                  pts_window window, pts_feature_map out);
 /* The same into scratch map `which` with `channels` channels. */
-pts_map network_conv_scratch(network *net, const char *block, const char *branch, pts_map in,
-                             pts_window window, size_t channels, int which);
-void network_max_pool(network *net, pts_map in, pts_window window, pts_map out);
-pts_map network_average_pool_scratch(network *net, pts_map in, pts_window window, int which);
+pts_feature_map network_conv_scratch(network *net, const char *block, const char *branch,
+                                     pts_feature_map in, pts_window window, size_t channels,
+                                     int which);
+void network_max_pool(network *net, pts_feature_map in, pts_window window, pts_feature_map out);
+pts_feature_map network_average_pool_scratch(network *net, pts_feature_map in, pts_window window,
+                                             int which);
 
 /* Shows the map to the visitor; ends the run where it is the last one wanted. */
-void network_tap(network *net, const char *name, pts_map map);
+void network_tap(network *net, const char *name, pts_feature_map map);
 
 #endif

@@ -11,7 +11,7 @@
 
 typedef struct conv_job {
     const pts_window *window;
-    const pts_map *x, *y;
+    const pts_feature_map *x, *y;
     const float *weight, *bias;
     float *workspace;
     size_t workspace_floats, rows, row_tiles, columns;
@@ -44,14 +44,13 @@ size_t pts_conv_workspace(const pts_window *window, size_t in_channels, size_t o
 static float *lower_pixel(const conv_job *job, size_t oy, size_t ox, float *row)
 {
     const pts_window *w = job->window;
-    const pts_map *x = job->x;
+    const pts_feature_map *x = job->x;
     for (size_t ky = 0; ky < w->height; ky++) {
         size_t iy = oy * w->stride + ky - w->pad_y; /* wraps below zero: then ≥ height */
         for (size_t kx = 0; kx < w->width; kx++, row += x->channels) {
             size_t ix = ox * w->stride + kx - w->pad_x;
             if (iy < x->height && ix < x->width)
-                memcpy(row, x->data + (iy * x->width + ix) * x->stride,
-                       x->channels * sizeof *row);
+                memcpy(row, x->data + (iy * x->width + ix) * x->stride, x->channels * sizeof *row);
             else
                 memset(row, 0, x->channels * sizeof *row);
         }
@@ -72,7 +71,7 @@ static void add_bias_relu(float *y, size_t rows, size_t stride, const float *bia
 static void conv_task(void *user, size_t task, int thread)
 {
     const conv_job *job = user;
-    const pts_map *x = job->x, *y = job->y;
+    const pts_feature_map *x = job->x, *y = job->y;
     size_t pixels = y->height * y->width, depth = x->channels;
     size_t first = task % job->row_tiles * job->rows;
     size_t column = task / job->row_tiles * job->columns;
@@ -94,8 +93,9 @@ static void conv_task(void *user, size_t task, int thread)
     add_bias_relu(out, rows, y->stride, job->bias + column, columns);
 }
 
-void pts_conv_relu(pts_team *team, const pts_window *window, const pts_map *x, const float *weight,
-                   const float *bias, const pts_map *y, float *workspace)
+void pts_conv_relu(pts_team *team, const pts_window *window, const pts_feature_map *x,
+                   const float *weight, const float *bias, const pts_feature_map *y,
+                   float *workspace)
 {
     size_t pixels = y->height * y->width, threads = (size_t)pts_team_threads(team);
     size_t depth = window->height * window->width * x->channels;

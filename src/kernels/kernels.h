@@ -8,10 +8,10 @@
 
 #include "pts/base.h"
 
-typedef struct pts_map {
+typedef struct pts_feature_map {
     float *data; /* [height][width][stride], the first `channels` of each pixel are ours */
     size_t height, width, channels, stride;
-} pts_map;
+} pts_feature_map;
 
 /* A window sliding over a map; padding is in zeros, the same on both sides. */
 typedef struct pts_window {
@@ -27,17 +27,19 @@ size_t pts_conv_workspace(const pts_window *window, size_t in_channels, size_t o
 /* y = max(0, conv(x, weight) + bias): weight [kh][kw][in][out], bias [out]; y has the output's
  * size already. Lowered to GEMM by rows of im2col (Chellapilla et al. 2006); 1×1 needs no
  * lowering. workspace [threads][pts_conv_workspace()]. */
-void pts_conv_relu(pts_team *team, const pts_window *window, const pts_map *x, const float *weight,
-                   const float *bias, const pts_map *y, float *workspace);
+void pts_conv_relu(pts_team *team, const pts_window *window, const pts_feature_map *x,
+                   const float *weight, const float *bias, const pts_feature_map *y,
+                   float *workspace);
 
-void pts_max_pool(pts_team *team, const pts_window *window, const pts_map *x, const pts_map *y);
+void pts_max_pool(pts_team *team, const pts_window *window, const pts_feature_map *x,
+                  const pts_feature_map *y);
 
 /* count_padding: the divisor is always the window's area (torchvision); else only the pixels
  * inside the map count (TensorFlow, Keras). They differ at the borders only. */
-void pts_average_pool(pts_team *team, const pts_window *window, int count_padding, const pts_map *x,
-                      const pts_map *y);
+void pts_average_pool(pts_team *team, const pts_window *window, int count_padding,
+                      const pts_feature_map *x, const pts_feature_map *y);
 
 /* out[channels] = mean over all pixels, summed in double. */
-void pts_global_average(const pts_map *x, float *out);
+void pts_global_average(const pts_feature_map *x, float *out);
 
 #endif

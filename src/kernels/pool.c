@@ -4,7 +4,7 @@
 
 typedef struct pool_job {
     const pts_window *window;
-    const pts_map *x, *y;
+    const pts_feature_map *x, *y;
     int count_padding;
 } pool_job;
 
@@ -20,7 +20,7 @@ static void clip(size_t output, size_t window, size_t stride, size_t pad, size_t
 static void pool_pixel(const pool_job *job, size_t oy, size_t ox, int average)
 {
     const pts_window *w = job->window;
-    const pts_map *x = job->x;
+    const pts_feature_map *x = job->x;
     float *out = job->y->data + (oy * job->y->width + ox) * job->y->stride;
     size_t y0, y1, x0, x1;
     clip(oy, w->height, w->stride, w->pad_y, x->height, &y0, &y1);
@@ -61,20 +61,21 @@ static void average_row(void *user, size_t row, int thread)
         pool_pixel(job, row, ox, 1);
 }
 
-void pts_max_pool(pts_team *team, const pts_window *window, const pts_map *x, const pts_map *y)
+void pts_max_pool(pts_team *team, const pts_window *window, const pts_feature_map *x,
+                  const pts_feature_map *y)
 {
     pool_job job = {window, x, y, 0};
     pts_team_run(team, y->height, max_row, &job);
 }
 
-void pts_average_pool(pts_team *team, const pts_window *window, int count_padding, const pts_map *x,
-                      const pts_map *y)
+void pts_average_pool(pts_team *team, const pts_window *window, int count_padding,
+                      const pts_feature_map *x, const pts_feature_map *y)
 {
     pool_job job = {window, x, y, count_padding};
     pts_team_run(team, y->height, average_row, &job);
 }
 
-void pts_global_average(const pts_map *x, float *out)
+void pts_global_average(const pts_feature_map *x, float *out)
 {
     size_t pixels = x->height * x->width;
     for (size_t c = 0; c < x->channels; c++) {

@@ -1,0 +1,166 @@
+/* ptsinfer embed: photographs to embeddings, as .npy or .csv. */
+#include "cli/commands.h"
+#include "cli/defaults.h"
+#include "cli/images.h"
+#include "cli/npy.h"
+
+#include "pts/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct embed_options {
+    const char *encoder, *preset, *output;
+    long threads;
+} embed_options;
+
+typedef struct sink {
+    FILE *file;
+    bool npy;
+    size_t dim;
+} sink;
+
+static void write_csv_text(FILE *file, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, file);
+        return;
+    }
+    fputc('"', file);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', file);
+        fputc(*text, file);
+    }
+    fputc('"', file);
+}
+
+static void write_head(const sink *s, size_t rows)
+{
+    if (s->npy) {
+        cli_npy_header(s->file, rows, s->dim);
+        return;
+    }
+    fputs("image", s->file);
+    for (size_t i = 0; i < s->dim; i++)
+        fprintf(s->file, ",e%zu", i);
+    fputc('\n', s->file);
+}
+
+static void write_row(const sink *s, const char *path, const float *row)
+{
+    if (s->npy) {
+        fwrite(row, sizeof *row, s->dim, s->file);
+        return;
+    }
+    write_csv_text(s->file, path);
+    for (size_t i = 0; i < s->dim; i++)
+        fprintf(s->file, ",%.9g", (double)row[i]);
+    fputc('\n', s->file);
+}
+
+static pts_status embed_all(const sink *s, pts_encoder *encoder, const char *preset,
+                            const cli_paths *paths, pts_error *err)
+{
+    float *row = malloc(s->dim * sizeof *row);
+    if (!row) {
+        snprintf(err->message, sizeof err->message, "out of memory");
+        return PTS_ERR_MEMORY;
+    }
+    pts_status status = PTS_OK;
+    write_head(s, paths->count);
+    for (size_t i = 0; i < paths->count && status == PTS_OK; i++) {
+        status = cli_embed_image(encoder, preset, paths->items[i], row, err);
+        if (status == PTS_OK)
+            write_row(s, paths->items[i], row);
+    }
+    free(row);
+    return status;
+}
+
+static pts_status embed_to_output(const embed_options *o, pts_encoder *encoder,
+                                  const cli_paths *paths, pts_error *err)
+{
+    sink s = {stdout, false, pts_encoder_dim(encoder)};
+    if (!o->output)
+        return embed_all(&s, encoder, o->preset, paths, err);
+    pts_output out;
+    pts_status status = pts_output_open(&out, o->output, err);
+    if (status != PTS_OK)
+        return status;
+    const char *dot = strrchr(o->output, '.');
+    s.npy = dot && strcmp(dot, ".npy") == 0;
+    s.file = out.file;
+    status = embed_all(&s, encoder, o->preset, paths, err);
+    if (status == PTS_OK)
+        return pts_output_commit(&out, err);
+    pts_output_discard(&out);
+    return status;
+}
+
+static pts_status embed(const embed_options *o, const cli_paths *paths, pts_error *err)
+{
+    pts_team *team = NULL;
+    pts_encoder *encoder = NULL;
+    pts_status status = pts_team_create(&team, (int)o->threads, err);
+    if (status == PTS_OK)
+        status = pts_encoder_open(&encoder, o->encoder, team, err);
+    if (status == PTS_OK)
+        status = embed_to_output(o, encoder, paths, err);
+    pts_encoder_close(encoder);
+    pts_team_destroy(team);
+    return status;
+}
+
+static bool known_output(const char *path)
+{
+    const char *dot = path ? strrchr(path, '.') : ".csv";
+    return dot && (strcmp(dot, ".npy") == 0 || strcmp(dot, ".csv") == 0);
+}
+
+static int run(const cli_syntax *syntax, const embed_options *o, const cli_list *operands)
+{
+    if (!operands->count)
+        return cli_wrong(syntax, "expected images, folders or -, got nothing");
+    if (!known_output(o->output))
+        return cli_wrong(syntax, "-o: expected NAME.npy or NAME.csv, got '%s'", o->output);
+    if (o->threads < 0 || o->threads > 256)
+        return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", o->threads);
+    if (strcmp(o->preset, "auto") != 0 && !pts_preset_known(o->preset))
+        return cli_wrong(syntax,
+                         "--preset: expected auto, keras, torchvision, clip or ptssp, got '%s'",
+                         o->preset);
+    pts_error err;
+    cli_paths paths;
+    pts_status status = cli_paths_collect(&paths, operands, &err);
+    if (status == PTS_OK)
+        status = embed(o, &paths, &err);
+    cli_paths_free(&paths);
+    return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", err.message);
+}
+
+int cmd_embed(int argc, char **argv)
+{
+    embed_options o = {.preset = "auto"};
+    const cli_option options[] = {
+        {"--weights", 'w', CLI_TEXT, &o.encoder, "ENC.ptsw", "encoder (the installed one)"},
+        {"--preset", 0, CLI_TEXT, &o.preset, "NAME",
+         "auto, keras, torchvision, clip or ptssp (auto: the encoder's own)"},
+        {"--output", 'o', CLI_TEXT, &o.output, "OUT.npy|OUT.csv", "file (csv to stdout)"},
+        {"--threads", 0, CLI_INTEGER, &o.threads, "N", "threads (all cores)"},
+    };
+    const cli_syntax syntax = {"ptsinfer embed", "[-w ENC.ptsw] [-o OUT.npy] IMAGE|FOLDER|-…",
+                               "ptsinfer embed -o photos.npy photos/", options,
+                               sizeof options / sizeof *options};
+    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
+    if (!operands.items)
+        return cli_fail(&syntax, "out of memory");
+    char path[4096];
+    int code = cli_parse(&syntax, argc, argv, &operands);
+    if (!o.encoder)
+        o.encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
+    if (code < 0)
+        code = run(&syntax, &o, &operands);
+    free(operands.items);
+    return code;
+}

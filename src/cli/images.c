@@ -1,0 +1,138 @@
+#include "cli/images.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+static pts_status add_path(cli_paths *paths, const char *path, pts_error *err)
+{
+    if (paths->count == paths->capacity) {
+        size_t capacity = paths->capacity ? paths->capacity * 2 : 16;
+        char **grown = realloc(paths->items, capacity * sizeof *grown);
+        if (!grown)
+            goto no_memory;
+        paths->items = grown;
+        paths->capacity = capacity;
+    }
+    paths->items[paths->count] = strdup(path);
+    if (paths->items[paths->count++])
+        return PTS_OK;
+no_memory:
+    snprintf(err->message, sizeof err->message, "out of memory");
+    return PTS_ERR_MEMORY;
+}
+
+static bool is_image_name(const struct dirent *entry)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp"};
+    const char *dot = strrchr(entry->d_name, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int image_filter(const struct dirent *entry)
+{
+    return is_image_name(entry);
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static pts_status add_folder(cli_paths *paths, const char *folder, pts_error *err)
+{
+    struct dirent **entries;
+    int count = scandir(folder, &entries, image_filter, by_bytes);
+    if (count < 0) {
+        snprintf(err->message, sizeof err->message, "%s: %s", folder, strerror(errno));
+        return PTS_ERR_IO;
+    }
+    pts_status status = PTS_OK;
+    if (!count) {
+        snprintf(err->message, sizeof err->message,
+                 "%s: expected .jpg, .jpeg, .png or .bmp files, got none", folder);
+        status = PTS_ERR_FORMAT;
+    }
+    for (int i = 0; i < count; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        if (status == PTS_OK)
+            status = add_path(paths, path, err);
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
+}
+
+static pts_status add_from_stdin(cli_paths *paths, pts_error *err)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t length;
+    pts_status status = PTS_OK;
+    while (status == PTS_OK && (length = getline(&line, &room, stdin)) >= 0) {
+        while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
+            line[--length] = '\0';
+        if (length > 0)
+            status = add_path(paths, line, err);
+    }
+    free(line);
+    return status;
+}
+
+pts_status cli_paths_collect(cli_paths *paths, const cli_list *arguments, pts_error *err)
+{
+    *paths = (cli_paths){0};
+    pts_status status = PTS_OK;
+    for (size_t i = 0; i < arguments->count && status == PTS_OK; i++) {
+        struct stat info;
+        const char *argument = arguments->items[i];
+        if (strcmp(argument, "-") == 0)
+            status = add_from_stdin(paths, err);
+        else if (stat(argument, &info) == 0 && S_ISDIR(info.st_mode))
+            status = add_folder(paths, argument, err);
+        else
+            status = add_path(paths, argument, err);
+    }
+    if (status != PTS_OK)
+        cli_paths_free(paths);
+    return status;
+}
+
+void cli_paths_free(cli_paths *paths)
+{
+    for (size_t i = 0; i < paths->count; i++)
+        free(paths->items[i]);
+    free(paths->items);
+    *paths = (cli_paths){0};
+}
+
+pts_status cli_embed_image(pts_encoder *encoder, const char *preset, const char *path, float *out,
+                           pts_error *err)
+{
+    size_t side = pts_encoder_input_size(encoder);
+    float *pixels = malloc(side * side * 3 * sizeof *pixels);
+    if (!pixels) {
+        snprintf(err->message, sizeof err->message, "out of memory");
+        return PTS_ERR_MEMORY;
+    }
+    pts_image image = {0};
+    if (strcmp(preset, "auto") == 0)
+        preset = pts_encoder_preset(encoder);
+    pts_status status = pts_image_read(path, NULL, &image, err);
+    if (status == PTS_OK)
+        status = pts_preset_apply(preset, &image, side, pixels, err);
+    if (status == PTS_OK)
+        status = pts_encoder_embed(encoder, pixels, 1, out, err);
+    pts_image_free(&image);
+    free(pixels);
+    return status;
+}

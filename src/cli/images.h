@@ -1,0 +1,24 @@
+/* Photographs named on the command line, and their embeddings. */
+#ifndef PTS_CLI_IMAGES_H
+#define PTS_CLI_IMAGES_H
+
+#include "cli/cli.h"
+#include "pts/encoder.h"
+#include "pts/image.h"
+
+/* Paths, owned. */
+typedef struct cli_paths {
+    char **items;
+    size_t count, capacity;
+} cli_paths;
+
+/* Each argument is an image, a folder (its .jpg .jpeg .png .bmp files by name) or "-" (a path a
+ * line from stdin). */
+pts_status cli_paths_collect(cli_paths *paths, const cli_list *arguments, pts_error *err);
+void cli_paths_free(cli_paths *paths);
+
+/* Reads one image, applies `preset` ("auto": the encoder's own) and embeds it: out [dim]. */
+pts_status cli_embed_image(pts_encoder *encoder, const char *preset, const char *path, float *out,
+                           pts_error *err);
+
+#endif

@@ -1,0 +1,37 @@
+/* The decoder: frozen features of one window of cells → two logits for each fine cell. */
+#ifndef PTS_SRC_SEGMENT_DECODER_H
+#define PTS_SRC_SEGMENT_DECODER_H
+
+#include "base/memory.h"
+#include "segment/features.h"
+
+enum { OBJECT, CORE, OUTPUTS };
+
+/* Floats of all weights and biases in one block. */
+size_t decoder_parameters(void);
+void decoder_init(float *parameters, uint64_t seed);
+
+/* Activations of a window of at most `cells` coarse cells, for forward, or for both directions. */
+typedef struct decoder_tape {
+    float *wide[3];   /* [rows][columns][WIDE] */
+    float *neck;      /* [rows][columns][NECK] */
+    float *joined;    /* [2·rows][2·columns][NECK + FINE_CHANNELS] */
+    float *narrow[2]; /* [2·rows][2·columns][NARROW] */
+    float *logits;    /* [2·rows][2·columns][OUTPUTS] */
+    float *grad[2];   /* as large as the largest of the above; NULL for forward only */
+    float *work;
+} decoder_tape;
+
+void decoder_tape_layout(decoder_tape *tape, pts_arena *arena, size_t rows, size_t columns,
+                         int backward);
+
+/* coarse [rows][columns][COARSE_CHANNELS], fine [2·rows][2·columns][FINE_CHANNELS] →
+ * tape->logits. */
+void decoder_forward(const float *parameters, const float *coarse, const float *fine, size_t rows,
+                     size_t columns, decoder_tape *tape);
+/* From dlogits (in the shape of tape->logits), after a forward of the same input: adds to
+ * gradient [decoder_parameters()]. */
+void decoder_backward(const float *parameters, const float *coarse, size_t rows, size_t columns,
+                      const float *dlogits, decoder_tape *tape, float *gradient);
+
+#endif

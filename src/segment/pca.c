@@ -1,0 +1,104 @@
+#include "segment/pca.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+pts_status pca_create(pca *p, size_t channels, size_t kept, pts_error *err)
+{
+    *p = (pca){.channels = channels, .kept = kept};
+    p->sum = pts_calloc64(channels, sizeof *p->sum);
+    p->products = pts_calloc64(channels * channels, sizeof *p->products);
+    p->scratch = pts_calloc64(channels * channels, sizeof *p->scratch);
+    p->projection = pts_calloc64(channels * kept, sizeof *p->projection);
+    p->offset = pts_calloc64(kept, sizeof *p->offset);
+    if (p->sum && p->products && p->scratch && p->projection && p->offset)
+        return PTS_OK;
+    pca_free(p);
+    return pts_fail_memory(err, channels * channels * 12);
+}
+
+void pca_free(pca *p)
+{
+    free(p->sum);
+    free(p->products);
+    free(p->scratch);
+    free(p->projection);
+    free(p->offset);
+    *p = (pca){0};
+}
+
+void pca_add(pca *p, const float *rows, size_t count)
+{
+    size_t c = p->channels;
+    for (size_t r = 0; r < count; r++) {
+        for (size_t i = 0; i < c; i++)
+            p->sum[i] += rows[r * c + i];
+    }
+    cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)c, (int)count, 1, rows, (int)c, 0,
+                p->scratch, (int)c);
+    for (size_t i = 0; i < c * c; i++)
+        p->products[i] += p->scratch[i];
+    p->rows += (double)count;
+}
+
+/* products → covariance, eigenvalues rising in `values`, eigenvectors in the rows of products. */
+static pts_status eigen(pca *p, double *values, pts_error *err)
+{
+    size_t c = p->channels;
+    for (size_t i = 0; i < c; i++) {
+        for (size_t j = i; j < c; j++)
+            p->products[i * c + j] =
+                p->products[i * c + j] / p->rows - p->sum[i] / p->rows * (p->sum[j] / p->rows);
+    }
+    /* The row-major upper triangle is the column-major lower one. */
+    int info = (int)LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', (lapack_int)c, p->products,
+                                   (lapack_int)c, values);
+    if (info != 0)
+        return pts_fail(err, PTS_ERR_NUMERIC, "principal components: eigenvalues did not converge");
+    return PTS_OK;
+}
+
+static void fill_projection(pca *p, const double *values)
+{
+    size_t c = p->channels, k = p->kept;
+    double total = 0;
+    for (size_t i = 0; i < k; i++)
+        total += sqrt(fmax(values[c - 1 - i], 0));
+    double level = total > 0 ? sqrt((double)k / total) : 1;
+    for (size_t i = 0; i < k; i++) {
+        double value = fmax(values[c - 1 - i], 1e-12);
+        const double *vector = p->products + (c - 1 - i) * c;
+        double scale = level / sqrt(sqrt(value)), mean = 0;
+        for (size_t j = 0; j < c; j++) {
+            p->projection[j * k + i] = (float)(vector[j] * scale);
+            mean += vector[j] * scale * (p->sum[j] / p->rows);
+        }
+        p->offset[i] = (float)-mean;
+    }
+}
+
+pts_status pca_solve(pca *p, pts_error *err)
+{
+    double *values = pts_calloc64(p->channels, sizeof *values);
+    if (!values)
+        return pts_fail_memory(err, p->channels * sizeof *values);
+    pts_status status = eigen(p, values, err);
+    if (status == PTS_OK)
+        fill_projection(p, values);
+    free(values);
+    return status;
+}
+
+void pca_project(const pca *p, const float *rows, size_t count, float *out, size_t stride)
+{
+    for (size_t r = 0; r < count; r++)
+        memcpy(out + r * stride, p->offset, p->kept * sizeof *out);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)p->kept,
+                (int)p->channels, 1, rows, (int)p->channels, p->projection, (int)p->kept, 1, out,
+                (int)stride);
+}

@@ -1,0 +1,173 @@
+/* The training loop: batches of random crops, one crop a task of the team. Each crop has a
+ * gradient of its own and they are added in order, so the result does not depend on the number of
+ * threads. */
+#include "base/error.h"
+#include "learn/layers.h"
+#include "segment/segmenter.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 8, CROP = 16, FINE_CROP = 2 * CROP };
+/* Share of crops laid around an instance: the others see what is not one. */
+#define ON_INSTANCE 0.7
+#define CHANNEL_DROPOUT 0.1
+#define RATE 2e-3f
+#define RATE_END 2e-5f
+#define WEIGHT_DECAY 1e-3f
+
+typedef struct crop {
+    float *coarse;  /* [CROP][CROP][COARSE_CHANNELS] */
+    float *fine;    /* [FINE_CROP][FINE_CROP][FINE_CHANNELS] */
+    float *cover;   /* [FINE_CROP][FINE_CROP][OUTPUTS]; −1 outside of the picture */
+    float *dlogits; /* the same shape */
+    decoder_tape tape;
+    float *gradient; /* [decoder_parameters()] */
+} crop;
+
+typedef struct trainer {
+    const segment_target *targets;
+    size_t count, step;
+    uint64_t seed;
+    const float *parameters;
+    crop crops[BATCH];
+} trainer;
+
+/* More images hold more to learn, but no step sees more than BATCH crops. */
+static size_t steps_for(size_t images)
+{
+    double steps = 80 * sqrt(sqrt((double)images) * 2);
+    return steps > 600 ? 600 : (size_t)steps;
+}
+
+static size_t clamp_start(double centre, size_t cells)
+{
+    double start = centre - CROP / 2.0, last = cells > CROP ? (double)(cells - CROP) : 0;
+    return (size_t)fmin(fmax(start, 0), last);
+}
+
+static void choose_window(const segment_target *target, pts_rng *rng, size_t *top, size_t *left)
+{
+    double y = pts_rng_uniform(rng) * (double)target->item->rows;
+    double x = pts_rng_uniform(rng) * (double)target->item->columns;
+    if (target->count && pts_rng_uniform(rng) < ON_INSTANCE) {
+        const float *box = target->boxes + 4 * pts_rng_below(rng, target->count);
+        x = box[0] + pts_rng_uniform(rng) * (box[2] - box[0]);
+        y = box[1] + pts_rng_uniform(rng) * (box[3] - box[1]);
+        x += (pts_rng_uniform(rng) - 0.5) * CROP / 2;
+        y += (pts_rng_uniform(rng) - 0.5) * CROP / 2;
+    }
+    *top = clamp_start(y, target->item->rows);
+    *left = clamp_start(x, target->item->columns);
+}
+
+/* Copies a window [side][side] of map [rows][columns][channels], mirrored or not; cells outside
+ * of the map become `outside`. */
+static void copy_window(const float *map, size_t rows, size_t columns, size_t channels, size_t top,
+                        size_t left, size_t side, int mirror, float outside, float *out)
+{
+    for (size_t y = 0; y < side; y++) {
+        for (size_t x = 0; x < side; x++, out += channels) {
+            size_t row = top + y, column = left + (mirror ? side - 1 - x : x);
+            if (row < rows && column < columns)
+                memcpy(out, map + (row * columns + column) * channels, channels * sizeof *out);
+            else
+                for (size_t c = 0; c < channels; c++)
+                    out[c] = outside;
+        }
+    }
+}
+
+static void drop_channels(float *map, size_t cells, size_t channels, pts_rng *rng)
+{
+    float scale[COARSE_CHANNELS];
+    for (size_t c = 0; c < channels; c++)
+        scale[c] = pts_rng_uniform(rng) < CHANNEL_DROPOUT ? 0 : 1 / (1 - (float)CHANNEL_DROPOUT);
+    for (size_t i = 0; i < cells; i++) {
+        for (size_t c = 0; c < channels; c++)
+            map[i * channels + c] *= scale[c];
+    }
+}
+
+static void draw_crop(const trainer *t, size_t slot, crop *c)
+{
+    pts_rng rng = {t->seed + 0x9e3779b97f4a7c15u * (t->step * BATCH + slot + 1)};
+    const segment_target *target = &t->targets[pts_rng_below(&rng, t->count)];
+    const feature_item *item = target->item;
+    size_t top, left;
+    choose_window(target, &rng, &top, &left);
+    int mirror = pts_rng_uniform(&rng) < 0.5;
+    copy_window(item->coarse, item->rows, item->columns, COARSE_CHANNELS, top, left, CROP, mirror,
+                0, c->coarse);
+    copy_window(item->fine, 2 * item->rows, 2 * item->columns, FINE_CHANNELS, 2 * top, 2 * left,
+                FINE_CROP, mirror, 0, c->fine);
+    copy_window(target->cover, 2 * item->rows, 2 * item->columns, OUTPUTS, 2 * top, 2 * left,
+                FINE_CROP, mirror, -1, c->cover);
+    drop_channels(c->coarse, CROP * CROP, COARSE_CHANNELS, &rng);
+}
+
+/* d/dz of the mean binary cross-entropy: (sigmoid(z) − target) / count. */
+static void loss_gradient(const float *logits, const float *cover, size_t count, float *dlogits)
+{
+    const float scale = 1.0f / (BATCH * FINE_CROP * FINE_CROP);
+    for (size_t i = 0; i < count; i++)
+        dlogits[i] = cover[i] < 0 ? 0 : (1 / (1 + expf(-logits[i])) - cover[i]) * scale;
+}
+
+static void crop_task(void *user, size_t slot, int thread)
+{
+    trainer *t = user;
+    crop *c = &t->crops[slot];
+    (void)thread;
+    draw_crop(t, slot, c);
+    decoder_forward(t->parameters, c->coarse, c->fine, CROP, CROP, &c->tape);
+    loss_gradient(c->tape.logits, c->cover, FINE_CROP * FINE_CROP * OUTPUTS, c->dlogits);
+    memset(c->gradient, 0, decoder_parameters() * sizeof *c->gradient);
+    decoder_backward(t->parameters, c->coarse, CROP, CROP, c->dlogits, &c->tape, c->gradient);
+}
+
+static void lay_out(trainer *t, pts_arena *arena, float **moments)
+{
+    size_t fine = FINE_CROP * FINE_CROP;
+    for (size_t i = 0; i < BATCH; i++) {
+        crop *c = &t->crops[i];
+        c->coarse = pts_arena_take(arena, CROP * CROP * COARSE_CHANNELS, sizeof(float));
+        c->fine = pts_arena_take(arena, fine * FINE_CHANNELS, sizeof(float));
+        c->cover = pts_arena_take(arena, fine * OUTPUTS, sizeof(float));
+        c->dlogits = pts_arena_take(arena, fine * OUTPUTS, sizeof(float));
+        c->gradient = pts_arena_take(arena, decoder_parameters(), sizeof(float));
+        decoder_tape_layout(&c->tape, arena, CROP, CROP, 1);
+    }
+    for (int i = 0; i < 2; i++)
+        moments[i] = pts_arena_take(arena, decoder_parameters(), sizeof(float));
+}
+
+pts_status decoder_train(float *parameters, const segment_target *targets, size_t count,
+                         uint64_t seed, pts_team *team, pts_error *err)
+{
+    trainer t = {.targets = targets, .count = count, .seed = seed, .parameters = parameters};
+    pts_arena arena = {0};
+    float *moments[2];
+    size_t size = decoder_parameters(), steps = steps_for(count);
+    lay_out(&t, &arena, moments);
+    PTS_TRY(pts_arena_commit(&arena, err));
+    lay_out(&t, &arena, moments);
+    memset(moments[0], 0, size * sizeof(float));
+    memset(moments[1], 0, size * sizeof(float));
+    decoder_init(parameters, seed);
+    for (t.step = 0; t.step < steps; t.step++) {
+        pts_team_run(team, BATCH, crop_task, &t);
+        float *sum = t.crops[0].gradient;
+        for (size_t b = 1; b < BATCH; b++) {
+            for (size_t i = 0; i < size; i++)
+                sum[i] += t.crops[b].gradient[i];
+        }
+        double phase = (double)t.step / (double)steps;
+        float rate = RATE_END + (RATE - RATE_END) * 0.5f * (float)(1 + cos(3.14159265 * phase));
+        const pts_adam adam = {rate, 0.9f, 0.99f, 1e-8f, WEIGHT_DECAY};
+        pts_adam_step(&adam, t.step + 1, size, parameters, sum, moments[0], moments[1]);
+    }
+    pts_arena_free(&arena);
+    return PTS_OK;
+}
