@@ -1,0 +1,223 @@
+/* pts/curve.h: the learning curve, mAP against the number of training images n: the
+ * four-parameter logistic, its least-squares fit, and the forecast from a prior and pilot points.
+ *
+ *   pts_fit fit;                                       // a fit of measured points
+ *   pts_curve_fit(n, map, count, &fit, &err);
+ *   double size;
+ *   if (pts_curve_size(&fit.curve, 0.5, &size) == PTS_SIZE_OK) …
+ *
+ *   pts_curve_posterior posterior;                     // prior + pilot points
+ *   pts_curve_posterior_find(&prior, n, map, count, &posterior, &err);
+ *   pts_curve_answer answer;                           // how many images, and how sure
+ *   pts_curve_ask(&posterior, 0.5, 0.8, &answer, &err);
+ *
+ * mAP is a fraction, 0 … 1; pts_map_from_percent converts. Sizes are images, real numbers ≥ 0
+ * here. All functions are pure: no state, any thread. Objects of this header are plain values
+ * except pts_curve_set. */
+#ifndef PTS_CURVE_H
+#define PTS_CURVE_H
+
+#include "pts/base.h"
+
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- The curve -------------------------------------------------------------------------------
+ * f(n) = (A − D) / (1 + (n/C)^B) + D: the symmetric sigmoid in ln n (4PL; the Morgan–Mercer–Flodin
+ * curve mmf4 of the learning-curve data base LCDB). A = f(0), D = f(∞), f(C) = (A + D)/2.
+ * Canonical form: B > 0 and C > 0; (A, B, C, D) and (D, −B, C, A) are the same curve. A > D is a
+ * curve that falls. */
+typedef struct pts_curve {
+    double A, B, C, D;
+} pts_curve;
+
+/* The same curve with B > 0. PTS_ERR_ARGUMENT unless all are finite, B ≠ 0 and C > 0. */
+pts_status pts_curve_canonical(pts_curve *curve, pts_error *err);
+
+/* f(n) for n in [0, ∞], canonical curve; exact at both ends, no overflow between. */
+double pts_curve_at(const pts_curve *curve, double n);
+
+/* f(n) and its derivatives by A, ln B, ln C and D. */
+double pts_curve_gradient(const pts_curve *curve, double n, double gradient[4]);
+
+typedef enum pts_size_status {
+    PTS_SIZE_OK,
+    PTS_SIZE_ALREADY_MET, /* one image reaches the target: f(1) ≥ target */
+    PTS_SIZE_UNREACHABLE  /* no number of images does, or more than a double holds */
+} pts_size_status;
+
+const char *pts_size_status_text(pts_size_status status); /* "ok", "already_met", "unreachable" */
+
+/* The least n with f(n) ≥ target: n = C · ((A − D)/(target − D) − 1)^(1/B).
+ * ALREADY_MET: that n is ≤ 1; it is stored as it is, 0 where target ≤ A.
+ * UNREACHABLE: target ≥ D (and > A); INFINITY is stored.
+ * A falling curve only ever loses: ALREADY_MET with n = 0 if f(1) ≥ target, else UNREACHABLE. */
+pts_size_status pts_curve_size(const pts_curve *curve, double target, double *n);
+
+/* Mean of 2|f − y| / (|f| + |y|) in percent; a term 0/0 counts 0. */
+double pts_smape(const double *f, const double *y, size_t count);
+
+/* Are these mAP in percent? True when one of them is above 1 and all lie in 0 … 100; then they
+ * are divided by 100 in place. */
+bool pts_map_from_percent(double *map, size_t count);
+
+/* ---- Least squares ----------------------------------------------------------------------------
+ */
+
+typedef enum pts_fit_status {
+    PTS_FIT_OK,
+    PTS_FIT_PLATEAU_NOT_REACHED, /* f(largest n) is below 80 % of the way from A to D, or D is
+                                  * known no better than ± a quarter of |D − A|: D is a guess */
+    PTS_FIT_RANK_DEFICIENT,      /* the points do not determine the four parameters */
+    PTS_FIT_LIMIT                /* 5000 evaluations were not enough */
+} pts_fit_status;
+
+/* "ok", "plateau_not_reached", "rank_deficient", "limit". */
+const char *pts_fit_status_text(pts_fit_status status);
+
+typedef struct pts_fit {
+    pts_curve curve;
+    double se[4];          /* standard errors of A, B, C, D; INFINITY where not determined */
+    double covariance[16]; /* [4][4] over (A, ln B, ln C, D) */
+    double sse, smape;     /* Σ (f − map)²; percent */
+    size_t points;
+    pts_fit_status status;
+} pts_fit;
+
+/* The global least-squares optimum of count points in any order; sizes may repeat. Self-starting
+ * and deterministic: for given (ln B, ln C) the curve is linear in A and D, so the residual sum is
+ * scanned over a grid of the two (variable projection, Golub & Pereyra 1973) and the lowest local
+ * minima are polished by Levenberg–Marquardt in all four. Nothing is bounded: a step between two
+ * sizes gives a B of 40 and more.
+ * PTS_ERR_ARGUMENT: n not above 0 or not finite, mAP not finite. PTS_ERR_SHAPE: fewer than four
+ * distinct sizes. */
+pts_status pts_curve_fit(const double *n, const double *map, size_t count, pts_fit *out,
+                         pts_error *err);
+
+/* The power law with offset, pow4 of LCDB: f(n) = c − a·(n + d)^−b, fitted the same way; the
+ * baseline that the literature recommends. */
+typedef struct pts_pow4 {
+    double a, b, c, d;
+} pts_pow4;
+
+double pts_pow4_at(const pts_pow4 *curve, double n);
+pts_status pts_pow4_fit(const double *n, const double *map, size_t count, pts_pow4 *out,
+                        double *sse, pts_error *err);
+
+/* ---- Prior and pilot --------------------------------------------------------------------------
+ */
+
+/* A Gaussian over θ = (A, ln B, ln C, D), and the noise of a measurement. */
+typedef struct pts_curve_prior {
+    double mean[4];
+    double covariance[16]; /* [4][4], positive definite */
+    double noise;          /* standard deviation of one measured mAP around its curve, > 0 */
+} pts_curve_prior;
+
+/* The prior of a population of curves: mean and covariance of their fitted θ. A fit may be odd (a
+ * step has B = 42, an unfinished curve D = 5): each parameter is first clamped to its median ± 3
+ * robust standard deviations (1.4826 · median absolute deviation). Covariances are shrunk
+ * by count/(count + 4), so that few curves still give a positive definite matrix, variances have
+ * floors, and the whole is widened by 1 + 1/count for the unknown mean. noise: median over the
+ * fits of √(sse/(points − 4)), at least 0.005. weights [count] (NULL: equal) let curves of one
+ * data set share one vote. At least two fits. */
+pts_status pts_curve_prior_fit(const pts_fit *fits, const double *weights, size_t count,
+                               pts_curve_prior *out, pts_error *err);
+
+typedef struct pts_curve_posterior {
+    pts_curve curve;       /* at the mode */
+    double mean[4];        /* the mode's θ = (A, ln B, ln C, D) */
+    double covariance[16]; /* [4][4], Laplace: inverse of the Gauss–Newton Hessian at the mode */
+    double noise;          /* the prior's */
+} pts_curve_posterior;
+
+/* Maximum a posteriori by Levenberg–Marquardt on the whitened residuals of prior and pilot
+ * points, from the prior's mean and from eight points around it (± 1.2 standard deviations in ln B
+ * and ln C); the best is kept. count may be 0: the posterior is the prior.
+ * PTS_ERR_ARGUMENT: as pts_curve_fit, or a noise not above 0. PTS_ERR_NUMERIC: the prior's
+ * covariance is not positive definite. */
+pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *n,
+                                    const double *map, size_t count, pts_curve_posterior *out,
+                                    pts_error *err);
+
+/* Pointwise bands low [count], high [count] that hold f(n) with probability `confidence`, 0 < … <
+ * 1: quantiles over 4,000 draws from the posterior Gaussian (a fixed quasi-random sequence, so the
+ * answer is always the same). A draw's forecast is cut to 0 … 1, what an mAP can be; its
+ * parameters are not (a draw with D > 1 must still pass through the pilot points).
+ * `measured`: the band of one measurement at n, noise included. */
+pts_status pts_curve_band(const pts_curve_posterior *posterior, double confidence, bool measured,
+                          const double *n, size_t count, double *low, double *high, pts_error *err);
+
+typedef struct pts_curve_answer {
+    pts_size_status status; /* of the curve at the mode */
+    double n;               /* pts_curve_size of it */
+    double n_low, n_high;   /* quantiles (1 ∓ confidence)/2 over the draws; may be INFINITY */
+    double probability_reachable; /* share of the draws that reach the target at all */
+} pts_curve_answer;
+
+/* 0 < target < 1, 0 < confidence < 1, else PTS_ERR_ARGUMENT. */
+pts_status pts_curve_ask(const pts_curve_posterior *posterior, double target, double confidence,
+                         pts_curve_answer *out, pts_error *err);
+
+/* ---- Tables of measured curves ----------------------------------------------------------------
+ */
+
+typedef struct pts_curve_points {
+    const char *dataset, *class_name;
+    size_t count;
+    double *n, *map, *map50, *map75; /* [count], n rising; NAN where the file has none */
+} pts_curve_points;
+
+typedef struct pts_curve_set {
+    pts_curve_points *curves; /* [count], in the order of their first row */
+    size_t count;
+    bool percent; /* the file was in percent and has been divided by 100 */
+} pts_curve_set;
+
+/* curves.csv: header with the columns dataset, class, n, map and, if measured, map50 and map75 in
+ * any order; class is text or a number. A name that ends in .json is the study's
+ * processed_result.json: [{"class_num": …, "cls_tl_dict": [2, 4, …], "result_dict": {"0": [map,
+ * map50, map75], …}}]; its data set is named after the file; needs jansson (else
+ * PTS_ERR_UNSUPPORTED). Limits: 64 MB, 10,000 curves. Sizes are whole numbers ≥ 1; mAP 0 … 1, or 0
+ * … 100 for the whole file. Messages name file, line, column, what was expected and got. */
+pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err);
+void pts_curves_destroy(pts_curve_set *set);
+
+/* Pilot csv: columns n and map. The one curve of *out has dataset "" and class "". */
+pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err);
+
+/* ---- Benchmark of forecasts -------------------------------------------------------------------
+ */
+
+typedef enum pts_forecast {
+    PTS_FORECAST_MAP, /* prior of the other data sets + pilot points, the name is maximum a
+                       * posteriori */
+    PTS_FORECAST_4PL, /* pts_curve_fit of the pilot points */
+    PTS_FORECAST_POW4,
+    PTS_FORECAST_LAST1, /* no change after the last pilot point */
+    PTS_FORECASTS
+} pts_forecast;
+
+const char *pts_forecast_name(pts_forecast method); /* "map", "4pl", "pow4", "last1" */
+
+typedef struct pts_forecast_score {
+    size_t points, ahead; /* pilot points (n ≤ upto), later points */
+    double mae;        /* mean |forecast − mAP| over the later points, forecasts cut to 0 … 1 */
+    double log2_ratio; /* mean of |log2(forecast size / needed size)|, at most 6 each, over the
+                        * targets at 50, 75 and 90 % of the last mAP that are needed beyond upto */
+    double covered_80; /* share of the later points inside the 80 % band of a measurement */
+} pts_forecast_score;  /* NAN where there is none: no later points, too few to fit, no band */
+
+/* Forecasts every curve of the set from its sizes ≤ upto: scores [set->count]. The prior of a
+ * curve sees no curve of its data set. PTS_ERR_SHAPE: PTS_FORECAST_MAP and one data set only. */
+pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast method,
+                           pts_forecast_score *scores, pts_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
