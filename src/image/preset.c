@@ -1,0 +1,142 @@
+#include "base/error.h"
+#include "base/memory.h"
+#include "pts/image.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct normalisation {
+    float mean[3], deviation[3];
+} normalisation;
+
+static const normalisation UNIT = {{0, 0, 0}, {1, 1, 1}};
+static const normalisation HALF = {{0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}};
+static const normalisation IMAGENET = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+static const normalisation CLIP = {{0.48145466f, 0.4578275f, 0.40821073f},
+                                   {0.26862954f, 0.26130258f, 0.27577711f}};
+
+/* The window [size][size] at (top, left) of 8-bit pixels, normalised. */
+static void normalise_window(const pts_image *image, size_t top, size_t left, size_t size,
+                             const normalisation *n, float *out)
+{
+    for (size_t y = 0; y < size; y++) {
+        const uint8_t *p = image->rgb + ((top + y) * image->width + left) * 3;
+        for (size_t i = 0; i < size * 3; i++)
+            *out++ = ((float)p[i] / 255.0f - n->mean[i % 3]) / n->deviation[i % 3];
+    }
+}
+
+static pts_status whole(const pts_image *image, size_t size, const normalisation *n, float *out,
+                        pts_error *err)
+{
+    pts_image square;
+    PTS_TRY(pts_image_resize(image, size, size, PTS_FILTER_BILINEAR, &square, err));
+    normalise_window(&square, 0, 0, size, n, out);
+    pts_image_free(&square);
+    return PTS_OK;
+}
+
+/* torchvision's Resize: the long side is rounded down; its CenterCrop rounds half to even. */
+static pts_status crop(const pts_image *image, size_t short_side, size_t size, pts_filter filter,
+                       const normalisation *n, float *out, pts_error *err)
+{
+    size_t width = short_side, height = short_side;
+    if (image->width < image->height)
+        height = short_side * image->height / image->width;
+    else
+        width = short_side * image->width / image->height;
+    pts_image scaled;
+    PTS_TRY(pts_image_resize(image, width, height, filter, &scaled, err));
+    size_t top = (size_t)nearbyint((double)(height - size) / 2);
+    size_t left = (size_t)nearbyint((double)(width - size) / 2);
+    normalise_window(&scaled, top, left, size, n, out);
+    pts_image_free(&scaled);
+    return PTS_OK;
+}
+
+/* torch's interpolate(mode="bilinear", align_corners=False): in [from][from][3] → out. */
+static void enlarge(const float *in, size_t from, size_t size, float *out)
+{
+    const float ratio = (float)from / (float)size;
+    for (size_t y = 0; y < size; y++) {
+        float sy = fmaxf(((float)y + 0.5f) * ratio - 0.5f, 0);
+        size_t y0 = (size_t)sy, y1 = y0 + 1 < from ? y0 + 1 : y0;
+        float wy = sy - (float)y0;
+        for (size_t x = 0; x < size; x++) {
+            float sx = fmaxf(((float)x + 0.5f) * ratio - 0.5f, 0);
+            size_t x0 = (size_t)sx, x1 = x0 + 1 < from ? x0 + 1 : x0;
+            float wx = sx - (float)x0;
+            for (size_t c = 0; c < 3; c++) {
+                float top =
+                    in[(y0 * from + x0) * 3 + c] * (1 - wx) + in[(y0 * from + x1) * 3 + c] * wx;
+                float low =
+                    in[(y1 * from + x0) * 3 + c] * (1 - wx) + in[(y1 * from + x1) * 3 + c] * wx;
+                *out++ = top * (1 - wy) + low * wy;
+            }
+        }
+    }
+}
+
+static pts_status keras(const pts_image *image, size_t size, float *out, pts_error *err)
+{
+    return whole(image, size, &UNIT, out, err);
+}
+
+static pts_status torchvision(const pts_image *image, size_t size, float *out, pts_error *err)
+{
+    return crop(image, size * 342 / 299, size, PTS_FILTER_BILINEAR, &IMAGENET, out, err);
+}
+
+static pts_status clip(const pts_image *image, size_t size, float *out, pts_error *err)
+{
+    return crop(image, size, size, PTS_FILTER_BICUBIC, &CLIP, out, err);
+}
+
+static pts_status ptssp(const pts_image *image, size_t size, float *out, pts_error *err)
+{
+    enum { SIDE = 224 };
+    if (size == SIDE)
+        return whole(image, SIDE, &HALF, out, err);
+    float *small = malloc(SIDE * SIDE * 3 * sizeof *small);
+    if (!small)
+        return pts_fail_memory(err, SIDE * SIDE * 3 * sizeof *small);
+    pts_status status = whole(image, SIDE, &HALF, small, err);
+    if (status == PTS_OK) {
+        enlarge(small, SIDE, size, out);
+        for (size_t i = 0; i < size * size * 3; i++)
+            out[i] = (out[i] - IMAGENET.mean[i % 3]) / IMAGENET.deviation[i % 3];
+    }
+    free(small);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    pts_status (*apply)(const pts_image *, size_t, float *, pts_error *);
+} presets[] = {{"keras", keras}, {"torchvision", torchvision}, {"clip", clip}, {"ptssp", ptssp}};
+
+enum { PRESETS = sizeof presets / sizeof *presets, MAX_SIZE = 4096 };
+
+int pts_preset_known(const char *preset)
+{
+    for (size_t i = 0; i < PRESETS; i++) {
+        if (strcmp(preset, presets[i].name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+pts_status pts_preset_apply(const char *preset, const pts_image *image, size_t size, float *out,
+                            pts_error *err)
+{
+    if (!size || size > MAX_SIZE)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "preset: expected a size of 1 … %d, got %zu",
+                        MAX_SIZE, size);
+    for (size_t i = 0; i < PRESETS; i++) {
+        if (strcmp(preset, presets[i].name) == 0)
+            return presets[i].apply(image, size, out, err);
+    }
+    return pts_fail(err, PTS_ERR_ARGUMENT,
+                    "preset: expected keras, torchvision, clip or ptssp, got '%s'", preset);
+}

@@ -1,0 +1,202 @@
+/* Resampling as Pillow does it (src/libImaging/Resample.c, 8 bits a channel). The order of every
+ * floating-point operation below is Pillow's, since a coefficient that rounds the other way moves
+ * pixels by one. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "pts/image.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PRECISION_BITS (32 - 8 - 2)
+#define MAX_SIDE 65536
+
+/* For each output position: the first input it reads, how many, and their weights. */
+typedef struct coefficients {
+    size_t width; /* weights stored for each output */
+    size_t *first, *count;
+    int32_t *weights; /* [outputs][width], fixed point */
+} coefficients;
+
+static double triangle(double x)
+{
+    x = fabs(x);
+    return x < 1 ? 1 - x : 0;
+}
+
+static double cubic(double x)
+{
+    const double a = -0.5;
+    x = fabs(x);
+    if (x < 1)
+        return ((a + 2) * x - (a + 3)) * x * x + 1;
+    if (x < 2)
+        return (((x - 5) * x + 8) * x - 4) * a;
+    return 0;
+}
+
+static void coefficients_free(coefficients *c)
+{
+    free(c->first);
+    free(c->count);
+    free(c->weights);
+}
+
+static void fill_output(coefficients *c, size_t i, size_t in, double scale, double filter_scale,
+                        double support, double (*filter)(double), double *row)
+{
+    double centre = ((double)i + 0.5) * scale, sum = 0, inverse = 1.0 / filter_scale;
+    double low = centre - support + 0.5, high = centre + support + 0.5;
+    size_t first = low < 0 ? 0 : (size_t)low;
+    size_t end = high > (double)in ? in : (size_t)high;
+    c->first[i] = first;
+    c->count[i] = end - first;
+    for (size_t k = 0; k < end - first; k++) {
+        row[k] = filter(((double)(k + first) - centre + 0.5) * inverse);
+        sum += row[k];
+    }
+    for (size_t k = 0; k < end - first; k++) {
+        double weight = sum != 0 ? row[k] / sum : row[k];
+        c->weights[i * c->width + k] =
+            (int32_t)((weight < 0 ? -0.5 : 0.5) + weight * (1 << PRECISION_BITS));
+    }
+}
+
+static pts_status coefficients_make(coefficients *c, size_t in, size_t out, pts_filter kind,
+                                    pts_error *err)
+{
+    double (*filter)(double) = kind == PTS_FILTER_BICUBIC ? cubic : triangle;
+    double scale = (double)in / (double)out, filter_scale = scale < 1 ? 1 : scale;
+    double support = (kind == PTS_FILTER_BICUBIC ? 2.0 : 1.0) * filter_scale;
+    c->width = (size_t)ceil(support) * 2 + 1;
+    c->first = pts_calloc64(out, sizeof *c->first);
+    c->count = pts_calloc64(out, sizeof *c->count);
+    c->weights = pts_calloc64(out, c->width * sizeof *c->weights);
+    double *row = pts_calloc64(c->width, sizeof *row);
+    if (!c->first || !c->count || !c->weights || !row) {
+        free(row);
+        coefficients_free(c);
+        return pts_fail_memory(err, out * c->width * sizeof *c->weights);
+    }
+    for (size_t i = 0; i < out; i++)
+        fill_output(c, i, in, scale, filter_scale, support, filter, row);
+    free(row);
+    return PTS_OK;
+}
+
+static uint8_t clip8(int32_t sum)
+{
+    int32_t value = sum >> PRECISION_BITS;
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+static void horizontal_pass(const pts_image *in, const coefficients *c, pts_image *out)
+{
+    for (size_t y = 0; y < in->height; y++) {
+        const uint8_t *line = in->rgb + y * in->width * 3;
+        uint8_t *target = out->rgb + y * out->width * 3;
+        for (size_t x = 0; x < out->width; x++, target += 3) {
+            const uint8_t *p = line + c->first[x] * 3;
+            const int32_t *w = c->weights + x * c->width;
+            int32_t r = 1 << (PRECISION_BITS - 1), g = r, b = r;
+            for (size_t k = 0; k < c->count[x]; k++, p += 3) {
+                r += p[0] * w[k];
+                g += p[1] * w[k];
+                b += p[2] * w[k];
+            }
+            target[0] = clip8(r);
+            target[1] = clip8(g);
+            target[2] = clip8(b);
+        }
+    }
+}
+
+static void vertical_pass(const pts_image *in, const coefficients *c, pts_image *out, int32_t *sums)
+{
+    size_t row = in->width * 3;
+    for (size_t y = 0; y < out->height; y++) {
+        for (size_t x = 0; x < row; x++)
+            sums[x] = 1 << (PRECISION_BITS - 1);
+        for (size_t k = 0; k < c->count[y]; k++) {
+            const uint8_t *line = in->rgb + (c->first[y] + k) * row;
+            int32_t weight = c->weights[y * c->width + k];
+            for (size_t x = 0; x < row; x++)
+                sums[x] += line[x] * weight;
+        }
+        uint8_t *target = out->rgb + y * row;
+        for (size_t x = 0; x < row; x++)
+            target[x] = clip8(sums[x]);
+    }
+}
+
+static pts_status image_create(pts_image *image, size_t width, size_t height, pts_error *err)
+{
+    size_t bytes;
+    *image = (pts_image){width, height, NULL};
+    if (!pts_mul(width, height, &bytes) || !pts_mul(bytes, 3, &bytes))
+        return pts_fail_memory(err, SIZE_MAX);
+    image->rgb = malloc(bytes);
+    return image->rgb ? PTS_OK : pts_fail_memory(err, bytes);
+}
+
+static pts_status resize_width(const pts_image *in, size_t width, pts_filter filter, pts_image *out,
+                               pts_error *err)
+{
+    coefficients c;
+    PTS_TRY(image_create(out, width, in->height, err));
+    pts_status status = coefficients_make(&c, in->width, width, filter, err);
+    if (status != PTS_OK) {
+        pts_image_free(out);
+        return status;
+    }
+    horizontal_pass(in, &c, out);
+    coefficients_free(&c);
+    return PTS_OK;
+}
+
+static pts_status resize_height(const pts_image *in, size_t height, pts_filter filter,
+                                pts_image *out, pts_error *err)
+{
+    coefficients c;
+    PTS_TRY(image_create(out, in->width, height, err));
+    int32_t *sums = pts_calloc64(in->width, 3 * sizeof *sums);
+    pts_status status = sums ? coefficients_make(&c, in->height, height, filter, err)
+                             : pts_fail_memory(err, in->width * 3 * sizeof *sums);
+    if (status == PTS_OK) {
+        vertical_pass(in, &c, out, sums);
+        coefficients_free(&c);
+    } else {
+        pts_image_free(out);
+    }
+    free(sums);
+    return status;
+}
+
+static pts_status copy_image(const pts_image *in, pts_image *out, pts_error *err)
+{
+    PTS_TRY(image_create(out, in->width, in->height, err));
+    memcpy(out->rgb, in->rgb, in->width * in->height * 3);
+    return PTS_OK;
+}
+
+/* Like Pillow, a pass that would not change its side is left out. */
+pts_status pts_image_resize(const pts_image *image, size_t width, size_t height, pts_filter filter,
+                            pts_image *out, pts_error *err)
+{
+    *out = (pts_image){0};
+    if (!width || !height || width > MAX_SIDE || height > MAX_SIDE)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "resize: expected sides of 1 … %d, got %zu×%zu",
+                        MAX_SIDE, width, height);
+    if (width == image->width && height == image->height)
+        return copy_image(image, out, err);
+    if (width == image->width)
+        return resize_height(image, height, filter, out, err);
+    if (height == image->height)
+        return resize_width(image, width, filter, out, err);
+    pts_image narrow;
+    PTS_TRY(resize_width(image, width, filter, &narrow, err));
+    pts_status status = resize_height(&narrow, height, filter, out, err);
+    pts_image_free(&narrow);
+    return status;
+}
