@@ -136,7 +136,9 @@ typedef struct pts_curve_posterior {
 
 /* Maximum a posteriori by Levenberg–Marquardt on the whitened residuals of prior and pilot
  * points, from the prior's mean and from eight points around it (± 1.2 standard deviations in ln B
- * and ln C); the best is kept. count may be 0: the posterior is the prior.
+ * and ln C); the best is kept. A pilot point at n has standard deviation 1.5 · noise · √(1 + 50/n):
+ * the points of one curve share their errors, and small training sets scatter more. count may be
+ * 0: the posterior is the prior.
  * PTS_ERR_ARGUMENT: as pts_curve_fit, or a noise not above 0. PTS_ERR_NUMERIC: the prior's
  * covariance is not positive definite. */
 pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *n,

@@ -1,0 +1,224 @@
+/* The benchmark of forecasts: each curve from its small sizes, scored on its large ones. */
+#include "pts/curve.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *pts_forecast_name(pts_forecast method)
+{
+    static const char *const text[] = {"map", "4pl", "pow4", "last1"};
+    return (size_t)method < sizeof text / sizeof *text ? text[method] : "unknown";
+}
+
+/* A forecast by any method, and its band where it has one. */
+typedef struct forecast {
+    pts_forecast method;
+    pts_curve_posterior posterior; /* of map */
+    pts_curve curve;               /* of map and 4pl */
+    pts_pow4 power;
+    double last;
+} forecast;
+
+static double forecast_at(const forecast *f, double n)
+{
+    double value = f->method == PTS_FORECAST_LAST1  ? f->last
+                   : f->method == PTS_FORECAST_POW4 ? pts_pow4_at(&f->power, n)
+                                                    : pts_curve_at(&f->curve, n);
+    return fmin(fmax(value, 0), 1);
+}
+
+/* The least size at which a forecast reaches the target, by bisection in ln n up to 10⁹. */
+static double forecast_size(const forecast *f, double target)
+{
+    double low = 0, high = log(1e9);
+    if (forecast_at(f, 1e9) < target)
+        return INFINITY;
+    if (forecast_at(f, 1) >= target)
+        return 1;
+    for (int i = 0; i < 100; i++) {
+        double middle = (low + high) / 2;
+        if (forecast_at(f, exp(middle)) < target)
+            low = middle;
+        else
+            high = middle;
+    }
+    return exp(high);
+}
+
+/* The size at which the measured curve first reaches the target, linear in ln n between sizes. */
+static double needed_size(const pts_curve_points *c, double target)
+{
+    size_t i = 0;
+    while (i < c->count && c->map[i] < target)
+        i++;
+    if (i == c->count)
+        return INFINITY;
+    if (i == 0 || c->map[i] == c->map[i - 1])
+        return c->n[i];
+    double part = (target - c->map[i - 1]) / (c->map[i] - c->map[i - 1]);
+    return exp(log(c->n[i - 1]) + part * (log(c->n[i]) - log(c->n[i - 1])));
+}
+
+static double size_error(const forecast *f, const pts_curve_points *c, double upto)
+{
+    static const double parts[] = {0.5, 0.75, 0.9};
+    const double most = 6;
+    double sum = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        double target = parts[i] * c->map[c->count - 1], needed = needed_size(c, target);
+        if (!(needed > upto) || !isfinite(needed))
+            continue;
+        sum += fmin(fabs(log2(forecast_size(f, target) / needed)), most);
+        count++;
+    }
+    return count ? sum / (double)count : NAN;
+}
+
+static pts_status covered(const forecast *f, const pts_curve_points *c, size_t from, double *out,
+                          pts_error *err)
+{
+    size_t ahead = c->count - from, inside = 0;
+    *out = NAN;
+    if (f->method != PTS_FORECAST_MAP)
+        return PTS_OK;
+    double *band = pts_calloc64(ahead, 2 * sizeof *band), *high = band + ahead;
+    if (!band)
+        return pts_fail_memory(err, ahead * 2 * sizeof *band);
+    pts_status status =
+        pts_curve_band(&f->posterior, 0.8, true, c->n + from, ahead, band, high, err);
+    for (size_t i = 0; i < ahead; i++)
+        inside += c->map[from + i] >= band[i] && c->map[from + i] <= high[i];
+    free(band);
+    *out = (double)inside / (double)ahead;
+    return status;
+}
+
+static pts_status score(const forecast *f, const pts_curve_points *c, double upto,
+                        pts_forecast_score *out, pts_error *err)
+{
+    double sum = 0;
+    for (size_t i = out->points; i < c->count; i++)
+        sum += fabs(forecast_at(f, c->n[i]) - c->map[i]);
+    out->mae = sum / (double)out->ahead;
+    out->log2_ratio = size_error(f, c, upto);
+    return covered(f, c, out->points, &out->covered_80, err);
+}
+
+/* What the whole set tells beforehand: the fits of all curves that can be fitted. */
+typedef struct population {
+    const pts_curve_set *set;
+    pts_fit *fits;   /* [set->count]; points == 0 where there is none */
+    pts_fit *others; /* [set->count] and [set->count]: a selection, packed */
+    double *weights;
+} population;
+
+static pts_status fit_population(population *all, pts_error *err)
+{
+    for (size_t i = 0; i < all->set->count; i++) {
+        const pts_curve_points *c = &all->set->curves[i];
+        pts_status status = pts_curve_fit(c->n, c->map, c->count, &all->fits[i], err);
+        if (status == PTS_ERR_SHAPE || status == PTS_ERR_NUMERIC)
+            all->fits[i].points = 0;
+        else
+            PTS_TRY(status);
+    }
+    return PTS_OK;
+}
+
+/* The prior from the data sets other than curve i's, one vote a data set. */
+static pts_status prior_without(population *all, size_t i, pts_curve_prior *out, pts_error *err)
+{
+    const pts_curve_points *curves = all->set->curves;
+    size_t count = 0;
+    for (size_t j = 0; j < all->set->count; j++) {
+        if (all->fits[j].points == 0 || strcmp(curves[j].dataset, curves[i].dataset) == 0)
+            continue;
+        size_t mates = 0;
+        for (size_t k = 0; k < all->set->count; k++)
+            mates += all->fits[k].points > 0 && strcmp(curves[k].dataset, curves[j].dataset) == 0;
+        all->others[count] = all->fits[j];
+        all->weights[count++] = 1 / (double)mates;
+    }
+    if (count < 2)
+        return pts_fail(err, PTS_ERR_SHAPE,
+                        "%s: expected at least 2 fitted curves of other data sets for the prior, "
+                        "got %zu",
+                        curves[i].dataset, count);
+    return pts_curve_prior_fit(all->others, all->weights, count, out, err);
+}
+
+static pts_status make_forecast(population *all, size_t i, size_t points, forecast *f,
+                                pts_error *err)
+{
+    const pts_curve_points *c = &all->set->curves[i];
+    pts_curve_prior prior;
+    pts_fit fit;
+    double sse;
+    switch (f->method) {
+    case PTS_FORECAST_MAP:
+        PTS_TRY(prior_without(all, i, &prior, err));
+        PTS_TRY(pts_curve_posterior_find(&prior, c->n, c->map, points, &f->posterior, err));
+        f->curve = f->posterior.curve;
+        return PTS_OK;
+    case PTS_FORECAST_4PL:
+        PTS_TRY(pts_curve_fit(c->n, c->map, points, &fit, err));
+        f->curve = fit.curve;
+        return PTS_OK;
+    case PTS_FORECAST_POW4:
+        return pts_pow4_fit(c->n, c->map, points, &f->power, &sse, err);
+    default:
+        if (points == 0)
+            return pts_fail(err, PTS_ERR_SHAPE, "no pilot point");
+        f->last = c->map[points - 1];
+        return PTS_OK;
+    }
+}
+
+static pts_status extrapolate(population *all, double upto, pts_forecast method,
+                              pts_forecast_score *scores, pts_error *err)
+{
+    for (size_t i = 0; i < all->set->count; i++) {
+        const pts_curve_points *c = &all->set->curves[i];
+        forecast f = {.method = method};
+        scores[i] = (pts_forecast_score){.mae = NAN, .log2_ratio = NAN, .covered_80 = NAN};
+        while (scores[i].points < c->count && c->n[scores[i].points] <= upto)
+            scores[i].points++;
+        scores[i].ahead = c->count - scores[i].points;
+        if (scores[i].ahead == 0)
+            continue;
+        pts_status status = make_forecast(all, i, scores[i].points, &f, err);
+        /* too few pilot points is this method's score, a missing prior the caller's mistake */
+        if (method != PTS_FORECAST_MAP && (status == PTS_ERR_SHAPE || status == PTS_ERR_NUMERIC))
+            continue;
+        PTS_TRY(status);
+        PTS_TRY(score(&f, c, upto, &scores[i], err));
+    }
+    return PTS_OK;
+}
+
+pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast method,
+                           pts_forecast_score *scores, pts_error *err)
+{
+    size_t each = 2 * sizeof(pts_fit) + sizeof(double);
+    population all = {.set = set, .fits = pts_calloc64(set->count, each)};
+    if (!(upto >= 0) || (size_t)method >= PTS_FORECASTS) {
+        free(all.fits);
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "extrapolate: expected a size of at least 0 and a "
+                        "method, got %g and %d",
+                        upto, (int)method);
+    }
+    if (!all.fits)
+        return pts_fail_memory(err, set->count * each);
+    all.others = all.fits + set->count;
+    all.weights = (double *)(all.others + set->count);
+    pts_status status = method == PTS_FORECAST_MAP ? fit_population(&all, err) : PTS_OK;
+    if (status == PTS_OK)
+        status = extrapolate(&all, upto, method, scores, err);
+    free(all.fits);
+    return status;
+}

@@ -1,0 +1,256 @@
+/* curves.csv and pilot csv; grouping of rows. */
+#include "curve/table.h"
+#include "base/csv.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+pts_status pts_table_add(point_table *table, table_row row, pts_error *err)
+{
+    PTS_TRY(pts_grow(&table->rows, &table->capacity, table->count + 1, sizeof row, err));
+    row.index = table->count;
+    table->rows[table->count++] = row;
+    return PTS_OK;
+}
+
+static int compare_names(const table_row *x, const table_row *y)
+{
+    int order = strcmp(x->dataset, y->dataset);
+    return order ? order : strcmp(x->class_name, y->class_name);
+}
+
+static int by_curve(const void *a, const void *b)
+{
+    const table_row *x = a, *y = b;
+    int order = compare_names(x, y);
+    return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const table_row *x = a, *y = b;
+    if (x->n != y->n)
+        return x->n < y->n ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* A run of rows [first, first + count) that are one curve. */
+typedef struct group {
+    size_t first, count, index; /* index: of its first row in the file */
+} group;
+
+static int by_index(const void *a, const void *b)
+{
+    const group *x = a, *y = b;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static pts_status find_groups(point_table *table, const char *path, group **out, size_t *count,
+                              pts_error *err)
+{
+    size_t capacity = 0;
+    qsort(table->rows, table->count, sizeof *table->rows, by_curve);
+    for (size_t i = 0; i < table->count; i++) {
+        if (i > 0 && compare_names(&table->rows[i - 1], &table->rows[i]) == 0) {
+            (*out)[*count - 1].count++;
+            continue;
+        }
+        if (*count == PTS_TABLE_CURVES)
+            return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %d curves", path,
+                            PTS_TABLE_CURVES);
+        PTS_TRY(pts_grow(out, &capacity, *count + 1, sizeof **out, err));
+        (*out)[(*count)++] = (group){i, 1, table->rows[i].index};
+    }
+    qsort(*out, *count, sizeof **out, by_index);
+    return PTS_OK;
+}
+
+static pts_status fill_curve(table_row *rows, size_t count, pts_curve_points *out, pts_error *err)
+{
+    out->dataset = strdup(rows[0].dataset);
+    out->class_name = strdup(rows[0].class_name);
+    out->n = pts_calloc64(count, 4 * sizeof *out->n);
+    if (!out->dataset || !out->class_name || !out->n)
+        return pts_fail_memory(err, count * 4 * sizeof *out->n);
+    out->count = count;
+    out->map = out->n + count;
+    out->map50 = out->n + 2 * count;
+    out->map75 = out->n + 3 * count;
+    qsort(rows, count, sizeof *rows, by_size);
+    for (size_t i = 0; i < count; i++) {
+        out->n[i] = rows[i].n;
+        out->map[i] = rows[i].values[0];
+        out->map50[i] = rows[i].values[1];
+        out->map75[i] = rows[i].values[2];
+    }
+    return PTS_OK;
+}
+
+/* One unit a file: a lone curve of small values must not stay a hundred times too large. */
+static bool divide_percent(point_table *table)
+{
+    double most = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        for (size_t k = 0; k < 3; k++)
+            most = fmax(most, table->rows[i].values[k]);
+    }
+    for (size_t i = 0; most > 1 && i < table->count; i++) {
+        for (size_t k = 0; k < 3; k++)
+            table->rows[i].values[k] /= 100;
+    }
+    return most > 1;
+}
+
+static pts_status build(point_table *table, const group *groups, size_t count, pts_curve_set *set,
+                        pts_error *err)
+{
+    set->percent = divide_percent(table);
+    set->curves = pts_calloc64(count, sizeof *set->curves);
+    if (!set->curves)
+        return pts_fail_memory(err, count * sizeof *set->curves);
+    set->count = count;
+    for (size_t i = 0; i < count; i++)
+        PTS_TRY(fill_curve(table->rows + groups[i].first, groups[i].count, &set->curves[i], err));
+    return PTS_OK;
+}
+
+pts_status pts_table_build(point_table *table, const char *path, pts_curve_set **out,
+                           pts_error *err)
+{
+    *out = NULL;
+    if (table->count == 0)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected at least one measured point, got none",
+                        path);
+    group *groups = NULL;
+    size_t count = 0;
+    pts_curve_set *set = calloc(1, sizeof *set);
+    pts_status status = set ? PTS_OK : pts_fail_memory(err, sizeof *set);
+    if (status == PTS_OK)
+        status = find_groups(table, path, &groups, &count, err);
+    if (status == PTS_OK)
+        status = build(table, groups, count, set, err);
+    free(groups);
+    if (status != PTS_OK) {
+        pts_curves_destroy(set);
+        return status;
+    }
+    *out = set;
+    return PTS_OK;
+}
+
+void pts_curves_destroy(pts_curve_set *set)
+{
+    if (!set)
+        return;
+    for (size_t i = 0; i < set->count; i++) {
+        free((char *)set->curves[i].dataset);
+        free((char *)set->curves[i].class_name);
+        free(set->curves[i].n);
+    }
+    free(set->curves);
+    free(set);
+}
+
+enum { DATASET, CLASS, SIZE, MAP, MAP50, MAP75, COLUMNS };
+static const char *const column_names[COLUMNS] = {"dataset", "class", "n", "map", "map50", "map75"};
+
+/* Where each column is, from the header; −1 where it is not. */
+static pts_status read_header(pts_csv *csv, const bool *required, int *where, pts_error *err)
+{
+    bool more;
+    PTS_TRY(pts_csv_next(csv, &more, err));
+    for (int k = 0; k < COLUMNS; k++) {
+        where[k] = -1;
+        for (size_t i = 0; more && i < csv->count; i++) {
+            if (strcmp(csv->fields[i], column_names[k]) == 0)
+                where[k] = (int)i;
+        }
+        if (required[k] && where[k] < 0)
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: line 1: expected a header with a column '%s', got '%s…'",
+                            csv->path, column_names[k], more ? csv->fields[0] : "");
+    }
+    return PTS_OK;
+}
+
+/* The number in column k, within [low, high]; strtod alone would also take "0x1p3" and "nan". */
+static pts_status read_number(const pts_csv *csv, const int *where, int k, double low, double high,
+                              double *out, pts_error *err)
+{
+    const char *text = csv->fields[where[k]];
+    char *end;
+    *out = strtod(text, &end);
+    if (end == text || *end || text[strspn(text, "0123456789+-.eE")] || !(*out >= low) ||
+        !(*out <= high) || (k == SIZE && *out != floor(*out)))
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: line %zu: column %s: expected a %s in %g … %g, got '%.60s'", csv->path,
+                        csv->line, column_names[k], k == SIZE ? "whole number" : "number", low,
+                        high, text);
+    return PTS_OK;
+}
+
+static pts_status read_row(pts_csv *csv, const int *where, size_t columns, table_row *row,
+                           pts_error *err)
+{
+    if (csv->count != columns)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: line %zu: expected %zu columns, got %zu",
+                        csv->path, csv->line, columns, csv->count);
+    row->dataset = where[DATASET] >= 0 ? csv->fields[where[DATASET]] : "";
+    row->class_name = where[CLASS] >= 0 ? csv->fields[where[CLASS]] : "";
+    PTS_TRY(read_number(csv, where, SIZE, 1, 1e9, &row->n, err));
+    for (int k = MAP; k <= MAP75; k++) {
+        row->values[k - MAP] = NAN;
+        if (where[k] >= 0)
+            PTS_TRY(read_number(csv, where, k, 0, 100, &row->values[k - MAP], err));
+    }
+    return PTS_OK;
+}
+
+static pts_status read_rows(pts_csv *csv, const bool *required, point_table *rows, pts_error *err)
+{
+    int where[COLUMNS];
+    PTS_TRY(read_header(csv, required, where, err));
+    size_t columns = csv->count;
+    for (bool more = true;;) {
+        table_row row;
+        PTS_TRY(pts_csv_next(csv, &more, err));
+        if (!more)
+            return PTS_OK;
+        PTS_TRY(read_row(csv, where, columns, &row, err));
+        PTS_TRY(pts_table_add(rows, row, err));
+    }
+}
+
+static pts_status read_csv(pts_curve_set **out, const char *path, const bool *required,
+                           pts_error *err)
+{
+    pts_csv csv;
+    point_table rows = {0};
+    *out = NULL;
+    PTS_TRY(pts_csv_open(&csv, path, PTS_TABLE_BYTES, err));
+    pts_status status = read_rows(&csv, required, &rows, err);
+    if (status == PTS_OK)
+        status = pts_table_build(&rows, path, out, err);
+    free(rows.rows);
+    pts_csv_close(&csv);
+    return status;
+}
+
+pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err)
+{
+    static const bool required[COLUMNS] = {
+        [DATASET] = true, [CLASS] = true, [SIZE] = true, [MAP] = true};
+    size_t length = strlen(path);
+    if (length >= 5 && strcmp(path + length - 5, ".json") == 0)
+        return pts_table_read_json(path, out, err);
+    return read_csv(out, path, required, err);
+}
+
+pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err)
+{
+    static const bool required[COLUMNS] = {[SIZE] = true, [MAP] = true};
+    return read_csv(out, path, required, err);
+}
