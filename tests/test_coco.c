@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 static FILE *open_golden(const char *name)
 {
@@ -219,5 +220,304 @@ START_TEST(random_evaluations_are_bit_equal)
 }
 END_TEST
 
+#ifdef PTS_HAVE_JSON
+/* ---- COCO's files ---- */
+
+static pts_status load(pts_coco **coco, const char *truth, const char *results, pts_iou_kind iou,
+                       pts_error *err)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s", test_data(truth));
+    return pts_coco_load(coco, path, test_data(results), iou, err);
+}
+
+static void check_file(const char *results, pts_iou_kind iou, const double expected[12])
+{
+    pts_error err = {""};
+    pts_coco *coco;
+    pts_coco_figures figures;
+    pts_status status = load(&coco, "coco/instances_val2014_100.json", results, iou, &err);
+    ck_assert_msg(status == PTS_OK, "%s", err.message);
+    ck_assert_uint_eq(pts_coco_category_count(coco), 80);
+    ck_assert_str_eq(pts_coco_category_name(coco, 0), "person");
+    ck_assert_int_eq(pts_coco_evaluate(coco, NULL, &figures, NULL, NULL), PTS_OK);
+    same_figures(&figures, expected);
+    pts_coco_destroy(coco);
+}
+
+START_TEST(published_results_give_the_published_figures)
+{
+    const double segm[12] = {0.3195452758576433, 0.5622883972521636,  0.29892653412086784,
+                             0.3873740315997837, 0.31018272403369485, 0.3269339071005138,
+                             0.2682297225711534, 0.41544868114906375, 0.4168394992198818,
+                             0.4694498622754236, 0.37675922666197265, 0.3814715099715099};
+    const double bbox[12] = {0.5045806987249628,  0.6969727247299577, 0.5729816669904824,
+                             0.5856257209410443,  0.5193996948036719, 0.5013978986347466,
+                             0.38681277964578054, 0.5936795762842003, 0.595352982877607,
+                             0.6398109626113442,  0.5664205978994309, 0.5642905982905982};
+    check_file("coco/fakesegm100_results.json", PTS_IOU_MASK, segm);
+    check_file("coco/fakebbox100_results.json", PTS_IOU_BOX, bbox);
+}
+END_TEST
+
+static char folder[32];
+
+static void make_folder(void)
+{
+    strcpy(folder, "/tmp/pts_coco_XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void remove_folder(void)
+{
+    static const char *const names[] = {"gt", "results"};
+    for (size_t i = 0; i < 2; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+static const char *written(const char *name, const char *text, size_t length)
+{
+    static char paths[2][64];
+    char *path = paths[name[0] == 'r'];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    unlink(path); /* cutting a file to nothing makes some file systems wait for the disk */
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(text, 1, length, file), length);
+    fclose(file);
+    return path;
+}
+
+static pts_status load_texts(const char *truth, const char *results, pts_iou_kind iou,
+                             pts_coco_figures *figures, pts_error *err)
+{
+    pts_coco *coco;
+    const char *truth_path = written("gt", truth, strlen(truth));
+    const char *results_path = written("results", results, strlen(results));
+    pts_status status = pts_coco_load(&coco, truth_path, results_path, iou, err);
+    if (status != PTS_OK) {
+        ck_assert_ptr_null(coco);
+        return status;
+    }
+    ck_assert_int_eq(pts_coco_evaluate(coco, NULL, figures, NULL, err), PTS_OK);
+    pts_coco_destroy(coco);
+    return status;
+}
+
+#define HEAD "{\"images\":[{\"id\":1,\"height\":4,\"width\":6}],\"categories\":[{\"id\":7}],"
+#define PLACE "\"image_id\":1,\"category_id\":7,"
+#define SQUARE "[[0,0,4,0,4,4,0,4]]"
+#define TRUTH(fields) HEAD "\"annotations\":[{\"id\":5," fields "}]}"
+#define GOOD_TRUTH TRUTH(PLACE "\"area\":16,\"bbox\":[0,0,4,4],\"segmentation\":" SQUARE)
+#define RESULT(fields) "[{" PLACE "\"score\":0.5," fields "}]"
+
+START_TEST(every_form_of_a_segmentation_is_read)
+{
+    static const char *const results[] = {
+        RESULT("\"segmentation\":" SQUARE),
+        RESULT("\"segmentation\":{\"size\":[4,6],\"counts\":[0,16,8]}"),
+        RESULT("\"segmentation\":{\"size\":[4,6],\"counts\":\"0`08\"}"),
+        RESULT("\"bbox\":[0,0,4,4]"),
+        RESULT("\"bbox\":[0,0,4,4],\"segmentation\":" SQUARE),
+    };
+    make_folder();
+    for (size_t i = 0; i < 2 * sizeof results / sizeof *results; i++) {
+        pts_error err = {""};
+        pts_coco_figures f;
+        ck_assert_msg(load_texts(GOOD_TRUTH, results[i / 2], (int)i % 2, &f, &err) == PTS_OK,
+                      "%zu: %s", i, err.message);
+        ck_assert_double_eq_tol(f.ap, 1, 1e-15);
+    }
+    remove_folder();
+}
+END_TEST
+
+static void refuse(const char *truth, const char *results, pts_iou_kind iou, pts_status status,
+                   const char *message)
+{
+    pts_error err = {""};
+    pts_coco_figures f;
+    ck_assert_int_eq(load_texts(truth, results, iou, &f, &err), status);
+    ck_assert_str_eq(strrchr(err.message, '/') + 1, message);
+}
+
+START_TEST(broken_truths_are_refused)
+{
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"[]", "gt: expected an object with annotations, got a list"},
+        {"{}", "gt: images: expected a list, got nothing"},
+        {"{\"images\":[],\"categories\":[]}", "gt: annotations: expected a list, got nothing"},
+        {"{\"images\":[3],\"categories\":[]}", "gt: images[0]: expected an object, got an integer"},
+        {"{\"images\":[{\"id\":1}]}",
+         "gt: images[0] (id 1): height: expected an integer, got nothing"},
+        {"{\"images\":[{\"id\":1,\"height\":0,\"width\":2}]}",
+         "gt: images[0] (id 1): size: expected 1 … 1073741824 pixels, got 0 x 2"},
+        {HEAD "\"annotations\":[{\"id\":5," PLACE "\"area\":1,\"segmentation\":" SQUARE
+              "},{\"id\":5}]}",
+         "gt: annotations[1] (id 5): id: expected identifiers that differ, got 5 twice"},
+        {HEAD "\"annotations\":[{}]}", "gt: annotations[0]: id: expected an integer, got nothing"},
+        {TRUTH("\"image_id\":2,\"category_id\":7"),
+         "gt: annotations[0] (id 5): image_id: expected one of the 1 images, got 2"},
+        {TRUTH("\"image_id\":1,\"category_id\":8"),
+         "gt: annotations[0] (id 5): category_id: expected one of the 1 categories, got 8"},
+        {TRUTH("\"image_id\":1.5"),
+         "gt: annotations[0] (id 5): image_id: expected an integer, got a number with a fraction"},
+        {TRUTH(PLACE "\"area\":\"1\""),
+         "gt: annotations[0] (id 5): area: expected a number, got a string"},
+        {TRUTH(PLACE "\"area\":-1,\"segmentation\":" SQUARE),
+         "gt: annotations[0] (id 5): area: expected a finite number of at least 0, got -1"},
+        {TRUTH(PLACE "\"area\":1,\"iscrowd\":2"),
+         "gt: annotations[0] (id 5): iscrowd: expected 0 or 1, got another integer"},
+        {TRUTH(PLACE "\"area\":1"),
+         "gt: annotations[0] (id 5): segmentation: expected polygons or run lengths, got nothing"},
+        {TRUTH(PLACE "\"area\":1,\"segmentation\":[]"),
+         "gt: annotations[0] (id 5): segmentation: expected at least 1 polygon, got none"},
+        {TRUTH(PLACE "\"area\":1,\"segmentation\":[[0,0,1,1,2,2],[0,0,1,1,2,2,3]]"),
+         "gt: annotations[0] (id 5): segmentation[1]: expected an even count of at least 6 "
+         "numbers, "
+         "got 7"},
+        {TRUTH(PLACE "\"area\":1,\"segmentation\":[[0,0,1,null,2,2]]"),
+         "gt: annotations[0] (id 5): segmentation[0][3]: expected a number, got null"},
+        {TRUTH(PLACE "\"area\":1,\"segmentation\":[[0,0,1,1e300,2,2]]"),
+         "gt: annotations[0] (id 5): polygon: point 1: expected a coordinate within ±1e+06, got "
+         "1e+300"},
+        {TRUTH(PLACE "\"area\":1,\"segmentation\":{\"size\":[6,4],\"counts\":[24]}"),
+         "gt: annotations[0] (id 5): segmentation: size: expected the image's 4 x 6, got 6 x 4"},
+        {TRUTH(PLACE "\"area\":1,\"segmentation\":{\"size\":[4,6],\"counts\":[25]}"),
+         "gt: annotations[0] (id 5): mask: expected counts that add up to 4 x 6 = 24 pixels, got "
+         "25"},
+        {TRUTH(PLACE "\"area\":1,\"segmentation\":{\"size\":[4,6],\"counts\":[-1,25]}"),
+         "gt: annotations[0] (id 5): counts[0]: expected an integer of 0 … 1073741824, got one "
+         "outside"},
+        {TRUTH(PLACE "\"area\":1,\"segmentation\":{\"size\":[4,6],\"counts\":3}"),
+         "gt: annotations[0] (id 5): segmentation: counts: expected a list or a string, got an "
+         "integer"},
+        {"{\"images\":\n[NaN]}", "gt: line 2: expected JSON, got: invalid token near 'NaN'"},
+        {"{\"images\":[1e999]}",
+         "gt: line 1: expected JSON, got: real number overflow near '1e999'"},
+    };
+    make_folder();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pts_status status = strstr(cases[i].message, "the image's") ? PTS_ERR_SHAPE
+                            : strstr(cases[i].message, "1e+06")     ? PTS_ERR_LIMIT
+                            : strstr(cases[i].message, "1 … 107")   ? PTS_ERR_LIMIT
+                            : strstr(cases[i].message, "finite")    ? PTS_ERR_NUMERIC
+                                                                    : PTS_ERR_FORMAT;
+        refuse(cases[i].text, "[]", PTS_IOU_MASK, status, cases[i].message);
+    }
+    remove_folder();
+}
+END_TEST
+
+START_TEST(broken_results_are_refused)
+{
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"{}", "results: results: expected a list, got an object"},
+        {"[{}]", "results: results[0]: image_id: expected an integer, got nothing"},
+        {"[{" PLACE "\"bbox\":[0,0,1,1]}]",
+         "results: results[0]: score: expected a number, got nothing"},
+        {RESULT("\"bbox\":[0,0,1]"), "results: results[0]: bbox: expected 4 numbers, got 3"},
+        {RESULT("\"bbox\":[0,0,1,\"x\"]"),
+         "results: results[0]: bbox[3]: expected a number, got a string"},
+        {RESULT("\"bbox\":[0,0,-1,1]"),
+         "results: results[0]: bbox[2]: expected a size of at least 0, got -1"},
+        {"[{" PLACE "\"score\":1,\"bbox\":[0,0,1,1]},{" PLACE "\"score\":1}]",
+         "results: results[1]: bbox: expected a list of 4 numbers, got nothing"},
+        {RESULT("\"segmentation\":{\"size\":[4,6],\"counts\":\"0\"}"),
+         "results: results[0]: mask: expected counts that add up to 4 x 6 = 24 pixels, got 0"},
+    };
+    make_folder();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refuse(GOOD_TRUTH, cases[i].text, PTS_IOU_BOX, PTS_ERR_FORMAT, cases[i].message);
+    remove_folder();
+}
+END_TEST
+
+START_TEST(no_results_score_nothing)
+{
+    pts_coco_figures f;
+    make_folder();
+    ck_assert_int_eq(load_texts(GOOD_TRUTH, "[]", PTS_IOU_MASK, &f, NULL), PTS_OK);
+    ck_assert(f.ap == 0 && f.ar100 == 0 && f.ap_small == 0 && f.ap_large == -1);
+    remove_folder();
+}
+END_TEST
+
+/* One to four seeded changes: a byte, a cut, or a piece of the text put elsewhere. */
+static size_t mutate(char *text, size_t length, uint64_t *state)
+{
+    for (unsigned changes = 4; changes--;) {
+        *state = *state * 6364136223846793005u + 1442695040888963407u;
+        size_t at = (size_t)(*state >> 33) % length, from = (size_t)(*state >> 20) % length;
+        switch (*state >> 60) {
+        case 0:
+            return at + 1;
+        case 1:
+        case 2:
+        case 3:
+            text[at] = "0123456789-[]{},.e\"o"[from % 20];
+            break;
+        case 4:
+        case 5:
+            memmove(text + at, text + from,
+                    length - (at > from ? at : from) < 12 ? length - (at > from ? at : from) : 12);
+            break;
+        case 6:
+            text[at] = (char)from;
+            break;
+        default:
+            break;
+        }
+    }
+    return length;
+}
+
+START_TEST(hostile_files_do_no_harm)
+{
+    static const char results[] = RESULT("\"segmentation\":{\"size\":[4,6],\"counts\":\"0`08\"}");
+    static const char truth[] = GOOD_TRUTH;
+    uint64_t state = 20;
+    size_t taken = 0;
+    make_folder();
+    for (size_t round = 0; round < 6000; round++) {
+        char a[sizeof truth], b[sizeof results], truth_path[64];
+        memcpy(a, truth, sizeof a);
+        memcpy(b, results, sizeof b);
+        size_t na = round % 2 ? mutate(a, sizeof a - 1, &state) : sizeof a - 1;
+        size_t nb = round % 2 ? sizeof b - 1 : mutate(b, sizeof b - 1, &state);
+        snprintf(truth_path, sizeof truth_path, "%s", written("gt", a, na));
+        pts_coco *coco;
+        pts_error err = {""};
+        pts_coco_figures f;
+        pts_status status =
+            pts_coco_load(&coco, truth_path, written("results", b, nb), round / 2 % 2, &err);
+        ck_assert(status == PTS_OK || (err.message[0] && !strchr(err.message, '\n')));
+        if (status == PTS_OK)
+            ck_assert_int_eq(pts_coco_evaluate(coco, NULL, &f, NULL, NULL), PTS_OK);
+        taken += status == PTS_OK;
+        pts_coco_destroy(coco);
+    }
+    ck_assert_uint_gt(taken, 500);
+    ck_assert_uint_lt(taken, 5000);
+    remove_folder();
+}
+END_TEST
+
+#define FILE_CASES                                                                                 \
+    , published_results_give_the_published_figures, every_form_of_a_segmentation_is_read,          \
+        broken_truths_are_refused, broken_results_are_refused, no_results_score_nothing,           \
+        hostile_files_do_no_harm
+#else
+#define FILE_CASES
+#endif
+
 CHECK_SUITE("coco", polygons_are_bit_equal, unions_and_overlaps_are_bit_equal,
-            random_evaluations_are_bit_equal)
+            random_evaluations_are_bit_equal FILE_CASES)

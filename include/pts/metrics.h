@@ -176,11 +176,11 @@ pts_status pts_coco_evaluate(const pts_coco *coco, const pts_coco_params *params
 pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_map *out, pts_map *category_map,
                                          pts_error *err);
 
-/* Reads a COCO ground truth file and a results file (needs jansson; without it
- * PTS_ERR_UNSUPPORTED). Segmentations: polygons, counts as a list or as a string. As in
- * pycocotools' loadRes the first result decides for all: with a bbox in it, a detection's area
- * is its box's and a missing segmentation is the box; without, both come from the mask. A broken
- * entry is one line: file, list and index, id, expected, got. */
+/* Reads a COCO ground truth file and a results file (builds with jansson only). Segmentations:
+ * polygons, counts as a list or as a string. As in pycocotools' loadRes the first result decides
+ * for all: with a bbox in it, a detection's area is its box's and a missing segmentation is the
+ * box; without, both come from the mask. A broken entry is PTS_ERR_FORMAT, _SHAPE, _NUMERIC or
+ * _LIMIT and one line: file, list and index, id, expected, got. */
 pts_status pts_coco_load(pts_coco **out, const char *truth_path, const char *results_path,
                          pts_iou_kind iou, pts_error *err);
 

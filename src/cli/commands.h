@@ -9,5 +9,6 @@ int cmd_info(int argc, char **argv);
 int cmd_collect(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_map(int argc, char **argv);
 
 #endif

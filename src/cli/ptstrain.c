@@ -12,6 +12,9 @@ static const cli_command commands[] = {
 #ifdef PTS_HAVE_STORE
     {"export", "the store's curves as csv or JSON", cmd_export},
 #endif
+#ifdef PTS_HAVE_JSON
+    {"map", "average precision of a COCO results file", cmd_map},
+#endif
     {NULL, NULL, NULL},
 };
 

@@ -213,7 +213,7 @@ static pts_status read_counts(const char *text, size_t length, uint32_t *counts,
 {
     *runs = 0;
     for (size_t at = 0; at < length; (*runs)++) {
-        int64_t value;
+        int64_t value = 0;
         PTS_TRY(read_number(text, length, &at, &value, err));
         if (*runs > 2)
             value += counts[*runs - 2];

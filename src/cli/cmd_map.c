@@ -1,0 +1,184 @@
+/* ptstrain map: average precision of a COCO results file. */
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+#include "pts/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct map_options {
+    const char *truth, *results, *iou, *ap;
+    bool json;
+} map_options;
+
+typedef struct figure {
+    const char *key, *label;
+    double value;
+} figure;
+
+enum { COCO_FIGURES = 12, ULTRALYTICS_FIGURES = 3 };
+
+typedef struct report {
+    const map_options *options;
+    const pts_coco *coco;
+    pts_map *categories; /* [pts_coco_category_count] */
+    figure figures[COCO_FIGURES];
+    size_t count;
+} report;
+
+static pts_status measure_coco(report *r, pts_error *err)
+{
+    pts_coco_figures f;
+    pts_status status = pts_coco_evaluate(r->coco, NULL, &f, r->categories, err);
+    if (status != PTS_OK)
+        return status;
+    const figure figures[COCO_FIGURES] = {
+        {"AP", "Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ]", f.ap},
+        {"AP50", "Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ]", f.ap50},
+        {"AP75", "Average Precision  (AP) @[ IoU=0.75      | area=   all | maxDets=100 ]", f.ap75},
+        {"AP_small", "Average Precision  (AP) @[ IoU=0.50:0.95 | area= small | maxDets=100 ]",
+         f.ap_small},
+        {"AP_medium", "Average Precision  (AP) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ]",
+         f.ap_medium},
+        {"AP_large", "Average Precision  (AP) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]",
+         f.ap_large},
+        {"AR1", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=  1 ]", f.ar1},
+        {"AR10", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets= 10 ]", f.ar10},
+        {"AR100", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ]",
+         f.ar100},
+        {"AR_small", "Average Recall     (AR) @[ IoU=0.50:0.95 | area= small | maxDets=100 ]",
+         f.ar_small},
+        {"AR_medium", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ]",
+         f.ar_medium},
+        {"AR_large", "Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]",
+         f.ar_large},
+    };
+    memcpy(r->figures, figures, sizeof figures);
+    r->count = COCO_FIGURES;
+    return PTS_OK;
+}
+
+static pts_status measure_ultralytics(report *r, pts_error *err)
+{
+    pts_map map;
+    pts_status status = pts_coco_evaluate_ultralytics(r->coco, &map, r->categories, err);
+    if (status != PTS_OK)
+        return status;
+    const figure figures[ULTRALYTICS_FIGURES] = {
+        {"AP", "Ultralytics' mAP50-95 @[ IoU=0.50:0.95 | maxDets=300 ]", map.map},
+        {"AP50", "Ultralytics' mAP50    @[ IoU=0.50      | maxDets=300 ]", map.map50},
+        {"AP75", "Ultralytics' mAP75    @[ IoU=0.75      | maxDets=300 ]", map.map75},
+    };
+    memcpy(r->figures, figures, sizeof figures);
+    r->count = ULTRALYTICS_FIGURES;
+    return PTS_OK;
+}
+
+static int print_table(const report *r)
+{
+    bool undefined = false;
+    for (size_t i = 0; i < r->count; i++) {
+        printf(" %s = %0.3f\n", r->figures[i].label, r->figures[i].value);
+        undefined |= r->figures[i].value < 0;
+    }
+    if (undefined)
+        printf(" (-1: no ground truth of that size, so nothing to measure)\n");
+    return CLI_DONE;
+}
+
+static json_t *category_list(const report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < pts_coco_category_count(r->coco); i++) {
+        const pts_map *map = &r->categories[i];
+        json_t *one = json_object();
+        json_object_set_new(one, "id", json_integer(pts_coco_category_id(r->coco, i)));
+        json_object_set_new(one, "name", json_string(pts_coco_category_name(r->coco, i)));
+        json_object_set_new(one, "AP", cli_json_real(map->map));
+        json_object_set_new(one, "AP50", cli_json_real(map->map50));
+        json_object_set_new(one, "AP75", cli_json_real(map->map75));
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
+static int print_json(const report *r)
+{
+    json_t *root = json_object();
+    for (size_t i = 0; i < r->count; i++)
+        json_object_set_new(root, r->figures[i].key, cli_json_real(r->figures[i].value));
+    json_object_set_new(root, "iou", json_string(r->options->iou));
+    json_object_set_new(root, "definition", json_string(r->options->ap));
+    json_object_set_new(root, "categories", category_list(r));
+    cli_print_json(root);
+    return CLI_DONE;
+}
+
+static int measure(const cli_syntax *syntax, report *r)
+{
+    pts_error err;
+    size_t count = pts_coco_category_count(r->coco);
+    r->categories = calloc(count ? count : 1, sizeof *r->categories);
+    if (!r->categories)
+        return cli_fail(syntax, "no memory for %zu categories", count);
+    bool coco = strcmp(r->options->ap, "coco") == 0;
+    pts_status status = coco ? measure_coco(r, &err) : measure_ultralytics(r, &err);
+    int code = status != PTS_OK   ? cli_fail(syntax, "%s", err.message)
+               : r->options->json ? print_json(r)
+                                  : print_table(r);
+    free(r->categories);
+    return code;
+}
+
+static int run(const cli_syntax *syntax, const map_options *o)
+{
+    pts_error err;
+    pts_coco *coco;
+    pts_iou_kind iou = strcmp(o->iou, "segm") == 0 ? PTS_IOU_MASK : PTS_IOU_BOX;
+    if (pts_coco_load(&coco, o->truth, o->results, iou, &err) != PTS_OK)
+        return cli_fail(syntax, "%s", err.message);
+    report r = {.options = o, .coco = coco};
+    int code = measure(syntax, &r);
+    pts_coco_destroy(coco);
+    return code;
+}
+
+static int check(const cli_syntax *syntax, const map_options *o, const cli_list *operands)
+{
+    if (operands->count)
+        return cli_wrong(syntax, "expected options only, got '%s'", operands->items[0]);
+    if (!o->truth || !o->results)
+        return cli_wrong(syntax, "%s: expected a file, got nothing",
+                         o->truth ? "--results" : "--gt");
+    if (strcmp(o->iou, "segm") != 0 && strcmp(o->iou, "bbox") != 0)
+        return cli_wrong(syntax, "--iou: expected segm or bbox, got '%s'", o->iou);
+    if (strcmp(o->ap, "coco") != 0 && strcmp(o->ap, "ultralytics") != 0)
+        return cli_wrong(syntax, "--ap: expected coco or ultralytics, got '%s'", o->ap);
+    return -1;
+}
+
+int cmd_map(int argc, char **argv)
+{
+    map_options o = {.iou = "segm", .ap = "coco"};
+    const cli_option options[] = {
+        {"--gt", 0, CLI_TEXT, &o.truth, "GT.json", "COCO ground truth"},
+        {"--results", 0, CLI_TEXT, &o.results, "R.json", "COCO results"},
+        {"--iou", 0, CLI_TEXT, &o.iou, "segm|bbox", "what overlaps: masks (default) or boxes"},
+        {"--ap", 0, CLI_TEXT, &o.ap, "coco|ultralytics", "definition of AP (default: coco)"},
+        {"--json", 0, CLI_FLAG, &o.json, NULL, "17 digits, and each category"},
+    };
+    const cli_syntax syntax = {"ptstrain map", "--gt GT.json --results R.json [OPTION …]",
+                               "ptstrain map --gt instances_val2014_100.json --results "
+                               "fakesegm100_results.json --json",
+                               options, sizeof options / sizeof *options};
+    cli_list operands = {calloc((size_t)argc, sizeof *operands.items), 0};
+    if (!operands.items)
+        return cli_fail(&syntax, "no memory");
+    int code = cli_parse(&syntax, argc, argv, &operands);
+    if (code < 0)
+        code = check(&syntax, &o, &operands);
+    free(operands.items);
+    return code < 0 ? run(&syntax, &o) : code;
+}
