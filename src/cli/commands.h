@@ -3,12 +3,15 @@
 #define PTS_CLI_COMMANDS_H
 
 /* ptsinfer */
+int cmd_curve(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
 /* ptstrain */
 int cmd_collect(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_extrapolate(int argc, char **argv);
+int cmd_fit(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 
 #endif

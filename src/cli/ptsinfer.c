@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 
 static const cli_command commands[] = {
+    {"curve", "a curve's size for an mAP, or its mAP at a size", cmd_curve},
     {"info", "what a .ptsw file holds, and whether it is whole", cmd_info},
     {NULL, NULL, NULL},
 };

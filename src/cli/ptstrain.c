@@ -12,6 +12,8 @@ static const cli_command commands[] = {
 #ifdef PTS_HAVE_STORE
     {"export", "the store's curves as csv or JSON", cmd_export},
 #endif
+    {"extrapolate", "how well each method forecasts curves from small sizes", cmd_extrapolate},
+    {"fit", "the four parameters of measured curves", cmd_fit},
 #ifdef PTS_HAVE_JSON
     {"map", "average precision of a COCO results file", cmd_map},
 #endif
