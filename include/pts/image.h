@@ -12,8 +12,8 @@
  * Pillow's open does not. JPEG has no single correct decoder: pixels may differ from libjpeg's by
  * a few levels; PNG and BMP are exact.
  *
- * Resampling is Pillow's Image.resize(size, BILINEAR | BICUBIC), bit for bit: antialiased, two
- * passes, its fixed-point arithmetic (src/libImaging/Resample.c). Functions here are
+ * Resampling is Pillow's Image.resize(size, BILINEAR | BICUBIC), bit for bit (release
+ * 13.0): antialiased, two passes, its fixed-point arithmetic (src/libImaging/Resample.c). Functions here are
  * thread-safe. */
 #ifndef PTS_IMAGE_H
 #define PTS_IMAGE_H
