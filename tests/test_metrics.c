@@ -322,9 +322,100 @@ START_TEST(broken_images_are_refused)
 }
 END_TEST
 
+static pts_coco *one_image(void)
+{
+    pts_coco *coco;
+    ck_assert_int_eq(pts_coco_create(&coco, PTS_IOU_BOX, NULL), PTS_OK);
+    ck_assert_int_eq(pts_coco_add_image(coco, 42, NULL), PTS_OK);
+    ck_assert_int_eq(pts_coco_add_category(coco, 7, "dog", NULL), PTS_OK);
+    return coco;
+}
+
+START_TEST(identifiers_are_checked)
+{
+    pts_error err;
+    pts_coco *coco = one_image();
+    ck_assert_int_eq(pts_coco_add_image(coco, 42, &err), PTS_ERR_FORMAT);
+    ck_assert_str_eq(err.message, "images: expected identifiers that differ, got 42 twice");
+    ck_assert_int_eq(pts_coco_add_category(coco, 7, "cat", &err), PTS_ERR_FORMAT);
+    ck_assert_uint_eq(pts_coco_category_count(coco), 1);
+    ck_assert_str_eq(pts_coco_category_name(coco, 0), "dog");
+    pts_coco_object o = {.image = 1, .category = 7};
+    ck_assert_int_eq(pts_coco_add_truth(coco, &o, &err), PTS_ERR_FORMAT);
+    ck_assert_str_eq(err.message, "image_id: expected one of the 1 declared, got 1");
+    o = (pts_coco_object){.image = 42, .category = 8};
+    ck_assert_int_eq(pts_coco_add_detection(coco, &o, &err), PTS_ERR_FORMAT);
+    ck_assert_str_eq(err.message, "category_id: expected one of the 1 declared, got 8");
+    for (int64_t id = 0; id < 5000; id++)
+        ck_assert_int_eq(pts_coco_add_image(coco, 1000 + id * 4096, NULL), PTS_OK);
+    for (int64_t id = 0; id < 5000; id++)
+        ck_assert_int_eq(pts_coco_add_image(coco, 1000 + id * 4096, NULL), PTS_ERR_FORMAT);
+    pts_coco_destroy(coco);
+}
+END_TEST
+
+static void refuse_params(const pts_coco *coco, const pts_coco_params *params, const char *message)
+{
+    pts_error err;
+    pts_coco_figures figures;
+    ck_assert_int_eq(pts_coco_evaluate(coco, params, &figures, NULL, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, message);
+}
+
+START_TEST(parameters_are_checked)
+{
+    pts_coco *coco = one_image();
+    pts_coco_params p;
+    pts_coco_default_params(&p);
+    ck_assert(p.threshold_count == 10 && p.thresholds[0] == .5 && p.thresholds[9] == .95);
+    p.threshold_count = 33;
+    refuse_params(coco, &p, "thresholds: expected 1 … 32, got 33");
+    pts_coco_default_params(&p);
+    p.thresholds[3] = NAN;
+    refuse_params(coco, &p, "thresholds[3]: expected a number in (0, 1], got nan");
+    pts_coco_default_params(&p);
+    p.max_dets[2] = 5;
+    refuse_params(coco, &p, "max_dets[2]: expected at least 10, got 5");
+    pts_coco_default_params(&p);
+    p.area_ranges[1][0] = 2000;
+    refuse_params(coco, &p, "area_ranges[1]: expected a rising pair, got 2000, 1024");
+    pts_coco_destroy(coco);
+}
+END_TEST
+
+/* IoU of the one pair is ½ exactly: found at .5 (≥, not >), not at .6; and not at all where only
+ * the first, wrong detection of the image is looked at. */
+START_TEST(parameters_matter)
+{
+    pts_coco *coco = one_image();
+    pts_coco_object truth = {.image = 42, .category = 7, .box = {0, 0, 10, 10}, .area = 100};
+    pts_coco_object half = {
+        .image = 42, .category = 7, .box = {0, 0, 5, 10}, .area = 50, .score = .5};
+    pts_coco_object wrong = {
+        .image = 42, .category = 7, .box = {50, 50, 5, 10}, .area = 50, .score = .9};
+    ck_assert_int_eq(pts_coco_add_truth(coco, &truth, NULL), PTS_OK);
+    ck_assert_int_eq(pts_coco_add_detection(coco, &half, NULL), PTS_OK);
+    ck_assert_int_eq(pts_coco_add_detection(coco, &wrong, NULL), PTS_OK);
+    pts_coco_params p = {.thresholds = {.5, .6}, .threshold_count = 2, .max_dets = {1, 2, 3}};
+    for (size_t i = 0; i < 4; i++)
+        p.area_ranges[i][1] = i == 1 ? 99 : 1e10;
+    pts_coco_figures f;
+    ck_assert_int_eq(pts_coco_evaluate(coco, &p, &f, NULL, NULL), PTS_OK);
+    ck_assert_double_eq_tol(f.ap50, .5, 1e-15);
+    ck_assert_double_eq_tol(f.ap, .25, 1e-15);
+    ck_assert(f.ap75 == -1 && f.ap_small == -1 && f.ar1 == 0 && f.ar10 == .5 && f.ar100 == .5);
+    p.threshold_count = 1;
+    p.max_dets[1] = p.max_dets[2] = 1;
+    ck_assert_int_eq(pts_coco_evaluate(coco, &p, &f, NULL, NULL), PTS_OK);
+    ck_assert_double_eq(f.ap50, 0);
+    pts_coco_destroy(coco);
+}
+END_TEST
+
 CHECK_SUITE("metrics", runs_go_down_the_columns, masks_survive_every_form,
             broken_strings_are_refused, hostile_strings_do_no_harm, sizes_are_checked,
             broken_polygons_are_refused, endless_outlines_are_refused,
             fill_takes_the_pixels_whose_centre_is_inside, fill_shares_no_pixel_between_neighbours,
             perfect_detections, partial_detections, nothing_to_find_is_undefined,
-            broken_images_are_refused)
+            broken_images_are_refused, identifiers_are_checked, parameters_are_checked,
+            parameters_matter)

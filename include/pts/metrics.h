@@ -128,6 +128,7 @@ pts_status pts_coco_create(pts_coco **out, pts_iou_kind iou, pts_error *err);
 void pts_coco_destroy(pts_coco *coco);
 
 pts_status pts_coco_add_image(pts_coco *coco, int64_t id, pts_error *err);
+/* name: copied; NULL is "". */
 pts_status pts_coco_add_category(pts_coco *coco, int64_t id, const char *name, pts_error *err);
 
 /* One object. For PTS_IOU_MASK `mask` is given, for PTS_IOU_BOX `box` (x, y, width, height).

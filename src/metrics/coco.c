@@ -50,9 +50,9 @@ pts_status pts_coco_add_category(pts_coco *coco, int64_t id, const char *name, p
 {
     PTS_TRY(pts_grow(&coco->names, &coco->name_capacity, coco->categories.count + 1,
                      sizeof *coco->names, err));
-    char *copy = strdup(name);
+    char *copy = strdup(name ? name : "");
     if (!copy)
-        return pts_fail_memory(err, strlen(name) + 1);
+        return pts_fail_memory(err, strlen(name ? name : "") + 1);
     pts_status status = pts_ids_add(&coco->categories, id, "categories", err);
     if (status == PTS_OK)
         coco->names[coco->categories.count - 1] = copy;

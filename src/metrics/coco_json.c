@@ -266,7 +266,7 @@ static pts_status read_category(reader *r, const json_t *entry)
     PTS_TRY(get_integer(r, entry, "id", &r->id));
     r->has_id = 1;
     const char *name = json_string_value(json_object_get(entry, "name"));
-    return placed(r, pts_coco_add_category(r->coco, r->id, name ? name : "", &inner), &inner);
+    return placed(r, pts_coco_add_category(r->coco, r->id, name, &inner), &inner);
 }
 
 /* Image and category, both known. */
