@@ -334,7 +334,7 @@ static const patch patches[] = {
     {232, U64("\0\0\0\0\0\0\0\0"), PTS_ERR_FORMAT, "tensor 'a': shape: expected 1 past the rank"},
     {208, U64("\0\0\0\0\0\0\0\x80"), PTS_ERR_FORMAT,
      "tensor 'a': shape: more elements than fit 64 bits"},
-    /* 2^63 · 3 · 4 wraps to 2^63 + 2^62 … in a naive product, and 2^62 · 4 to 0 */
+    /* 2^62 · 4 bytes would wrap to 0 */
     {208, U64("\0\0\0\0\0\0\0\x40"), PTS_ERR_FORMAT,
      "tensor 'a': shape: more elements than fit 64 bits"},
     {208, U64("\3\0\0\0\0\0\0\0"), PTS_ERR_FORMAT,

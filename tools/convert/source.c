@@ -106,7 +106,8 @@ static pts_status take(source *out, const char *folder, char *model, bool packed
     if (!out->folder)
         return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", folder);
     read_package(out, folder, "");
-    read_package(out, folder, "/../../..");
+    if (packed)
+        read_package(out, folder, "/../../.."); /* from dist/models/NAME to the package's root */
     return PTS_OK;
 }
 
