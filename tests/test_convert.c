@@ -283,7 +283,7 @@ END_TEST
 /* Writes model.json with a manifest of one group, and an 8-byte shard "s"; expects a refusal. */
 static void refuse_manifest(const char *folder, const char *group, const char *message)
 {
-    char text[2048], expected[600];
+    char text[2048], expected[4608];
     pts_error err;
     tfjs_model m;
     snprintf(text, sizeof text,
