@@ -5,6 +5,7 @@
 #include "pts/lm.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Log relative error, capped at the 11 digits that NIST certifies. */
@@ -114,4 +115,165 @@ START_TEST(nist_jacobians_equal_differences)
 }
 END_TEST
 
-CHECK_SUITE("lm", nist_with_jacobian, nist_with_differences, nist_jacobians_equal_differences)
+/* r_i = x_i: the answer is the zero vector, where |Dx| = 0 */
+static int identity(void *user, const double *x, double *r)
+{
+    (void)user;
+    memcpy(r, x, 3 * sizeof *x);
+    return 0;
+}
+
+/* x0 and x1 only ever as their sum; x2 by itself */
+static int sum_only(void *user, const double *x, double *r)
+{
+    (void)user;
+    for (int i = 0; i < 5; i++)
+        r[i] = (x[0] + x[1]) * i + x[2] - (3.0 * i + 1 + 0.1 * (i % 2));
+    return 0;
+}
+
+/* log is NaN left of 0, where the first full step from 5 would go */
+static int logarithm(void *user, const double *x, double *r)
+{
+    (void)user;
+    r[0] = log(x[0]) + 3;
+    return 0;
+}
+
+static int refuse(void *user, const double *x, double *r)
+{
+    (void)user, (void)x;
+    r[0] = 1;
+    return -1;
+}
+
+static int not_a_number(void *user, const double *x, double *r)
+{
+    (void)user, (void)x;
+    r[0] = NAN;
+    return 0;
+}
+
+static pts_lm_result minimise(pts_lm_residuals f, size_t m, size_t n, double *x,
+                              const pts_lm_settings *settings, double *covariance)
+{
+    pts_lm *lm;
+    pts_lm_result result;
+    pts_lm_problem problem = {f, NULL, NULL};
+    ck_assert_int_eq(pts_lm_create(&lm, m, n, NULL), PTS_OK);
+    ck_assert_int_eq(pts_lm_solve(lm, &problem, settings, x, &result, NULL), PTS_OK);
+    if (covariance)
+        pts_lm_covariance(lm, covariance);
+    pts_lm_destroy(lm);
+    return result;
+}
+
+START_TEST(zero_vector_is_found)
+{
+    double x[3] = {1, -2, 1e-3};
+    pts_lm_result result = minimise(identity, 3, 3, x, NULL, NULL);
+    ck_assert(pts_lm_converged(&result));
+    for (int i = 0; i < 3; i++)
+        ck_assert_double_le(fabs(x[i]), 1e-14);
+    memset(x, 0, sizeof x);
+    result = minimise(identity, 3, 3, x, NULL, NULL); /* started there */
+    ck_assert_int_eq(result.stop, PTS_LM_CONVERGED_F);
+    ck_assert_double_eq(result.sse, 0);
+}
+END_TEST
+
+START_TEST(rank_deficiency_is_named)
+{
+    double x[3] = {0, 0, 0}, covariance[9];
+    pts_lm_result result = minimise(sum_only, 5, 3, x, NULL, covariance);
+    ck_assert_int_eq(result.stop, PTS_LM_RANK_DEFICIENT);
+    ck_assert_uint_eq(result.rank, 2);
+    ck_assert_double_eq(result.rcond, 0);
+    ck_assert_double_eq_tol(x[0] + x[1], 3, 1e-9); /* the sum is determined, and right */
+    ck_assert_double_eq_tol(x[2], 1.04, 1e-9);
+    ck_assert_double_eq(covariance[0], INFINITY);
+    ck_assert_double_eq(covariance[4], INFINITY);
+    /* (JᵀJ)⁻¹ of a straight line over 0 … 4: Σi²/(5 Σi² − (Σi)²) */
+    ck_assert_double_eq_tol(covariance[8], 30.0 / 50, 1e-9);
+}
+END_TEST
+
+START_TEST(not_finite_trial_is_a_bad_step)
+{
+    double x = 5;
+    pts_lm_result result = minimise(logarithm, 1, 1, &x, NULL, NULL);
+    ck_assert(pts_lm_converged(&result));
+    ck_assert_double_eq_tol(x, exp(-3), 1e-14);
+}
+END_TEST
+
+START_TEST(limit_and_not_finite_are_named)
+{
+    double x[3] = {1, 1, 1};
+    pts_lm_settings settings = pts_lm_defaults();
+    settings.max_evaluations = 2;
+    pts_lm_result result = minimise(logarithm, 1, 1, x, &settings, NULL);
+    ck_assert_int_eq(result.stop, PTS_LM_LIMIT);
+    result = minimise(not_a_number, 1, 1, x, NULL, NULL);
+    ck_assert_int_eq(result.stop, PTS_LM_NOT_FINITE);
+    ck_assert_str_eq(pts_lm_stop_text(result.stop), "not finite");
+}
+END_TEST
+
+START_TEST(callback_stops_the_run)
+{
+    pts_lm *lm;
+    pts_lm_result result;
+    pts_error err;
+    pts_lm_problem problem = {refuse, NULL, NULL};
+    double x = 1;
+    ck_assert_int_eq(pts_lm_create(&lm, 1, 1, NULL), PTS_OK);
+    ck_assert_int_eq(pts_lm_solve(lm, &problem, NULL, &x, &result, &err), PTS_ERR_CANCELLED);
+    ck_assert_str_eq(err.message, "least squares: stopped by the residuals");
+    pts_lm_settings settings = pts_lm_defaults();
+    settings.radius = 0;
+    ck_assert_int_eq(pts_lm_solve(lm, &problem, &settings, &x, &result, &err), PTS_ERR_ARGUMENT);
+    pts_lm_destroy(lm);
+    ck_assert_int_eq(pts_lm_create(&lm, 2, 3, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "least squares: expected at least as many residuals as "
+                                  "parameters, got 2 and 3");
+    ck_assert_ptr_null(lm);
+    ck_assert_int_eq(pts_lm_create(&lm, SIZE_MAX, 3, &err), PTS_ERR_LIMIT);
+}
+END_TEST
+
+/* Thurber with b4 in units of 2⁻⁴⁰ runs through the very same points. */
+static int rescaled(void *user, const double *b, double *r)
+{
+    double own[NIST_MAX_PARAMETERS];
+    memcpy(own, b, 7 * sizeof *b);
+    own[3] = ldexp(b[3], 40);
+    return nist_residuals(user, own, r);
+}
+
+START_TEST(scale_of_a_parameter_does_not_matter)
+{
+    static nist_problem p;
+    double x[2][NIST_MAX_PARAMETERS];
+    pts_lm_result result[2];
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s", test_data("nist"));
+    ck_assert_int_eq(nist_read(&p, NIST_PROBLEMS - 1, folder), 0);
+    for (int k = 0; k < 2; k++) {
+        pts_lm *lm;
+        pts_lm_problem problem = {k ? rescaled : nist_residuals, NULL, &p};
+        memcpy(x[k], p.start[0], sizeof x[k]);
+        x[k][3] = ldexp(x[k][3], k ? -40 : 0);
+        ck_assert_int_eq(pts_lm_create(&lm, p.rows, p.parameters, NULL), PTS_OK);
+        ck_assert_int_eq(pts_lm_solve(lm, &problem, NULL, x[k], &result[k], NULL), PTS_OK);
+        pts_lm_destroy(lm);
+    }
+    ck_assert_double_ge(lre(ldexp(x[1][3], 40), p.certified[3]), 8);
+    ck_assert_uint_eq(result[0].rank, result[1].rank);
+}
+END_TEST
+
+CHECK_SUITE("lm", nist_with_jacobian, nist_with_differences, nist_jacobians_equal_differences,
+            zero_vector_is_found, rank_deficiency_is_named, not_finite_trial_is_a_bad_step,
+            limit_and_not_finite_are_named, callback_stops_the_run,
+            scale_of_a_parameter_does_not_matter)

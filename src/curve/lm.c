@@ -498,6 +498,14 @@ static pts_status iterate(pts_lm *lm, int *stop, pts_error *err)
     return PTS_OK;
 }
 
+/* Relative error of a column: two equal ones still differ by the noise of their differences. */
+static double jacobian_accuracy(const pts_lm *lm)
+{
+    if (lm->problem->jacobian)
+        return (double)lm->m * DBL_EPSILON;
+    return lm->settings.differences == PTS_LM_CENTRAL ? 1e-9 : 1e-7;
+}
+
 /* Rank and condition at the answer, with columns scaled to 1: parameters in metres or millimetres
  * then have the same rank. Leaves R and the pivots for the covariance. */
 static pts_status judge(pts_lm *lm, pts_error *err)
@@ -512,7 +520,7 @@ static pts_status judge(pts_lm *lm, pts_error *err)
             cblas_dscal((int)m, 1 / lm->norms[j], lm->q + j * m, 1);
     }
     factor(lm);
-    double floor = (double)m * DBL_EPSILON * fabs(lm->q[0]);
+    double floor = jacobian_accuracy(lm) * fabs(lm->q[0]);
     while (lm->rank < n && fabs(lm->q[lm->rank * m + lm->rank]) > floor)
         lm->rank++;
     lm->result->rank = lm->rank;
