@@ -1,6 +1,7 @@
 /* ptsconvert: literals and base64, TensorFlow.js storage against numpy, InceptionV3's graph and
  * fold against numpy, refusals, and the program itself. */
 #include "check_main.h"
+#include "folded.h"
 
 #include "../tools/convert/convert.h"
 
@@ -443,31 +444,6 @@ static void open_inception(tfjs_model *m)
     remove_folder(folder);
 }
 
-/* One line of inception.txt: "name shape sum magnitude first last". */
-static void check_folded(const pts_tensor *t, const char *line)
-{
-    char name[80], shape[80], got[128];
-    double sum, magnitude, first, last, s = 0, a = 0;
-    ck_assert_int_eq(
-        sscanf(line, "%79s %79s %lf %lf %lf %lf", name, shape, &sum, &magnitude, &first, &last), 6);
-    ck_assert_str_eq(t->name, name);
-    int used = snprintf(got, sizeof got, "%zu", t->shape[0]);
-    for (int i = 1; i < t->rank; i++)
-        used += snprintf(got + used, sizeof got - (size_t)used, ",%zu", t->shape[i]);
-    ck_assert_str_eq(got, shape);
-    const float *x = t->data;
-    size_t count = t->bytes / sizeof *x;
-    for (size_t i = 0; i < count; i++) {
-        s += (double)x[i];
-        a += fabs((double)x[i]);
-    }
-    /* printed to 12 digits; the values themselves must be the same floats */
-    ck_assert_double_eq_tol(s, sum, 1e-10 * magnitude);
-    ck_assert_double_eq_tol(a, magnitude, 1e-10 * magnitude);
-    ck_assert_float_eq(x[0], (float)first);
-    ck_assert_float_eq(x[count - 1], (float)last);
-}
-
 START_TEST(inception_folds_as_numpy_does)
 {
     tfjs_model m;
@@ -768,8 +744,48 @@ START_TEST(program_answers_and_refuses)
 }
 END_TEST
 
+/* A package file that is not the recorded one never reaches the converter. */
+START_TEST(fetch_checks_what_it_got)
+{
+    static const struct {
+        const char *args;
+        int code;
+        const char *says;
+    } cases[] = {
+        {"--tarball mixed.bin", 1, "mixed.bin: expected 24973068 bytes, got 940\n"},
+        {"--tarball zeros", 1,
+         "zeros: expected SHA-512 92b0b57e07932d7b59c20769289d239bb86abf48134"},
+        {"--tarball nowhere", 1, "nowhere: expected a package file, got none\n"},
+        {"vgg", 2, "fetch-weights: no weights 'vgg' (-h shows the usage)\n"},
+        {"--tarball", 2,
+         "fetch-weights: --tarball: expected a path, got nothing (-h shows the usage)\n"},
+    };
+    const char *build = getenv("PTS_TEST_BUILD"), *folder = new_folder();
+    char *small, command[16384], text[4096];
+    size_t size;
+    ck_assert_int_eq(convert_read(data_path("mixed.bin"), 1 << 20, &small, &size, NULL), PTS_OK);
+    put_file(in_folder(folder, "mixed.bin"), small, size);
+    free(small);
+    put_file(in_folder(folder, "zeros"), "", 0);
+    ck_assert_int_eq(truncate(in_folder(folder, "zeros"), 24973068), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(command, sizeof command,
+                 "cd %s && %s../../../tools/fetch-weights --build %s --into %s %s 2>&1", folder,
+                 data_path(""), build ? build : "build", folder, cases[i].args);
+        FILE *pipe = popen(command, "r");
+        ck_assert_ptr_nonnull(pipe);
+        text[fread(text, 1, sizeof text - 1, pipe)] = '\0';
+        int code = pclose(pipe);
+        ck_assert_msg(WIFEXITED(code) && WEXITSTATUS(code) == cases[i].code, "%s", text);
+        ck_assert_msg(strstr(text, cases[i].says) != NULL, "%s", text);
+    }
+    ck_assert_int_ne(access(in_folder(folder, "inception_v3.ptsw"), F_OK), 0);
+    remove_folder(folder);
+}
+END_TEST
+
 CHECK_SUITE("convert", literals_become_json, what_would_have_to_run_is_refused, hostile_literals,
             base64_of_rfc_4648, every_storage_equals_numpy, source_is_described, hostile_manifests,
             hostile_files, inception_folds_as_numpy_does, other_graphs_are_refused,
             swapped_branches_are_refused, wrong_tensors_are_named, program_converts,
-            program_answers_and_refuses)
+            program_answers_and_refuses, fetch_checks_what_it_got)
