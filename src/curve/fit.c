@@ -94,7 +94,8 @@ static void transform_covariance(const double *from, double variance, double *to
                         sum += from[k * 4 + l];
                 }
             }
-            to[i * 4 + j] = isfinite(variance) ? sum * variance : i == j ? INFINITY : 0;
+            bool known = isfinite(variance) && isfinite(sum);
+            to[i * 4 + j] = known ? sum * variance : i == j ? INFINITY : 0;
         }
     }
 }

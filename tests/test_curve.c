@@ -1,0 +1,645 @@
+/* The curve room: closed form, fits, posterior, tables, the benchmark of forecasts. */
+#include "check_main.h"
+
+#include "pts/curve.h"
+
+#include "curve/normal.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Uniform numbers in (0, 1) from a fixed seed (SplitMix64). */
+static double uniform(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return ((double)((z ^ (z >> 31)) >> 12) + 0.5) / 4503599627370496.0;
+}
+
+static double between(uint64_t *state, double low, double high)
+{
+    return low + (high - low) * uniform(state);
+}
+
+static double textbook(const pts_curve *c, double n)
+{
+    return (c->A - c->D) / (1 + pow(n / c->C, c->B)) + c->D;
+}
+
+static pts_curve random_curve(uint64_t *state)
+{
+    return (pts_curve){between(state, -0.05, 0.3), exp(between(state, -1, 2)),
+                       exp(between(state, 1, 8)), between(state, 0.4, 1.1)};
+}
+
+START_TEST(curve_is_the_textbook_formula)
+{
+    uint64_t seed = 1;
+    for (int i = 0; i < 1000; i++) {
+        pts_curve c = random_curve(&seed);
+        double n = exp(between(&seed, 0, 10));
+        ck_assert_double_eq_tol(pts_curve_at(&c, n), textbook(&c, n), 1e-14);
+    }
+}
+END_TEST
+
+START_TEST(curve_is_safe_at_the_ends)
+{
+    pts_curve steep = {0.1, 500, 1e300, 0.9}, slow = {0.1, 1e-3, 1e-300, 0.9};
+    const pts_curve *const both[] = {&steep, &slow};
+    const double sizes[] = {0, 1e-300, 1, 1e300, INFINITY};
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < 5; i++) {
+            double g[4], f = pts_curve_gradient(both[k], sizes[i], g);
+            ck_assert(f >= 0.1 && f <= 0.9);
+            for (int j = 0; j < 4; j++)
+                ck_assert(isfinite(g[j]));
+        }
+        ck_assert_double_eq(pts_curve_at(both[k], 0), 0.1);
+        ck_assert_double_eq(pts_curve_at(both[k], INFINITY), 0.9);
+    }
+    ck_assert_double_eq(pts_curve_at(&steep, 1e300), 0.5);
+}
+END_TEST
+
+START_TEST(gradient_equals_central_differences)
+{
+    uint64_t seed = 2;
+    for (int i = 0; i < 200; i++) {
+        pts_curve c = random_curve(&seed);
+        double n = exp(between(&seed, 0, 9)), g[4], theta[4] = {c.A, log(c.B), log(c.C), c.D};
+        pts_curve_gradient(&c, n, g);
+        for (int j = 0; j < 4; j++) {
+            double h = 1e-5, f[2];
+            for (int side = 0; side < 2; side++) {
+                double t[4];
+                memcpy(t, theta, sizeof t);
+                t[j] += side ? h : -h;
+                f[side] = textbook(&(pts_curve){t[0], exp(t[1]), exp(t[2]), t[3]}, n);
+            }
+            ck_assert_double_eq_tol(g[j], (f[1] - f[0]) / (2 * h), 2e-8);
+        }
+    }
+}
+END_TEST
+
+START_TEST(mirrored_parameters_are_the_same_curve)
+{
+    pts_curve c = {0.6, -1.7, 40, 0.05};
+    pts_error err;
+    ck_assert_int_eq(pts_curve_canonical(&c, NULL), PTS_OK);
+    ck_assert_double_eq(c.A, 0.05);
+    ck_assert_double_eq(c.B, 1.7);
+    ck_assert_double_eq(c.D, 0.6);
+    ck_assert_double_eq_tol(pts_curve_at(&c, 13), textbook(&(pts_curve){0.6, -1.7, 40, 0.05}, 13),
+                            1e-15);
+    c = (pts_curve){0, 1, -40, 1};
+    ck_assert_int_eq(pts_curve_canonical(&c, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "curve: expected finite A, B, C, D with B not 0 and C above 0, "
+                                  "got 0, 1, -40, 1");
+}
+END_TEST
+
+START_TEST(size_equals_bisection)
+{
+    uint64_t seed = 3;
+    for (int i = 0; i < 500; i++) {
+        pts_curve c = random_curve(&seed);
+        double target = between(&seed, c.A, c.D), n, low = -50, high = 50;
+        pts_size_status status = pts_curve_size(&c, target, &n);
+        for (int k = 0; k < 200; k++) {
+            double middle = (low + high) / 2;
+            *(textbook(&c, exp(middle)) < target ? &low : &high) = middle;
+        }
+        ck_assert_int_eq(status, n <= 1 ? PTS_SIZE_ALREADY_MET : PTS_SIZE_OK);
+        ck_assert_double_eq_tol(log(n), high, 1e-9);
+    }
+}
+END_TEST
+
+START_TEST(size_has_three_answers)
+{
+    pts_curve rising = {0.1, 2, 50, 0.6}, falling = {0.6, 2, 50, 0.1}, flat = {0.3, 1, 1, 0.3};
+    double n;
+    ck_assert_int_eq(pts_curve_size(&rising, 0.35, &n), PTS_SIZE_OK);
+    ck_assert_double_eq_tol(n, 50, 1e-12);
+    ck_assert_int_eq(pts_curve_size(&rising, 0.1, &n), PTS_SIZE_ALREADY_MET);
+    ck_assert_double_eq(n, 0);
+    ck_assert_int_eq(pts_curve_size(&rising, 0.1001, &n), PTS_SIZE_ALREADY_MET);
+    ck_assert(n > 0 && n < 1);
+    ck_assert_int_eq(pts_curve_size(&rising, 0.6, &n), PTS_SIZE_UNREACHABLE);
+    ck_assert_double_eq(n, INFINITY);
+    ck_assert_int_eq(pts_curve_size(&falling, 0.5, &n), PTS_SIZE_ALREADY_MET);
+    ck_assert_double_eq(n, 0);
+    ck_assert_int_eq(pts_curve_size(&falling, 0.59999, &n), PTS_SIZE_UNREACHABLE);
+    ck_assert_int_eq(pts_curve_size(&falling, 0.7, &n), PTS_SIZE_UNREACHABLE);
+    ck_assert_int_eq(pts_curve_size(&flat, 0.3, &n), PTS_SIZE_ALREADY_MET);
+    ck_assert_int_eq(pts_curve_size(&flat, 0.31, &n), PTS_SIZE_UNREACHABLE);
+    pts_curve endless = {0, 1e-3, 50, 1}; /* 0.9 would take 50·9¹⁰⁰⁰ images */
+    ck_assert_int_eq(pts_curve_size(&endless, 0.9, &n), PTS_SIZE_UNREACHABLE);
+    ck_assert_str_eq(pts_size_status_text(PTS_SIZE_ALREADY_MET), "already_met");
+}
+END_TEST
+
+START_TEST(smape_and_percent)
+{
+    const double f[] = {0.5, 0, 0.2}, y[] = {0.25, 0, 0.2};
+    ck_assert_double_eq_tol(pts_smape(f, y, 3), 100.0 / 3 * 2 * 0.25 / 0.75, 1e-12);
+    double percent[] = {57, 0.5, 100}, fraction[] = {0.57, 1, 0}, neither[] = {57, 101};
+    ck_assert(pts_map_from_percent(percent, 3));
+    ck_assert_double_eq(percent[0], 0.57);
+    ck_assert_double_eq(percent[1], 0.005);
+    ck_assert(!pts_map_from_percent(fraction, 3));
+    ck_assert(!pts_map_from_percent(neither, 2));
+    ck_assert_double_eq(neither[0], 57);
+}
+END_TEST
+
+START_TEST(fit_recovers_noiseless_curves)
+{
+    uint64_t seed = 4;
+    for (int i = 0; i < 100; i++) {
+        pts_curve c = {between(&seed, -0.05, 0.3), exp(between(&seed, -0.2, 1.5)),
+                       exp(between(&seed, 3, 6)), between(&seed, 0.4, 1)};
+        if (i % 5 == 0)
+            c = (pts_curve){c.D, c.B, c.C, c.A}; /* one that falls */
+        double n[30], map[30];
+        for (int k = 0; k < 30; k++) {
+            n[k] = exp(8 * (k + 1) / 30.0);
+            map[k] = textbook(&c, n[k]);
+        }
+        pts_fit fit;
+        ck_assert_int_eq(pts_curve_fit(n, map, 30, &fit, NULL), PTS_OK);
+        ck_assert_double_eq_tol(fit.curve.A, c.A, 1e-8);
+        ck_assert_double_eq_tol(fit.curve.B / c.B, 1, 1e-8);
+        ck_assert_double_eq_tol(fit.curve.C / c.C, 1, 1e-8);
+        ck_assert_double_eq_tol(fit.curve.D, c.D, 1e-8);
+        ck_assert_double_le(fit.sse, 1e-18);
+    }
+}
+END_TEST
+
+static pts_curve_set *study_curves(void)
+{
+    pts_curve_set *set;
+    ck_assert_int_eq(pts_curves_read(&set, test_data("curves/ptssp_curves.csv"), NULL), PTS_OK);
+    ck_assert_uint_eq(set->count, 15);
+    ck_assert(!set->percent);
+    return set;
+}
+
+/* The published numbers are printed with four decimals by an optimiser that stopped at 10⁻⁸: they
+ * agree with the optimum to one unit of the last decimal (of 41.98597 it printed 41.9859). */
+START_TEST(published_fits_are_reproduced)
+{
+    pts_curve_set *set = study_curves();
+    FILE *file = fopen(test_data("curves/ptssp_published_fits.csv"), "r");
+    ck_assert_ptr_nonnull(file);
+    char line[256], dataset[64], class_name[16];
+    ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
+    for (size_t i = 0; i < set->count; i++) {
+        const pts_curve_points *c = &set->curves[i];
+        pts_curve published;
+        size_t points;
+        pts_fit fit;
+        ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
+        ck_assert_int_eq(sscanf(line, "%63[^,],%15[^,],%zu,%lf,%lf,%lf,%lf", dataset, class_name,
+                                &points, &published.A, &published.B, &published.C, &published.D),
+                         7);
+        ck_assert_str_eq(c->dataset, dataset);
+        ck_assert_str_eq(c->class_name, class_name);
+        ck_assert_uint_eq(c->count, points);
+        ck_assert_int_eq(pts_curve_fit(c->n, c->map, c->count, &fit, NULL), PTS_OK);
+        ck_assert_int_eq(fit.status, PTS_FIT_OK);
+        ck_assert_double_eq_tol(fit.curve.A, published.A, 1e-4);
+        ck_assert_double_eq_tol(fit.curve.B, published.B, 1e-4);
+        ck_assert_double_eq_tol(fit.curve.C / published.C, 1, 1e-4);
+        ck_assert_double_eq_tol(fit.curve.D, published.D, 1e-4);
+        double theirs = 0;
+        for (size_t k = 0; k < c->count; k++)
+            theirs += pow(textbook(&published, c->n[k]) - c->map[k], 2);
+        ck_assert_double_le(fit.sse, theirs);
+    }
+    fclose(file);
+    pts_curves_destroy(set);
+}
+END_TEST
+
+START_TEST(fit_says_what_the_points_do_not_tell)
+{
+    const double n[] = {10, 20, 40, 80, 160, 320};
+    double map[6];
+    pts_fit fit;
+    pts_error err;
+    for (int i = 0; i < 6; i++)
+        map[i] = 0.3;
+    ck_assert_int_eq(pts_curve_fit(n, map, 6, &fit, NULL), PTS_OK);
+    ck_assert_int_eq(fit.status, PTS_FIT_RANK_DEFICIENT);
+    ck_assert_double_eq_tol(pts_curve_at(&fit.curve, 1000), 0.3, 1e-15);
+    ck_assert_double_eq(fit.se[2], INFINITY);
+    for (int i = 0; i < 6; i++)
+        map[i] = textbook(&(pts_curve){0, 1, 1000, 0.9}, n[i]) + (i % 2 ? 1e-3 : -1e-3);
+    ck_assert_int_eq(pts_curve_fit(n, map, 6, &fit, NULL), PTS_OK);
+    ck_assert_int_eq(fit.status, PTS_FIT_PLATEAU_NOT_REACHED);
+    ck_assert_int_eq(pts_curve_fit(n, map, 4, &fit, NULL), PTS_OK); /* no degree of freedom */
+    ck_assert_double_eq(fit.se[0], INFINITY);
+    const double repeated[] = {10, 20, 20, 20, 40, 40};
+    ck_assert_int_eq(pts_curve_fit(repeated, map, 6, &fit, &err), PTS_ERR_SHAPE);
+    ck_assert_str_eq(err.message, "curve: expected at least 4 distinct sizes, got 3");
+    ck_assert_int_eq(pts_curve_fit(n, map, 0, &fit, &err), PTS_ERR_SHAPE);
+    map[2] = NAN;
+    ck_assert_int_eq(pts_curve_fit(n, map, 6, &fit, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "curve: point 3: expected a finite mAP, got nan");
+    const double zero[] = {10, 0, 20, 40};
+    ck_assert_int_eq(pts_curve_fit(zero, n, 4, &fit, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "curve: point 2: expected a size above 0, got 0");
+}
+END_TEST
+
+START_TEST(pow4_recovers_noiseless_curves)
+{
+    const pts_pow4 truth = {0.9, 0.6, 0.8, 5};
+    double n[20], map[20], sse;
+    for (int i = 0; i < 20; i++) {
+        n[i] = exp(0.4 * (i + 1));
+        map[i] = truth.c - truth.a * pow(n[i] + truth.d, -truth.b);
+    }
+    pts_pow4 fit;
+    ck_assert_int_eq(pts_pow4_fit(n, map, 20, &fit, &sse, NULL), PTS_OK);
+    ck_assert_double_eq_tol(fit.a, truth.a, 1e-7);
+    ck_assert_double_eq_tol(fit.b, truth.b, 1e-7);
+    ck_assert_double_eq_tol(fit.c, truth.c, 1e-7);
+    ck_assert_double_eq_tol(fit.d, truth.d, 1e-6);
+    ck_assert_double_eq_tol(pts_pow4_at(&fit, 1e4), 0.8 - 0.9 * pow(1e4 + 5, -0.6), 1e-7);
+}
+END_TEST
+
+/* scipy.stats.norm.ppf */
+START_TEST(normal_quantiles)
+{
+    ck_assert_double_eq_tol(pts_normal_quantile(1e-300), -37.0470963, 1e-7);
+    ck_assert_double_eq_tol(pts_normal_quantile(1e-10), -6.361340902404056, 1e-13);
+    ck_assert_double_eq_tol(pts_normal_quantile(0.01), -2.3263478740408408, 1e-14);
+    ck_assert_double_eq_tol(pts_normal_quantile(0.3), -0.5244005127080409, 1e-15);
+    ck_assert_double_eq_tol(pts_normal_quantile(0.975), 1.959963984540054, 1e-14);
+    for (double x = -5; x <= 5; x += 0.01) /* and against the C library's erfc */
+        ck_assert_double_eq_tol(pts_normal_quantile(erfc(-x / sqrt(2)) / 2), x, 1e-9);
+}
+END_TEST
+
+static double read_double(FILE *file)
+{
+    double value;
+    ck_assert_int_eq(fscanf(file, "%lf", &value), 1);
+    return value;
+}
+
+static void read_doubles(FILE *file, double *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = read_double(file);
+}
+
+START_TEST(posterior_equals_scipy)
+{
+    FILE *file = fopen(test_data("curves/posterior_golden.txt"), "r");
+    ck_assert_ptr_nonnull(file);
+    pts_curve_prior prior;
+    read_doubles(file, prior.mean, 4);
+    read_doubles(file, prior.covariance, 16);
+    prior.noise = read_double(file);
+    for (int cases = (int)read_double(file); cases > 0; cases--) {
+        double n[8], map[8], mode[4], covariance[16];
+        size_t count = (size_t)read_double(file);
+        for (size_t i = 0; i < count; i++) {
+            n[i] = read_double(file);
+            map[i] = read_double(file);
+        }
+        read_doubles(file, mode, 4);
+        read_doubles(file, covariance, 16);
+        pts_curve_posterior posterior;
+        ck_assert_int_eq(pts_curve_posterior_find(&prior, n, map, count, &posterior, NULL), PTS_OK);
+        for (int k = 0; k < 4; k++)
+            ck_assert_double_eq_tol(posterior.mean[k], mode[k], 1e-7);
+        for (int k = 0; k < 16; k++)
+            ck_assert_double_eq_tol(posterior.covariance[k], covariance[k], 1e-7);
+    }
+    fclose(file);
+}
+END_TEST
+
+static const pts_curve_prior some_prior = {
+    {0.03, 0.75, 4.7, 0.55},
+    {0.0016, 0, 0, 0, 0, 0.09, -0.03, 0, 0, -0.03, 0.25, 0, 0, 0, 0, 0.0144},
+    0.02};
+
+START_TEST(posterior_without_points_is_the_prior)
+{
+    pts_curve_posterior posterior;
+    ck_assert_int_eq(pts_curve_posterior_find(&some_prior, NULL, NULL, 0, &posterior, NULL),
+                     PTS_OK);
+    for (int k = 0; k < 4; k++)
+        ck_assert_double_eq_tol(posterior.mean[k], some_prior.mean[k], 1e-12);
+    for (int k = 0; k < 16; k++)
+        ck_assert_double_eq_tol(posterior.covariance[k], some_prior.covariance[k], 1e-12);
+}
+END_TEST
+
+START_TEST(posterior_with_many_points_is_the_fit)
+{
+    enum { MANY = 20000 };
+    static double n[MANY], map[MANY];
+    uint64_t seed = 5;
+    const pts_curve truth = {0.1, 1.5, 200, 0.7};
+    for (int i = 0; i < MANY; i++) {
+        n[i] = exp(between(&seed, 5, 10)); /* large, where the noise of all points is nearly one */
+        map[i] = textbook(&truth, n[i]) + 0.02 * pts_normal_quantile(uniform(&seed));
+    }
+    pts_curve_posterior posterior;
+    pts_fit fit;
+    ck_assert_int_eq(pts_curve_posterior_find(&some_prior, n, map, MANY, &posterior, NULL), PTS_OK);
+    ck_assert_int_eq(pts_curve_fit(n, map, MANY, &fit, NULL), PTS_OK);
+    for (double at = 200; at < 20000; at *= 2)
+        ck_assert_double_eq_tol(pts_curve_at(&posterior.curve, at), pts_curve_at(&fit.curve, at),
+                                5e-4);
+}
+END_TEST
+
+/* Worlds drawn from the prior, pilot points with the documented noise: an 80 % interval must hold
+ * the truth in 80 % of them. 400 worlds: three standard errors are 6 %. */
+START_TEST(intervals_cover_what_they_say)
+{
+    enum { WORLDS = 400 };
+    const double n[] = {5, 10, 20, 40, 80}, sizes[] = {30, 150, 1000};
+    uint64_t seed = 6;
+    int band[3] = {0}, size = 0, measured = 0;
+    for (int world = 0; world < WORLDS; world++) {
+        double z[4], map[5], low[3], high[3], needed;
+        for (int k = 0; k < 4; k++)
+            z[k] = pts_normal_quantile(uniform(&seed));
+        pts_curve truth = {0.03 + 0.04 * z[0], exp(0.75 + 0.3 * z[1]),
+                           exp(4.7 - 0.1 * z[1] + sqrt(0.24) * z[2]), 0.55 + 0.12 * z[3]};
+        for (int i = 0; i < 5; i++)
+            map[i] = pts_curve_at(&truth, n[i]) +
+                     1.5 * 0.02 * sqrt(1 + 50 / n[i]) * pts_normal_quantile(uniform(&seed));
+        pts_curve_posterior posterior;
+        pts_curve_answer answer;
+        ck_assert_int_eq(pts_curve_posterior_find(&some_prior, n, map, 5, &posterior, NULL),
+                         PTS_OK);
+        ck_assert_int_eq(pts_curve_band(&posterior, 0.8, false, sizes, 3, low, high, NULL), PTS_OK);
+        for (int i = 0; i < 3; i++) {
+            double f = fmin(fmax(pts_curve_at(&truth, sizes[i]), 0), 1);
+            band[i] += f >= low[i] && f <= high[i];
+        }
+        double later = pts_curve_at(&truth, 1000) + 0.02 * pts_normal_quantile(uniform(&seed));
+        ck_assert_int_eq(pts_curve_band(&posterior, 0.8, true, sizes + 2, 1, low, high, NULL),
+                         PTS_OK);
+        measured += later >= *low && later <= *high;
+        pts_curve_size(&truth, 0.3, &needed); /* one that nearly every world reaches */
+        ck_assert_int_eq(pts_curve_ask(&posterior, 0.3, 0.8, &answer, NULL), PTS_OK);
+        size += needed >= answer.n_low && needed <= answer.n_high;
+    }
+    const double shares[] = {band[0], band[1], band[2], measured, size};
+    for (int i = 0; i < 5; i++)
+        ck_assert_msg(fabs(shares[i] / WORLDS - 0.8) <= 0.06, "%d: %g", i, shares[i] / WORLDS);
+}
+END_TEST
+
+START_TEST(answers_are_ordered_and_named)
+{
+    pts_curve_posterior p;
+    pts_curve_answer a;
+    pts_error err;
+    ck_assert_int_eq(pts_curve_posterior_find(&some_prior, NULL, NULL, 0, &p, NULL), PTS_OK);
+    ck_assert_int_eq(pts_curve_ask(&p, 0.3, 0.8, &a, NULL), PTS_OK);
+    ck_assert_int_eq(a.status, PTS_SIZE_OK);
+    ck_assert(a.n_low < a.n && a.n < a.n_high && isfinite(a.n_high));
+    ck_assert_double_ge(a.probability_reachable, 0.97);
+    ck_assert_int_eq(pts_curve_ask(&p, 0.55, 0.8, &a, NULL), PTS_OK);
+    ck_assert_int_eq(a.status, PTS_SIZE_UNREACHABLE); /* just the mode's plateau: half reach it */
+    ck_assert_double_eq_tol(a.probability_reachable, 0.5, 0.01);
+    ck_assert(isfinite(a.n_low));
+    ck_assert_double_eq(a.n_high, INFINITY);
+    ck_assert_int_eq(pts_curve_ask(&p, 0.99, 0.8, &a, NULL), PTS_OK);
+    ck_assert_double_eq(a.n_low, INFINITY);
+    ck_assert_int_eq(pts_curve_ask(&p, 1, 0.8, &a, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "target: expected a number between 0 and 1, got 1");
+    ck_assert_int_eq(pts_curve_ask(&p, 0.5, 0, &a, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "confidence: expected a number between 0 and 1, got 0");
+    pts_curve_prior bad = some_prior;
+    bad.noise = 0;
+    ck_assert_int_eq(pts_curve_posterior_find(&bad, NULL, NULL, 0, &p, &err), PTS_ERR_ARGUMENT);
+    bad = some_prior;
+    bad.covariance[0] = -1;
+    ck_assert_int_eq(pts_curve_posterior_find(&bad, NULL, NULL, 0, &p, &err), PTS_ERR_NUMERIC);
+    ck_assert_str_eq(err.message,
+                     "prior: expected a positive definite covariance of (A, ln B, ln C, D)");
+}
+END_TEST
+
+START_TEST(prior_is_robust_and_positive_definite)
+{
+    pts_fit fits[6];
+    pts_curve_prior prior;
+    pts_curve_posterior posterior;
+    for (int i = 0; i < 6; i++)
+        fits[i] = (pts_fit){.curve = {0.01 * i, 1.5 + 0.2 * i, 80.0 + 10 * i, 0.5 + 0.02 * i},
+                            .sse = 0.0164,
+                            .points = 45};
+    fits[5].curve.B = 42; /* a step */
+    ck_assert_int_eq(pts_curve_prior_fit(fits, NULL, 6, &prior, NULL), PTS_OK);
+    ck_assert_double_le(exp(prior.mean[1]), 2.6); /* unclamped: 3.1 */
+    ck_assert_double_eq_tol(prior.mean[0], 0.025, 1e-15);
+    ck_assert_double_eq_tol(prior.noise, 0.02, 1e-12);
+    ck_assert_int_eq(pts_curve_prior_fit(fits, NULL, 2, &prior, NULL), PTS_OK);
+    ck_assert_int_eq(pts_curve_posterior_find(&prior, NULL, NULL, 0, &posterior, NULL), PTS_OK);
+    pts_error err;
+    ck_assert_int_eq(pts_curve_prior_fit(fits, NULL, 1, &prior, &err), PTS_ERR_SHAPE);
+    ck_assert_str_eq(err.message, "prior: expected at least 2 curves, got 1");
+}
+END_TEST
+
+/* The benchmark's promise on the study's curves, and the trivial method by hand. */
+START_TEST(forecasts_of_the_study)
+{
+    pts_curve_set *set = study_curves();
+    const double upto[] = {50, 100, 200}, reach[] = {0.120, 0.085, 0.041};
+    pts_forecast_score scores[15];
+    for (int k = 0; k < 3; k++) {
+        double mae = 0, covered = 0, last = 0;
+        ck_assert_int_eq(pts_extrapolate(set, upto[k], PTS_FORECAST_MAP, scores, NULL), PTS_OK);
+        for (int i = 0; i < 15; i++) {
+            mae += scores[i].mae / 15;
+            covered += scores[i].covered_80 / 15;
+        }
+        ck_assert_double_le(mae, reach[k]);
+        ck_assert(covered >= 0.7 && covered <= 0.9);
+        ck_assert_int_eq(pts_extrapolate(set, upto[k], PTS_FORECAST_LAST1, scores, NULL), PTS_OK);
+        const pts_curve_points *c = &set->curves[0];
+        for (size_t i = scores[0].points; i < c->count; i++)
+            last += fabs(c->map[i] - c->map[scores[0].points - 1]);
+        ck_assert_double_eq_tol(scores[0].mae, last / (double)scores[0].ahead, 1e-15);
+        ck_assert(isnan(scores[0].covered_80));
+    }
+    pts_error err;
+    set->count = 2; /* one data set only */
+    ck_assert_int_eq(pts_extrapolate(set, 50, PTS_FORECAST_MAP, scores, &err), PTS_ERR_SHAPE);
+    ck_assert_str_eq(err.message, "feet-14: expected at least 2 fitted curves of other data sets "
+                                  "for the prior, got 0");
+    ck_assert_int_eq(pts_extrapolate(set, 5, PTS_FORECAST_4PL, scores, NULL), PTS_OK);
+    ck_assert(isnan(scores[0].mae)); /* two points: no fit */
+    set->count = 15;
+    pts_curves_destroy(set);
+}
+END_TEST
+
+/* Text into a file of the given suffix; the path is static. */
+static const char *write_file(const char *suffix, const char *text)
+{
+    static char path[64];
+    snprintf(path, sizeof path, "/tmp/pts_curve_%ld%s", (long)getpid(), suffix);
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fputs(text, file) < 0, 0);
+    ck_assert_int_eq(fclose(file), 0);
+    return path;
+}
+
+START_TEST(csv_is_read_in_all_its_forms)
+{
+    pts_curve_set *set;
+    const char *path =
+        write_file(".csv", "\xEF\xBB\xBFmap,n,class,dataset\r\n50,20,\"a \"\"b\"\", c\",x\r\n\r\n"
+                           "10,3,0,x\r\n25,10,\"a \"\"b\"\", c\",x");
+    ck_assert_int_eq(pts_curves_read(&set, path, NULL), PTS_OK);
+    ck_assert_uint_eq(set->count, 2);
+    ck_assert(set->percent);
+    ck_assert_str_eq(set->curves[0].class_name, "a \"b\", c");
+    ck_assert_str_eq(set->curves[0].dataset, "x");
+    ck_assert_uint_eq(set->curves[0].count, 2);
+    ck_assert_double_eq(set->curves[0].n[0], 10); /* sorted */
+    ck_assert_double_eq(set->curves[0].map[0], 0.25);
+    ck_assert_double_eq(set->curves[0].map[1], 0.5);
+    ck_assert(isnan(set->curves[0].map50[0]));
+    ck_assert_double_eq(set->curves[1].map[0], 0.1);
+    pts_curves_destroy(set);
+    ck_assert_int_eq(pts_pilot_read(&set, write_file(".csv", "n,map\n20,0.5\n4,0.25\n"), NULL),
+                     PTS_OK);
+    ck_assert_uint_eq(set->count, 1);
+    ck_assert_str_eq(set->curves[0].dataset, "");
+    ck_assert_double_eq(set->curves[0].n[1], 20);
+    ck_assert(!set->percent);
+    pts_curves_destroy(set);
+    unlink(path);
+}
+END_TEST
+
+static void refuses(const char *suffix, const char *text, pts_status status, const char *message)
+{
+    char expected[512];
+    pts_curve_set *set;
+    pts_error err;
+    const char *path = write_file(suffix, text);
+    ck_assert_int_eq(pts_curves_read(&set, path, &err), status);
+    snprintf(expected, sizeof expected, "%s: %s", path, message);
+    ck_assert_str_eq(err.message, expected);
+    ck_assert_ptr_null(set);
+    unlink(path);
+}
+
+START_TEST(bad_csv_is_named)
+{
+    const char *const cases[][2] = {
+        {"", "line 1: expected a header with a column 'dataset', got '…'"},
+        {"dataset,class,n\n", "line 1: expected a header with a column 'map', got 'dataset…'"},
+        {"dataset,class,n,map\n", "expected at least one measured point, got none"},
+        {"dataset,class,n,map\nx,0,2\n", "line 2: expected 4 columns, got 3"},
+        {"dataset,class,n,map\n\nx,0,2.5,0.1\n",
+         "line 3: column n: expected a whole number in 1 … 1e+09, got '2.5'"},
+        {"dataset,class,n,map\nx,0,0,0.1\n",
+         "line 2: column n: expected a whole number in 1 … 1e+09, got '0'"},
+        {"dataset,class,n,map\nx,0,0x10,0.1\n",
+         "line 2: column n: expected a whole number in 1 … 1e+09, got '0x10'"},
+        {"dataset,class,n,map\nx,0,2,nan\n",
+         "line 2: column map: expected a number in 0 … 100, got 'nan'"},
+        {"dataset,class,n,map\nx,0,2,\n",
+         "line 2: column map: expected a number in 0 … 100, got ''"},
+        {"dataset,class,n,map\nx,0,2,-0.1\n",
+         "line 2: column map: expected a number in 0 … 100, got '-0.1'"},
+        {"dataset,class,n,map,map50\nx,0,2,0.1,101\n",
+         "line 2: column map50: expected a number in 0 … 100, got '101'"},
+        {"dataset,class,n,map\nx,\"0,2,0.1\n", "line 2: column 2: the quote is never closed"},
+        {"dataset,class,n,map\nx,0\"1\",2,0.1\n",
+         "line 2: column 2: expected a comma or the end of the line, got byte 0x22"},
+        {"dataset,class,n,map\nx,0\r,2,0.1\n",
+         "line 2: column 2: expected a comma or the end of the line, got byte 0x0D"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refuses(".csv", cases[i][0], PTS_ERR_FORMAT, cases[i][1]);
+    pts_curve_set *set;
+    pts_error err;
+    ck_assert_int_eq(pts_curves_read(&set, "/nonexistent/x.csv", &err), PTS_ERR_IO);
+    ck_assert_str_eq(err.message, "/nonexistent/x.csv: No such file or directory");
+}
+END_TEST
+
+#ifdef PTS_HAVE_JSON
+START_TEST(processed_result_is_read)
+{
+    pts_curve_set *set;
+    const char *path =
+        write_file(".json", "[{\"class_num\": 3, \"cls_tl_dict\": [2, 4, 6], \"result_dict\": {"
+                            "\"0\": [0.1, 0.2, 0.05], \"1\": [0.3, 0.5, 0.2]}}]");
+    ck_assert_int_eq(pts_curves_read(&set, path, NULL), PTS_OK);
+    ck_assert_uint_eq(set->count, 1);
+    ck_assert_str_eq(set->curves[0].class_name, "3");
+    ck_assert_ptr_nonnull(strstr(path, set->curves[0].dataset)); /* the file's name */
+    ck_assert_uint_eq(set->curves[0].count, 2);                  /* stopped early */
+    ck_assert_double_eq(set->curves[0].n[1], 4);
+    ck_assert_double_eq(set->curves[0].map50[1], 0.5);
+    pts_curves_destroy(set);
+    unlink(path);
+}
+END_TEST
+
+START_TEST(bad_processed_result_is_named)
+{
+    refuses(".json", "{}", PTS_ERR_FORMAT, "expected a list of curves");
+    refuses(".json", "[{\"class_num\": 1}]", PTS_ERR_FORMAT,
+            "curve 1: expected cls_tl_dict, a list, and result_dict, an object");
+    refuses(".json", "[{\"class_num\": null}]", PTS_ERR_FORMAT,
+            "curve 1: expected class_num, a whole number or a short name");
+    refuses(".json", "[{\"class_num\": 1, \"cls_tl_dict\": [2], \"result_dict\": {\"1\": []}}]",
+            PTS_ERR_FORMAT,
+            "curve 1: result_dict \"0\": expected [mAP, mAP50, mAP75], each a number in 0 … 100");
+    refuses(".json",
+            "[{\"class_num\": 1, \"cls_tl_dict\": [-2], \"result_dict\": {\"0\": [1,1,1]}}]",
+            PTS_ERR_FORMAT, "curve 1: cls_tl_dict[0]: expected a whole number ≥ 1");
+    refuses(".json", "[{\"class_num\": 1, \"cls_tl_dict\": [], \"result_dict\": {\"0\": [1,1,1]}}]",
+            PTS_ERR_FORMAT, "curve 1: expected no more results than sizes");
+    pts_curve_set *set;
+    pts_error err;
+    const char *path = write_file(".json", "[\n1,"); /* the rest of the line is jansson's */
+    ck_assert_int_eq(pts_curves_read(&set, path, &err), PTS_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.message, ".json: line 2: "));
+    unlink(path);
+}
+END_TEST
+#endif
+
+CHECK_SUITE("curve", curve_is_the_textbook_formula, curve_is_safe_at_the_ends,
+            gradient_equals_central_differences, mirrored_parameters_are_the_same_curve,
+            size_equals_bisection, size_has_three_answers, smape_and_percent,
+            fit_recovers_noiseless_curves, published_fits_are_reproduced,
+            fit_says_what_the_points_do_not_tell, pow4_recovers_noiseless_curves, normal_quantiles,
+            posterior_equals_scipy, posterior_without_points_is_the_prior,
+            posterior_with_many_points_is_the_fit, intervals_cover_what_they_say,
+            answers_are_ordered_and_named, prior_is_robust_and_positive_definite,
+            forecasts_of_the_study, csv_is_read_in_all_its_forms,
+#ifdef PTS_HAVE_JSON
+            processed_result_is_read, bad_processed_result_is_named,
+#endif
+            bad_csv_is_named)

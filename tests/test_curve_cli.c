@@ -1,0 +1,154 @@
+/* The commands of the curve room as a user sees them: output, messages, exit codes. */
+#include "check_main.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char output[1 << 16];
+
+/* Runs BUILD/command with stderr joined; the text into `output`. Returns the exit code. */
+static int run(const char *format, const char *argument)
+{
+    char arguments[4096], command[8300];
+    const char *build = getenv("PTS_TEST_BUILD");
+    snprintf(arguments, sizeof arguments, format, argument);
+    snprintf(command, sizeof command, "%s/%s 2>&1", build ? build : "build", arguments);
+    FILE *pipe = popen(command, "r");
+    ck_assert_ptr_nonnull(pipe);
+    output[fread(output, 1, sizeof output - 1, pipe)] = '\0';
+    int status = pclose(pipe);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void expect(int code, const char *format, const char *argument, const char *text)
+{
+    ck_assert_int_eq(run(format, argument), code);
+    ck_assert_str_eq(output, text);
+}
+
+START_TEST(curve_answers_and_exits)
+{
+    const char *command = "ptsinfer curve --params 0.1,2,50,0.6 %s";
+    expect(0, command, "--target 0.35", "50 images reach mAP 0.35\n");
+    expect(0, command, "--at 50", "mAP 0.35 with 50 images\n");
+    expect(0, command, "--target 0.1", "already met: one image reaches mAP 0.1\n");
+    expect(3, command, "--target 0.6", "unreachable: mAP 0.6, while the curve's plateau is 0.6\n");
+    expect(0, command, "--target 35",
+           "ptsinfer curve: --target 35: taken for percent, 0.35\n50 images reach mAP 0.35\n");
+    expect(0, "ptsinfer curve --params 0.6,-2,50,0.1 %s", "--target 0.35",
+           "50 images reach mAP 0.35\n");
+}
+END_TEST
+
+START_TEST(curve_refuses_in_one_line)
+{
+    const char *command = "ptsinfer curve --params 0.1,2,50,0.6 %s";
+    const char *const targets[] = {"0", "1", "-1", "100"};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        char option[32], text[128];
+        snprintf(option, sizeof option, "--target %s", targets[i]);
+        snprintf(text, sizeof text,
+                 "ptsinfer curve: --target: expected an mAP between 0 and 1, both excluded, got "
+                 "'%s'\n",
+                 targets[i]);
+        expect(2, command, option, text);
+    }
+    expect(2, command, "--target abc",
+           "ptsinfer curve: --target: expected an mAP between 0 and 1, got 'abc'\n");
+    expect(2, command, "", "ptsinfer curve: expected either --target or --at\n");
+    expect(2, "ptsinfer curve --params %s --at 1", "1,2,3",
+           "ptsinfer curve: --params: expected four numbers A,B,C,D, got '1,2,3'\n");
+}
+END_TEST
+
+START_TEST(fit_refuses_in_one_line)
+{
+    expect(1, "ptstrain fit %s", "/nonexistent.csv",
+           "ptstrain fit: /nonexistent.csv: No such file or directory\n");
+    expect(2, "ptstrain fit %s", "", "ptstrain fit: expected one file of curves, got 0\n");
+    expect(2, "ptstrain extrapolate --upto 50 --method best %s", "x.csv",
+           "ptstrain extrapolate: --method: expected map, 4pl, pow4, last1 or all, got 'best'\n");
+}
+END_TEST
+
+#ifdef PTS_HAVE_JSON
+#include <jansson.h>
+
+START_TEST(fit_writes_the_contract)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX", command[4200], file[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/approx_result.json", folder);
+    snprintf(command, sizeof command, "ptstrain fit -o %s %%s", file);
+    ck_assert_int_eq(run(command, test_data("curves/ptssp_curves.csv")), 0);
+    json_t *list = json_load_file(file, 0, NULL);
+    ck_assert_uint_eq(json_array_size(list), 15);
+    const char *dataset, *class_name, *status;
+    double a, b, c, d, se[4], sse, smape;
+    int points;
+    ck_assert_int_eq(json_unpack_ex(json_array_get(list, 0), NULL, JSON_STRICT,
+                                    "{ss ss si sF sF sF sF s[FFFF] sF sF ss}", "dataset", &dataset,
+                                    "class", &class_name, "points", &points, "A", &a, "B", &b, "C",
+                                    &c, "D", &d, "se", &se[0], &se[1], &se[2], &se[3], "sse", &sse,
+                                    "smape", &smape, "status", &status),
+                     0);
+    ck_assert_str_eq(dataset, "feet-14");
+    ck_assert_str_eq(class_name, "0");
+    ck_assert_str_eq(status, "ok");
+    ck_assert_double_eq_tol(c, 38.8603, 1e-4);
+    json_decref(list);
+    unlink(file);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+START_TEST(short_curve_is_null_not_nan)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX", file[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/curves.csv", folder);
+    FILE *csv = fopen(file, "w");
+    ck_assert_ptr_nonnull(csv);
+    fputs("dataset,class,n,map\nx,0,2,0.1\ny,0,2,0.1\ny,0,4,0.2\ny,0,8,0.3\ny,0,16,0.4\n", csv);
+    fclose(csv);
+    ck_assert_int_eq(run("ptstrain fit --json %s 2>/dev/null", file), 0);
+    json_t *list = json_loads(output, 0, NULL);
+    ck_assert_uint_eq(json_array_size(list), 2);
+    json_t *first = json_array_get(list, 0);
+    ck_assert(json_is_null(json_object_get(first, "A")));
+    ck_assert_str_eq(json_string_value(json_object_get(first, "status")), "too_few_sizes");
+    ck_assert(json_is_null(json_array_get(json_object_get(json_array_get(list, 1), "se"), 0)));
+    json_decref(list);
+    unlink(file);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+START_TEST(extrapolate_writes_the_contract)
+{
+    ck_assert_int_eq(run("ptstrain extrapolate --upto 50 --method all --json %s",
+                         test_data("curves/ptssp_curves.csv")),
+                     0);
+    json_t *all = json_loads(output, 0, NULL);
+    ck_assert_uint_eq(json_array_size(all), 4);
+    json_t *map = json_array_get(all, 0);
+    ck_assert_str_eq(json_string_value(json_object_get(map, "method")), "map");
+    ck_assert_int_eq(json_integer_value(json_object_get(map, "upto")), 50);
+    json_t *curves = json_object_get(map, "curves");
+    double sum = 0;
+    for (size_t i = 0; i < json_array_size(curves); i++)
+        sum += json_number_value(json_object_get(json_array_get(curves, i), "mae"));
+    ck_assert_double_eq_tol(json_number_value(json_object_get(map, "mean_mae")), sum / 15, 1e-15);
+    json_decref(all);
+}
+END_TEST
+#endif
+
+CHECK_SUITE("curve_cli",
+#ifdef PTS_HAVE_JSON
+            fit_writes_the_contract, short_curve_is_null_not_nan, extrapolate_writes_the_contract,
+#endif
+            curve_answers_and_exits, curve_refuses_in_one_line, fit_refuses_in_one_line)
