@@ -11,9 +11,10 @@
 enum { MOST_BETWEEN = 96, OUTSIDE = 8, MOST_NODES = MOST_BETWEEN + OUTSIDE };
 
 /* s = t/(1 + t), t = (n/C)^B, p = ln B, q = ln C. */
-static double logistic(double n, double p, double q, double d[2])
+static double logistic(double n, double log_n, double p, double q, double d[2])
 {
-    double b = exp(p), z = b * (log(n) - q), e = exp(-fabs(z));
+    (void)n;
+    double b = exp(p), z = b * (log_n - q), e = exp(-fabs(z));
     double near = e / (1 + e), far = 1 / (1 + e);
     if (d) {
         d[0] = near * far * z;
@@ -23,8 +24,9 @@ static double logistic(double n, double p, double q, double d[2])
 }
 
 /* s = −((n + d))^−b, p = ln b, q = ln d. */
-static double power(double n, double p, double q, double d[2])
+static double power(double n, double log_n, double p, double q, double d[2])
 {
+    (void)log_n;
     double b = exp(p), offset = exp(q), base = n + offset, s = -exp(-b * log(base));
     if (d) {
         d[0] = -b * log(base) * s;

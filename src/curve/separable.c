@@ -24,26 +24,31 @@ typedef struct points {
     const separable *family;
     const double *n, *y;
     size_t count;
+    double *log_n;     /* [count] */
+    double mean_y, yy; /* yy: Σ (y − mean)² */
 } points;
+
+static double basis_at(const points *data, size_t i, double p, double q, double d[2])
+{
+    return data->family->basis(data->n[i], data->log_n[i], p, q, d);
+}
 
 /* Best u and v for given p and q by simple regression on s. Returns the sum of squares. */
 static double project(const points *data, double p, double q, double *u, double *v)
 {
-    double sum_s = 0, sum_y = 0, count = (double)data->count;
+    double count = (double)data->count, shift = basis_at(data, 0, p, q, NULL);
+    double s1 = 0, s2 = 0, sy = 0;
     for (size_t i = 0; i < data->count; i++) {
-        sum_s += data->family->basis(data->n[i], p, q, NULL);
-        sum_y += data->y[i];
+        double s = basis_at(data, i, p, q, NULL) - shift;
+        s1 += s;
+        s2 += s * s;
+        sy += s * (data->y[i] - data->mean_y);
     }
-    double mean_s = sum_s / count, mean_y = sum_y / count, ss = 0, sy = 0, yy = 0;
-    for (size_t i = 0; i < data->count; i++) {
-        double s = data->family->basis(data->n[i], p, q, NULL) - mean_s, y = data->y[i] - mean_y;
-        ss += s * s;
-        sy += s * y;
-        yy += y * y;
-    }
-    *v = ss > 0 ? sy / ss : 0;
-    *u = mean_y - *v * mean_s;
-    return yy - *v * sy;
+    double spread = s2 - s1 * s1 / count;
+    /* below this s is a constant and its spread rounding: the regression would be a huge v */
+    *v = spread > 1e-24 * (s2 + count * shift * shift) ? sy / spread : 0;
+    *u = data->mean_y - *v * (shift + s1 / count);
+    return data->yy - *v * sy;
 }
 
 /* Keeps the lowest MOST_STARTS, in rising order. */
@@ -100,7 +105,7 @@ static int residuals(void *user, const double *x, double *r)
 {
     const points *data = user;
     for (size_t i = 0; i < data->count; i++)
-        r[i] = x[0] + x[1] * data->family->basis(data->n[i], x[2], x[3], NULL) - data->y[i];
+        r[i] = x[0] + x[1] * basis_at(data, i, x[2], x[3], NULL) - data->y[i];
     return 0;
 }
 
@@ -110,7 +115,7 @@ static int jacobian(void *user, const double *x, double *rows)
     for (size_t i = 0; i < data->count; i++, rows += 4) {
         double d[2];
         rows[0] = 1;
-        rows[1] = data->family->basis(data->n[i], x[2], x[3], d);
+        rows[1] = basis_at(data, i, x[2], x[3], d);
         rows[2] = x[1] * d[0];
         rows[3] = x[1] * d[1];
     }
@@ -121,15 +126,15 @@ static int jacobian(void *user, const double *x, double *rows)
 static pts_status polish(pts_lm *lm, points *data, const double *x, size_t evaluations,
                          separable_fit *best, pts_error *err)
 {
-    separable_fit fit;
+    separable_fit trial;
     pts_lm_problem problem = {residuals, jacobian, data};
     pts_lm_settings settings = pts_lm_defaults();
     settings.max_evaluations = evaluations;
-    memcpy(fit.x, x, sizeof fit.x);
-    PTS_TRY(pts_lm_solve(lm, &problem, &settings, fit.x, &fit.lm, err));
-    if (fit.lm.sse <= best->lm.sse) {
-        pts_lm_covariance(lm, fit.covariance);
-        *best = fit;
+    memcpy(trial.x, x, sizeof trial.x);
+    PTS_TRY(pts_lm_solve(lm, &problem, &settings, trial.x, &trial.lm, err));
+    if (trial.lm.sse <= best->lm.sse) {
+        pts_lm_covariance(lm, trial.covariance);
+        *best = trial;
     }
     return PTS_OK;
 }
@@ -151,17 +156,36 @@ static pts_status polish_all(pts_lm *lm, points *data, const start *starts, size
     return polish(lm, data, x, pts_lm_defaults().max_evaluations, best, err);
 }
 
+static void summarise(points *data)
+{
+    for (size_t i = 0; i < data->count; i++) {
+        data->log_n[i] = log(data->n[i]);
+        data->mean_y += data->y[i] / (double)data->count;
+    }
+    for (size_t i = 0; i < data->count; i++)
+        data->yy += (data->y[i] - data->mean_y) * (data->y[i] - data->mean_y);
+}
+
+static pts_status fit(pts_lm *lm, points *data, separable_fit *out, pts_error *err)
+{
+    start starts[MOST_STARTS];
+    size_t found = 0;
+    summarise(data);
+    PTS_TRY(find_starts(data, starts, &found, err));
+    return polish_all(lm, data, starts, found, out, err);
+}
+
 pts_status pts_separable_fit(const separable *family, const double *n, const double *y,
                              size_t count, separable_fit *out, pts_error *err)
 {
-    points data = {family, n, y, count};
-    start starts[MOST_STARTS + 1];
-    size_t found = 0;
+    points data = {.family = family, .n = n, .y = y, .count = count};
     *out = (separable_fit){.lm = {.sse = INFINITY}};
-    PTS_TRY(find_starts(&data, starts, &found, err));
     pts_lm *lm;
     PTS_TRY(pts_lm_create(&lm, count, 4, err));
-    pts_status status = polish_all(lm, &data, starts, found, out, err);
+    data.log_n = pts_calloc64(count, sizeof *data.log_n);
+    pts_status status =
+        data.log_n ? fit(lm, &data, out, err) : pts_fail_memory(err, count * sizeof *data.log_n);
+    free(data.log_n);
     pts_lm_destroy(lm);
     return status;
 }

@@ -5,7 +5,7 @@
 #include "pts/lm.h"
 
 /* s(n; p, q); its derivatives by p and q where d is not NULL. */
-typedef double (*separable_basis)(double n, double p, double q, double d[2]);
+typedef double (*separable_basis)(double n, double log_n, double p, double q, double d[2]);
 
 typedef struct separable {
     separable_basis basis;
