@@ -244,6 +244,11 @@ START_TEST(fit_says_what_the_points_do_not_tell)
         map[i] = textbook(&(pts_curve){0, 1, 1000, 0.9}, n[i]) + (i % 2 ? 1e-3 : -1e-3);
     ck_assert_int_eq(pts_curve_fit(n, map, 6, &fit, NULL), PTS_OK);
     ck_assert_int_eq(fit.status, PTS_FIT_PLATEAU_NOT_REACHED);
+    for (int i = 0; i < 6; i++) /* a straight line: the optimum lies at infinity */
+        map[i] = n[i] / 1000;
+    ck_assert_int_eq(pts_curve_fit(n, map, 6, &fit, NULL), PTS_OK);
+    ck_assert_int_eq(fit.status, PTS_FIT_PLATEAU_NOT_REACHED);
+    ck_assert_double_le(fit.sse, 1e-8);
     ck_assert_int_eq(pts_curve_fit(n, map, 4, &fit, NULL), PTS_OK); /* no degree of freedom */
     ck_assert_double_eq(fit.se[0], INFINITY);
     const double repeated[] = {10, 20, 20, 20, 40, 40};

@@ -102,17 +102,17 @@ static void transform_covariance(const double *from, double variance, double *to
     }
 }
 
+/* A plateau out of sight is said before a limit reached: its optimum lies at infinity, which is why
+ * the evaluations did not suffice. */
 static pts_fit_status judge(const pts_fit *fit, const pts_lm_result *lm, double largest)
 {
     if (lm->stop == PTS_LM_RANK_DEFICIENT || lm->rank < 4)
         return PTS_FIT_RANK_DEFICIENT;
-    if (!pts_lm_converged(lm))
-        return PTS_FIT_LIMIT;
     pts_curve unit = {0, fit->curve.B, fit->curve.C, 1};
     double rise = fabs(fit->curve.D - fit->curve.A);
     if (pts_curve_at(&unit, largest) < 0.8 || (isfinite(fit->se[3]) && fit->se[3] > 0.25 * rise))
         return PTS_FIT_PLATEAU_NOT_REACHED;
-    return PTS_FIT_OK;
+    return pts_lm_converged(lm) ? PTS_FIT_OK : PTS_FIT_LIMIT;
 }
 
 static double smape(const pts_curve *curve, const double *n, const double *map, size_t count)
