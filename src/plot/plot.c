@@ -1,0 +1,177 @@
+/* pts_plot_write: refuses what cannot be drawn, then surface, drawing, file. */
+#include "pts/plot.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "plot/draw.h"
+
+#include <cairo-svg.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+static const double n_limit = 1e12;
+
+static pts_status check_n(const char *what, size_t i, double n, pts_error *err)
+{
+    if (!(n >= 1 && n <= n_limit))
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "plot: %s, point %zu: expected n in 1 … 1e12, got %g", what, i, n);
+    return PTS_OK;
+}
+
+static pts_status check_curve(const pts_plot *plot, pts_error *err)
+{
+    if (!plot->n || !plot->y || plot->count < 2)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: curve: expected at least 2 samples, got %zu",
+                        plot->n && plot->y ? plot->count : 0);
+    if (!plot->low != !plot->high)
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "plot: band: expected low and high, got one of them");
+    for (size_t i = 0; i < plot->count; i++) {
+        PTS_TRY(check_n("curve", i, plot->n[i], err));
+        if (i > 0 && plot->n[i] <= plot->n[i - 1])
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "plot: curve, point %zu: expected n above %g, got %g", i,
+                            plot->n[i - 1], plot->n[i]);
+        if (!isfinite(plot->y[i]))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "plot: curve, point %zu: expected a finite mAP, got %g", i, plot->y[i]);
+        if (plot->low &&
+            !(isfinite(plot->low[i]) && isfinite(plot->high[i]) && plot->low[i] <= plot->high[i]))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "plot: band, point %zu: expected finite low ≤ high, got %g … %g", i,
+                            plot->low[i], plot->high[i]);
+    }
+    return PTS_OK;
+}
+
+static pts_status check_series(const pts_plot_series *series, pts_error *err)
+{
+    if (!series->label || !series->n || !series->y || series->count == 0)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: series: expected a label and points");
+    for (size_t i = 0; i < series->count; i++) {
+        PTS_TRY(check_n(series->label, i, series->n[i], err));
+        if (!(series->y[i] >= 0 && series->y[i] <= 1))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "plot: %s, point %zu: expected mAP in 0 … 1, got %g", series->label, i,
+                            series->y[i]);
+    }
+    return PTS_OK;
+}
+
+static pts_status check_target(const pts_plot_target *target, pts_error *err)
+{
+    if (!(target->y >= 0 && target->y <= 1))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: target: expected mAP in 0 … 1, got %g",
+                        target->y);
+    if (target->answer != PTS_PLOT_REACHED)
+        return PTS_OK;
+    if (!(target->n > 0 && isfinite(target->n)))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: target: expected a size n above 0, got %g",
+                        target->n);
+    int none = target->n_low == 0 && target->n_high == 0;
+    if (!none && !(target->n_low >= 0 && target->n_low <= target->n && target->n_high >= target->n))
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "plot: target: expected an interval around n = %g, got %g … %g", target->n,
+                        target->n_low, target->n_high);
+    if (!(target->confidence >= 0 && target->confidence < 1))
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "plot: target: expected a confidence in 0 … 1, got %g", target->confidence);
+    return PTS_OK;
+}
+
+static pts_status check_plot(const pts_plot *plot, pts_error *err)
+{
+    PTS_TRY(check_curve(plot, err));
+    if (plot->series_count > PTS_PLOT_SERIES_MAX || (plot->series_count && !plot->series))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: expected at most %d series, got %zu",
+                        PTS_PLOT_SERIES_MAX, plot->series_count);
+    for (size_t s = 0; s < plot->series_count; s++)
+        PTS_TRY(check_series(&plot->series[s], err));
+    if (plot->target)
+        PTS_TRY(check_target(plot->target, err));
+    const pts_plot_parameters *p = plot->parameters;
+    if (p && !(isfinite(p->A) && isfinite(p->B) && isfinite(p->C) && isfinite(p->D) &&
+               isfinite(p->smape)))
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "plot: parameters: expected finite numbers, got %g, %g, %g, %g, %g", p->A,
+                        p->B, p->C, p->D, p->smape);
+    int none = plot->n_min == 0 && plot->n_max == 0;
+    if (!none && !(plot->n_min >= 1 && plot->n_max >= 2 * plot->n_min && plot->n_max <= n_limit))
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "plot: x axis: expected 1 ≤ n_min, 2·n_min ≤ n_max ≤ 1e12, got %g … %g",
+                        plot->n_min, plot->n_max);
+    return PTS_OK;
+}
+
+static int has_ending(const char *path, const char *ending)
+{
+    size_t length = strlen(path), end = strlen(ending);
+    return length > end && strcasecmp(path + length - end, ending) == 0;
+}
+
+static cairo_status_t write_bytes(void *file, const unsigned char *data, unsigned int size)
+{
+    return fwrite(data, 1, size, file) == size ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
+}
+
+static cairo_status_t draw_on(cairo_surface_t *surface, double scale, const pts_plot *plot)
+{
+    cairo_t *cr = cairo_create(surface);
+    cairo_scale(cr, scale, scale);
+    pts_plot_draw(cr, plot);
+    cairo_status_t status = cairo_status(cr);
+    cairo_destroy(cr);
+    return status;
+}
+
+static cairo_status_t write_svg(FILE *file, const pts_plot *plot)
+{
+    cairo_surface_t *surface =
+        cairo_svg_surface_create_for_stream(write_bytes, file, PTS_PLOT_WIDTH, PTS_PLOT_HEIGHT);
+    cairo_status_t status = draw_on(surface, 1, plot);
+    cairo_surface_finish(surface);
+    if (status == CAIRO_STATUS_SUCCESS)
+        status = cairo_surface_status(surface);
+    cairo_surface_destroy(surface);
+    return status;
+}
+
+static cairo_status_t write_png(FILE *file, const pts_plot *plot)
+{
+    cairo_surface_t *surface =
+        cairo_image_surface_create(CAIRO_FORMAT_RGB24, 2 * PTS_PLOT_WIDTH, 2 * PTS_PLOT_HEIGHT);
+    cairo_status_t status = draw_on(surface, 2, plot);
+    if (status == CAIRO_STATUS_SUCCESS)
+        status = cairo_surface_write_to_png_stream(surface, write_bytes, file);
+    cairo_surface_destroy(surface);
+    return status;
+}
+
+static pts_status fail_cairo(const char *path, cairo_status_t status, pts_error *err)
+{
+    pts_status code = PTS_ERR_IO;
+    if (status == CAIRO_STATUS_NO_MEMORY)
+        code = PTS_ERR_MEMORY;
+    else if (status == CAIRO_STATUS_INVALID_STRING)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: expected text in UTF-8, got other bytes");
+    return pts_fail(err, code, "%s: cannot draw: %s", path, cairo_status_to_string(status));
+}
+
+pts_status pts_plot_write(const char *path, const pts_plot *plot, pts_error *err)
+{
+    if (!path || !plot)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: expected a path and a plot, got NULL");
+    int svg = has_ending(path, ".svg");
+    if (!svg && !has_ending(path, ".png"))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected a name ending in .svg or .png", path);
+    PTS_TRY(check_plot(plot, err));
+    pts_output out;
+    PTS_TRY(pts_output_open(&out, path, err));
+    cairo_status_t status = svg ? write_svg(out.file, plot) : write_png(out.file, plot);
+    if (status != CAIRO_STATUS_SUCCESS) {
+        pts_output_discard(&out);
+        return fail_cairo(path, status, err);
+    }
+    return pts_output_commit(&out, err);
+}
