@@ -6,15 +6,23 @@
  *   PTS_TRY(pts_preset_apply("keras", &image, 299, input, &err));
  *   pts_image_free(&image);
  *
- * Decoding is stb_image's (JPEG, PNG, BMP). Whatever the file holds becomes 8-bit RGB as Pillow's
- * Image.open(file).convert("RGB") makes it: gray is tripled, palettes are looked up, alpha is
- * dropped (not blended), 16-bit samples keep their high byte. EXIF orientation is not applied, as
- * Pillow's open does not. JPEG has no single correct decoder: pixels may differ from libjpeg's by
- * a few levels; PNG and BMP are exact.
+ * Decoding is stb_image's (JPEG, PNG, BMP), behind a check of the file's structure. Whatever the
+ * file holds becomes 8-bit RGB as Pillow's Image.open(file).convert("RGB") makes it:
+ *   gray                    tripled; 1, 2 and 4 bits are spread over 0 … 255
+ *   palette                 looked up; an index beyond the palette is black
+ *   alpha, tRNS             dropped, not blended
+ *   16 bits                 the high byte, except gray without alpha: clipped at 255, as Pillow's
+ *                           I;16 is; such a picture comes out nearly white, so convert it before
+ *   EXIF orientation        not applied, as Pillow's open does not
  *
- * Resampling is Pillow's Image.resize(size, BILINEAR | BICUBIC), bit for bit (release
- * 13.0): antialiased, two passes, its fixed-point arithmetic (src/libImaging/Resample.c). Functions here are
- * thread-safe. */
+ * PNG and BMP are exact. JPEG has no single correct decoder: pixels differ from libjpeg's by a few
+ * levels.
+ *
+ * Resampling is Pillow's Image.resize(size, BILINEAR | BICUBIC), bit for bit (release 13.0):
+ * antialiased, two passes, its fixed-point arithmetic (src/libImaging/Resample.c).
+ *
+ * Functions here are thread-safe.
+ */
 #ifndef PTS_IMAGE_H
 #define PTS_IMAGE_H
 
@@ -39,9 +47,15 @@ typedef struct pts_image_limits {
         100000000, (size_t)1 << 29                                                                 \
     }
 
-/* limits NULL: the defaults, 100 megapixels and 512 MiB. PTS_ERR_FORMAT for what is no whole JPEG,
- * PNG or BMP image, PTS_ERR_LIMIT for one too large, PTS_ERR_UNSUPPORTED for a CMYK JPEG, whose
- * colours need a profile. */
+/* limits NULL: the defaults, 100 megapixels and 512 MiB (never more than 2 GiB). `out` is released
+ * with pts_image_free; on failure it is empty.
+ *   PTS_ERR_IO           no such file, a folder
+ *   PTS_ERR_FORMAT       no JPEG, PNG or BMP; cut short (a JPEG without its end-of-image marker, a
+ *                        PNG without IEND, missing BMP rows); damaged (PNG check sums, JPEG tables)
+ *   PTS_ERR_LIMIT        larger than the limits; a JPEG of more than 500 scans
+ *   PTS_ERR_MEMORY       no memory, or compressed data that unpack to far more than the picture
+ *   PTS_ERR_UNSUPPORTED  CMYK (its colours need a profile), 12-bit, lossless and arithmetic JPEG;
+ *                        BMP of 16 bits, run-length coded, with unusual masks or an OS/2 header */
 pts_status pts_image_read(const char *path, const pts_image_limits *limits, pts_image *out,
                           pts_error *err);
 /* The same from memory; `name` stands for the path in messages. */
@@ -58,16 +72,28 @@ typedef enum pts_filter {
 pts_status pts_image_resize(const pts_image *image, size_t width, size_t height, pts_filter filter,
                             pts_image *out, pts_error *err);
 
-/* Presets: how a photograph becomes [size][size][3] floats.
- *   keras        the whole image to size×size, bilinear; /255
- *   torchvision  short side to round-down(size·342/299), bilinear; centre crop; ImageNet mean and
- *                standard deviation
- *   clip         short side to size, bicubic; centre crop; CLIP's mean and standard deviation
- *   ptssp        the study's: 224×224 bilinear; /255; (x − 0.5)/0.5; at size 224 that is all; else
- *                bilinear in floats (half-pixel centres, torch's align_corners=False) to size, and
- *                ImageNet mean and standard deviation */
+/* Presets: how a photograph becomes [size][size][3] floats. In brackets the usual size.
+ *   keras        [299] the whole image to size×size, bilinear; /255
+ *   torchvision  [299] short side to ⌊size·342/299⌋, bilinear, long side rounded down; centre crop
+ *                (torchvision's Resize and CenterCrop); ImageNet mean and standard deviation
+ *   clip         [224] short side to size, bicubic, long side rounded down; centre crop; CLIP's
+ * mean and standard deviation (Radford et al. 2021, github.com/openai/CLIP) ptssp        [299] the
+ * study's: 224×224 bilinear; /255; (x − 0.5)/0.5; at size 224 that is all (its CLIP); else bilinear
+ * in floats to size×size, without antialias (half-pixel centres, torch's align_corners=False), and
+ * ImageNet mean and standard deviation */
+typedef struct pts_preset {
+    const char *name;
+    size_t size;
+    const char *doc; /* one line */
+} pts_preset;
+
+/* All of them; constant, not to be freed. */
+const pts_preset *pts_preset_list(size_t *count);
 int pts_preset_known(const char *preset);
-/* PTS_ERR_ARGUMENT for an unknown preset; out [size][size][3]. */
+/* The usual size, 0 for an unknown preset. */
+size_t pts_preset_size(const char *preset);
+/* size of 1 … 4096, out [size][size][3]. PTS_ERR_ARGUMENT for an unknown preset (the message lists
+ * all) and for pictures so narrow that the long side would pass 65536. */
 pts_status pts_preset_apply(const char *preset, const pts_image *image, size_t size, float *out,
                             pts_error *err);
 

@@ -1,115 +1,114 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/probe.h"
+#include "image/stb.h"
 #include "pts/image.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
-#define STBI_NO_STDIO
-#define STBI_ONLY_JPEG
-#define STBI_ONLY_PNG
-#define STBI_ONLY_BMP
-#define STBI_NO_FAILURE_STRINGS
-#define STBI_ASSERT(x) ((void)0)
-/* Judged at the end of the file, so it cannot be popped. */
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wfloat-conversion"
-#pragma GCC diagnostic ignored "-Wsign-compare"
-#include <stb_image.h>
-#pragma GCC diagnostic pop
+enum { PNG_PALETTE = 256 * 3, PNG_CHUNK = 12 };
 
-static unsigned big16(const uint8_t *p)
+static int starts_with(const image_file *file, const char *signature, size_t size)
 {
-    return (unsigned)p[0] << 8 | p[1];
+    return file->size >= size && memcmp(file->data, signature, size) == 0;
 }
 
-static uint32_t little32(const uint8_t *p)
+static pts_status probe_file(const image_file *file, image_probe *out, pts_error *err)
 {
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    if (starts_with(file, "\xff\xd8\xff", 3))
+        return pts_probe_jpeg(file, out, err);
+    if (starts_with(file, "\x89PNG\r\n\x1a\n", 8))
+        return pts_probe_png(file, out, err);
+    if (starts_with(file, "BM", 2))
+        return pts_probe_bmp(file, out, err);
+    return pts_fail(err, PTS_ERR_FORMAT, "%s: expected a JPEG, PNG or BMP image, got %s",
+                    file->name, file->size ? "other bytes" : "an empty file");
 }
 
-static int is_frame_marker(uint8_t marker)
+static pts_status check_size(const image_file *file, const image_probe *probe,
+                             const pts_image_limits *limits, pts_error *err)
 {
-    return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
-}
-
-/* Walks the segments to the end-of-image marker: stb_image fills what a cut file lacks with gray
- * and reports success. Returns 0 where the marker never comes; *components is the frame's. */
-static int jpeg_is_whole(const uint8_t *data, size_t size, int *components)
-{
-    *components = 0;
-    size_t at = 2;
-    while (at + 1 < size) {
-        if (data[at] != 0xff) { /* entropy-coded data, or stray bytes that decoders skip */
-            at++;
-            continue;
-        }
-        uint8_t marker = data[at + 1];
-        if (marker == 0xd9)
-            return 1;
-        if (marker == 0xff) { /* fill byte */
-            at++;
-            continue;
-        }
-        if (marker == 0 || marker == 1 || (marker >= 0xd0 && marker <= 0xd8)) {
-            at += 2;
-            continue;
-        }
-        if (at + 10 > size)
-            return 0;
-        if (is_frame_marker(marker))
-            *components = data[at + 9];
-        at += 2 + big16(data + at + 2);
-    }
-    return 0;
-}
-
-/* Uncompressed BMP rows must lie in the file: stb_image reads zeros past its end. */
-static int bmp_is_whole(const uint8_t *data, size_t size)
-{
-    if (size < 54 || little32(data + 14) < 40)
-        return size >= 26; /* the old OS/2 header: stb_image checks what it can */
-    uint64_t width = little32(data + 18), bits = big16((uint8_t[]){data[29], data[28]});
-    int64_t height = (int32_t)little32(data + 22);
-    uint64_t rows = (uint64_t)(height < 0 ? -height : height);
-    uint64_t row_bytes = (width * bits + 31) / 32 * 4;
-    return rows == 0 || row_bytes <= (size - 54) / rows + 1
-               ? little32(data + 10) <= size && rows * row_bytes <= size - little32(data + 10)
-               : 0;
-}
-
-static pts_status check_whole(const char *name, const uint8_t *data, size_t size, pts_error *err)
-{
-    int components = 3, whole = 1;
-    if (size > 3 && data[0] == 0xff && data[1] == 0xd8)
-        whole = jpeg_is_whole(data, size, &components);
-    else if (size > 2 && data[0] == 'B' && data[1] == 'M')
-        whole = bmp_is_whole(data, size);
-    if (!whole)
-        return pts_fail(err, PTS_ERR_FORMAT,
-                        "%s: truncated: the image's data ends early, after %zu bytes", name, size);
-    if (components == 4)
-        return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: expected a gray or RGB JPEG, got CMYK",
-                        name);
+    if (!probe->width || !probe->height)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected at least 1×1 pixels, got %zu×%zu",
+                        file->name, probe->width, probe->height);
+    if (probe->width > limits->pixels / probe->height)
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu pixels, got %zu×%zu",
+                        file->name, limits->pixels, probe->width, probe->height);
     return PTS_OK;
 }
 
-static pts_status check_size(const char *name, int width, int height,
-                             const pts_image_limits *limits, pts_error *err)
+/* The most that stb_image may ask for at once: four samples of 16 bits a pixel, JPEG's blocks
+ * rounded up to 32 pixels, twice that as its buffers double; or twice the file. */
+static size_t allocation_cap(const image_file *file, const image_probe *probe)
 {
-    if (width < 1 || height < 1)
-        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected at least 1×1 pixels, got %d×%d", name,
-                        width, height);
-    if ((size_t)width > limits->pixels / (size_t)height)
-        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu pixels, got %d×%d", name,
-                        limits->pixels, width, height);
+    size_t pixels;
+    if (!pts_mul(probe->width + 64, probe->height + 64, &pixels) || pixels > INT_MAX)
+        pixels = INT_MAX;
+    return 16 * pixels + 2 * file->size;
+}
+
+/* The file with its palette filled up with black to 256 colours: an index beyond the palette is
+ * black in Pillow, and whatever the stack held in stb_image. */
+static pts_status fill_palette(const image_file *file, size_t at, image_file *out, uint8_t **owned,
+                               pts_error *err)
+{
+    size_t had = image_be32(file->data + at), after = at + PNG_CHUNK + had;
+    size_t size = file->size - had + PNG_PALETTE;
+    uint8_t *data = calloc(1, size);
+    if (!data)
+        return pts_fail_memory(err, size);
+    memcpy(data, file->data, at + 8 + had);
+    data[at + 2] = PNG_PALETTE >> 8;
+    data[at + 3] = PNG_PALETTE & 255;
+    memcpy(data + at + PNG_CHUNK + PNG_PALETTE, file->data + after, file->size - after);
+    *owned = data;
+    *out = (image_file){file->name, data, size};
+    return PTS_OK;
+}
+
+/* Pillow's I;16 becomes RGB by clipping, not by scaling: what lies above 255 is white. */
+static uint8_t *clip_gray16(const uint16_t *gray, size_t pixels)
+{
+    uint8_t *rgb = malloc(pixels * 3);
+    for (size_t i = 0; rgb && i < pixels * 3; i++)
+        rgb[i] = (uint8_t)(gray[i / 3] < 255 ? gray[i / 3] : 255);
+    return rgb;
+}
+
+static uint8_t *decode_gray16(const image_file *file, const image_probe *probe, size_t cap,
+                              const char **why)
+{
+    uint16_t *gray = pts_stb_gray16(file, probe, cap, why);
+    if (!gray)
+        return NULL;
+    uint8_t *rgb = clip_gray16(gray, probe->width * probe->height);
+    free(gray);
+    return rgb;
+}
+
+static pts_status decode_probed(const image_file *file, const image_probe *probe, pts_image *out,
+                                pts_error *err)
+{
+    const char *why = "outofmem"; /* stb_image's word for it */
+    image_file whole = *file;
+    uint8_t *owned = NULL;
+    if (probe->palette_at)
+        PTS_TRY(fill_palette(file, probe->palette_at, &whole, &owned, err));
+    size_t cap = allocation_cap(&whole, probe);
+    uint8_t *rgb = probe->gray16 ? decode_gray16(&whole, probe, cap, &why)
+                                 : pts_stb_rgb(&whole, probe, cap, &why);
+    free(owned);
+    if (!rgb && strcmp(why, "outofmem") == 0)
+        return pts_fail(err, PTS_ERR_MEMORY,
+                        "%s: out of memory, or damaged: %zu×%zu pixels ask for more than %zu bytes "
+                        "at once",
+                        file->name, probe->width, probe->height, cap);
+    if (!rgb)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: damaged image data: %s", file->name, why);
+    *out = (pts_image){probe->width, probe->height, rgb};
     return PTS_OK;
 }
 
@@ -117,23 +116,17 @@ pts_status pts_image_decode(const char *name, const uint8_t *data, size_t size,
                             const pts_image_limits *limits, pts_image *out, pts_error *err)
 {
     static const pts_image_limits defaults = PTS_IMAGE_LIMITS_DEFAULT;
+    image_file file = {name, data, size};
+    image_probe probe;
     *out = (pts_image){0};
     limits = limits ? limits : &defaults;
-    if (size > limits->bytes || size > INT_MAX)
-        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu bytes, got %zu", name,
-                        limits->bytes, size);
-    int width, height, channels;
-    if (!size || !stbi_info_from_memory(data, (int)size, &width, &height, &channels))
-        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected a JPEG, PNG or BMP image, got %s", name,
-                        size ? "other bytes" : "an empty file");
-    PTS_TRY(check_size(name, width, height, limits, err));
-    PTS_TRY(check_whole(name, data, size, err));
-    out->rgb = stbi_load_from_memory(data, (int)size, &width, &height, &channels, 3);
-    if (!out->rgb)
-        return pts_fail(err, PTS_ERR_FORMAT, "%s: damaged or truncated image data", name);
-    out->width = (size_t)width;
-    out->height = (size_t)height;
-    return PTS_OK;
+    size_t most = limits->bytes < INT_MAX - PNG_PALETTE ? limits->bytes : INT_MAX - PNG_PALETTE;
+    if (size > most)
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu bytes, got %zu", name, most,
+                        size);
+    PTS_TRY(probe_file(&file, &probe, err));
+    PTS_TRY(check_size(&file, &probe, limits, err));
+    return decode_probed(&file, &probe, out, err);
 }
 
 pts_status pts_image_read(const char *path, const pts_image_limits *limits, pts_image *out,

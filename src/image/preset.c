@@ -111,32 +111,52 @@ static pts_status ptssp(const pts_image *image, size_t size, float *out, pts_err
     return status;
 }
 
-static const struct {
-    const char *name;
-    pts_status (*apply)(const pts_image *, size_t, float *, pts_error *);
-} presets[] = {{"keras", keras}, {"torchvision", torchvision}, {"clip", clip}, {"ptssp", ptssp}};
+typedef pts_status apply_function(const pts_image *, size_t, float *, pts_error *);
+
+static const pts_preset presets[] = {
+    {"keras", 299, "whole image to the size, bilinear; /255"},
+    {"torchvision", 299, "short side to 342/299 of the size, bilinear; centre crop; ImageNet mean"},
+    {"clip", 224, "short side to the size, bicubic; centre crop; CLIP mean"},
+    {"ptssp", 299, "224×224 bilinear; to [-1, 1]; 299×299 in floats; ImageNet mean"},
+};
+static apply_function *const apply[] = {keras, torchvision, clip, ptssp};
 
 enum { PRESETS = sizeof presets / sizeof *presets, MAX_SIZE = 4096 };
 
+const pts_preset *pts_preset_list(size_t *count)
+{
+    *count = PRESETS;
+    return presets;
+}
+
+static size_t find(const char *preset)
+{
+    size_t i = 0;
+    while (i < PRESETS && strcmp(preset, presets[i].name) != 0)
+        i++;
+    return i;
+}
+
 int pts_preset_known(const char *preset)
 {
-    for (size_t i = 0; i < PRESETS; i++) {
-        if (strcmp(preset, presets[i].name) == 0)
-            return 1;
-    }
-    return 0;
+    return find(preset) < PRESETS;
+}
+
+size_t pts_preset_size(const char *preset)
+{
+    size_t i = find(preset);
+    return i < PRESETS ? presets[i].size : 0;
 }
 
 pts_status pts_preset_apply(const char *preset, const pts_image *image, size_t size, float *out,
                             pts_error *err)
 {
+    size_t i = find(preset);
+    if (i == PRESETS)
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "preset: expected keras, torchvision, clip or ptssp, got '%s'", preset);
     if (!size || size > MAX_SIZE)
         return pts_fail(err, PTS_ERR_ARGUMENT, "preset: expected a size of 1 … %d, got %zu",
                         MAX_SIZE, size);
-    for (size_t i = 0; i < PRESETS; i++) {
-        if (strcmp(preset, presets[i].name) == 0)
-            return presets[i].apply(image, size, out, err);
-    }
-    return pts_fail(err, PTS_ERR_ARGUMENT,
-                    "preset: expected keras, torchvision, clip or ptssp, got '%s'", preset);
+    return apply[i](image, size, out, err);
 }
