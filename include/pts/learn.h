@@ -1,0 +1,235 @@
+/* pts/learn.h: from measured curves and embedded photographs to a head that predicts curves.
+ *
+ *   pts_tasks *tasks;                              // curves.csv and data sets, embedded and joined
+ *   pts_tasks_collect(&tasks, dirs, count, "curves.csv", encoder, "cache", NULL, NULL, &err);
+ *   pts_head_options options = PTS_HEAD_DEFAULTS;
+ *   pts_head *head;
+ *   pts_head_train(&head, tasks, &options, team, NULL, NULL, &err);
+ *   pts_head_write(head, "head.ptsw", &err);
+ *   pts_head_close(head);
+ *   pts_tasks_destroy(tasks);
+ *
+ *   pts_head_open(&head, "head.ptsw", &err);       // and later, for new photographs:
+ *   if (strcmp(pts_head_encoder_id(head), pts_encoder_id(encoder)) != 0) … // refuse
+ *   pts_curve_prior prior;
+ *   pts_head_predict(head, embeddings, 4, &prior, &err);
+ *
+ * A team may be NULL (one thread). Results depend on the seed, never on the number of threads. */
+#ifndef PTS_LEARN_H
+#define PTS_LEARN_H
+
+#include "pts/base.h"
+#include "pts/curve.h"
+#include "pts/data.h"
+#include "pts/encoder.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Multilayer perceptron ----
+ *
+ * Linear layers with a ReLU between them (none after the last), trained on the mean squared error
+ * by Adam. Weights are [in][out]; they start as He et al. 2015 have it ("Delving deep into
+ * rectifiers", fan in, normal), biases at zero. One object is for one thread at a time. */
+typedef struct pts_mlp pts_mlp;
+
+#define PTS_MLP_PARAMETERS_MAX 268435456
+#define PTS_MLP_ROWS_MAX 65536
+
+/* Adam (Kingma & Ba 2015) with decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim
+ * has them. */
+typedef struct pts_mlp_adam {
+    double rate, beta1, beta2, epsilon, weight_decay;
+} pts_mlp_adam;
+
+#define PTS_MLP_ADAM_DEFAULTS                                                                      \
+    {                                                                                              \
+        1e-3, 0.9, 0.999, 1e-8, 0                                                                  \
+    }
+
+/* sizes [layers + 1]: inputs, hidden widths, outputs; 1 … 16 layers. The team is borrowed. */
+pts_status pts_mlp_create(pts_mlp **out, const size_t *sizes, size_t layers, uint64_t seed,
+                          pts_team *team, pts_error *err);
+void pts_mlp_destroy(pts_mlp *mlp);
+/* Goes on in the calling thread alone, so that the team may be destroyed. */
+void pts_mlp_release_team(pts_mlp *mlp);
+size_t pts_mlp_layers(const pts_mlp *mlp);
+size_t pts_mlp_size(const pts_mlp *mlp, size_t index); /* sizes[index] */
+
+/* All parameters in one array: weight [in][out] then bias [out] of each layer in order. The caller
+ * may change them. */
+size_t pts_mlp_parameter_count(const pts_mlp *mlp);
+float *pts_mlp_parameters(pts_mlp *mlp);
+float *pts_mlp_weight(pts_mlp *mlp, size_t layer);
+float *pts_mlp_bias(pts_mlp *mlp, size_t layer);
+
+/* x [rows][in] → y [rows][out], rows 1 … PTS_MLP_ROWS_MAX. */
+pts_status pts_mlp_forward(pts_mlp *mlp, const float *x, size_t rows, float *y, pts_error *err);
+/* *loss = mean of (y − target)² over rows and outputs; gradient [parameters] is written. */
+pts_status pts_mlp_gradient(pts_mlp *mlp, const float *x, const float *target, size_t rows,
+                            float *gradient, double *loss, pts_error *err);
+/* One step of Adam on a mini-batch; *loss is that before the step. PTS_ERR_NUMERIC when it is not
+ * finite: the parameters are then left as they were. */
+pts_status pts_mlp_step(pts_mlp *mlp, const float *x, const float *target, size_t rows,
+                        const pts_mlp_adam *adam, double *loss, pts_error *err);
+
+/* ---- Embeddings, cached (builds with libyaml) ----
+ *
+ * A data set's photographs through preset and encoder, in the data set's order. With `cache`, a
+ * folder made when absent, the result is kept there as one .ptsw whose name is the SHA-256 of the
+ * encoder's id, its preset and all the files' bytes: a changed photograph or encoder never meets
+ * an old result. Half a file is never seen, two processes may share the folder. */
+typedef struct pts_embeddings {
+    size_t images, dim;
+    float *values; /* [images][dim]; pts_embeddings_free releases it */
+    int cached;    /* 1: was read from the cache */
+} pts_embeddings;
+
+/* `progress` stage: the data set's name, over photographs. */
+pts_status pts_embeddings_of(pts_embeddings *out, pts_encoder *encoder, const pts_dataset *set,
+                             const char *cache, pts_progress progress, void *user, pts_error *err);
+void pts_embeddings_free(pts_embeddings *embeddings);
+
+/* ---- Tasks: one class of one data set, its measured curve and its photographs ---- */
+typedef struct pts_task {
+    const char *dataset, *class_name;
+    size_t points;
+    const double *n, *map; /* [points]: n ≥ 1, strictly rising; mAP in [0, 1] */
+    size_t images;
+    const float *embeddings; /* [images][dim] */
+} pts_task;
+
+typedef struct pts_tasks pts_tasks; /* immutable while it is only read */
+
+pts_status pts_tasks_create(pts_tasks **out, size_t dim, const char *encoder_id, const char *preset,
+                            pts_error *err);
+void pts_tasks_destroy(pts_tasks *tasks);
+/* Copies everything. At least two points and one image, all finite. */
+pts_status pts_tasks_add(pts_tasks *tasks, const pts_task *task, pts_error *err);
+size_t pts_tasks_count(const pts_tasks *tasks);
+size_t pts_tasks_datasets(const pts_tasks *tasks); /* distinct names */
+const pts_task *pts_tasks_at(const pts_tasks *tasks, size_t index);
+
+/* Joins the curves of a csv file (dataset,class,n,map,…) with data-set folders: `dataset` is the
+ * folder's last component, `class` a name or number of its data.yaml. Every curve must find its
+ * class; a folder without curves is passed over. (builds with libyaml) */
+pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t count,
+                             const char *curves, pts_encoder *encoder, const char *cache,
+                             pts_progress progress, void *user, pts_error *err);
+
+/* ---- The head: k embeddings → a Gaussian over θ = (A, ln B, ln C, D) ----
+ *
+ * mean   (ours) Any number of photographs, in any order: their mean embedding, standardised, on
+ *        its leading principal components over the tasks, then a linear map to θ. The map
+ *        minimises the squared error of the curve itself, averaged over ln n from the first
+ *        measured size to the largest, plus a ridge penalty that pulls it to one curve for all.
+ *        Number of components and penalty are chosen by leaving out whole data sets; a choice
+ *        other than the one curve must beat it by more than two standard errors over data sets
+ *        (with one, the best of sixteen choices found a gain in pure chance in four of twelve
+ *        synthetic populations). Training samples are sets of four photographs, so that their
+ * scatter counts. study  (the original's) Exactly four photographs, in order: 4·dim → 2048 → 1024 →
+ * 512 → 256 → 4 with ReLU, mean squared error on (A, B, C, D) + 10 of the curve fitted with a weak
+ * prior (a flat curve's C would else be any number), Adam 1e-3; samples are four different images
+ * of a class, images split 0.7 / 0.15 / 0.15, drawn anew each epoch (the study fixes a list of
+ * 2,000 a class); the epoch with the least validation error stays.
+ *
+ * The covariance is the spread of leave-one-data-set-out errors in θ (of one curve for all where
+ * the kind is study, whose own are not affordable), the noise that of one measured point. */
+typedef enum pts_head_kind { PTS_HEAD_MEAN, PTS_HEAD_STUDY } pts_head_kind;
+
+typedef struct pts_head pts_head; /* predict: one thread at a time */
+
+typedef struct pts_head_options {
+    pts_head_kind kind;
+    uint64_t seed;
+    size_t epochs, batch, combinations; /* study only; combinations an epoch and class */
+    double rate;                        /* study only */
+} pts_head_options;
+
+#define PTS_HEAD_DEFAULTS                                                                          \
+    {                                                                                              \
+        PTS_HEAD_MEAN, 43, 10, 64, 200, 1e-3                                                       \
+    }
+
+/* Needs three data sets or more (PTS_ERR_SHAPE). `progress` stages: "choose", "epoch". */
+pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head_options *options,
+                          pts_team *team, pts_progress progress, void *user, pts_error *err);
+/* PTS_ERR_FORMAT for a file that is no head, with what it is instead. */
+pts_status pts_head_open(pts_head **out, const char *path, pts_error *err);
+pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err);
+void pts_head_close(pts_head *head);
+
+pts_head_kind pts_head_kind_of(const pts_head *head);
+size_t pts_head_dim(const pts_head *head);
+const char *pts_head_encoder_id(const pts_head *head); /* of the encoder it was trained on */
+const char *pts_head_preset(const pts_head *head);
+/* One line: how it was chosen and how it fares, for people. */
+const char *pts_head_summary(const pts_head *head);
+
+/* embeddings [count][dim], count ≥ 1 (study: 4). */
+pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t count,
+                            pts_curve_prior *out, pts_error *err);
+
+/* ---- Evaluation ---- */
+
+typedef enum pts_method {
+    PTS_METHOD_HEAD,       /* the mean head, chosen anew without the held-out data set */
+    PTS_METHOD_ONE_CURVE,  /* one 4PL for all, fitted to the other data sets' curves */
+    PTS_METHOD_MEAN_CURVE, /* at each n the mean of the other data sets' curves */
+    PTS_METHOD_NEAREST,    /* the mean curve of the data set with the nearest photographs */
+    PTS_METHODS
+} pts_method;
+
+const char *pts_method_name(pts_method method);
+
+typedef struct pts_score {
+    double mae;        /* mean |predicted − measured mAP| over ln n, first to largest size */
+    double log2_ratio; /* mean |log2(predicted / true size)| for 80 % of the last mAP … */
+    double within_2;   /* … and the share where it is at most 1; NaN where no curve has a size */
+    double covered_80; /* share of measured points in the 80 % band; NaN: gives no band */
+} pts_score;
+
+typedef struct pts_heldout {
+    const char *dataset; /* belongs to the tasks */
+    size_t tasks;
+    pts_score score[PTS_METHODS];
+} pts_heldout;
+
+/* Leave one data set out, everything else chosen and trained on the others (nested). Each class
+ * is predicted from several draws of four of its photographs; scores are means over draws, then
+ * over classes. Sizes are taken on the measured curve, linear in ln n between points, and both
+ * are limited to 1 … 10 times the largest measured size; classes that never reach mAP 0.05 have
+ * none. */
+typedef struct pts_lodo_report {
+    size_t count;
+    pts_heldout *heldout; /* [count] */
+    pts_heldout overall;  /* dataset NULL; means over classes */
+    double gain;          /* mean over data sets of mae(mean curve) − mae(head) … */
+    double gain_error;    /* … and its standard error */
+    size_t components;    /* chosen on all data sets; 0: one curve for all */
+    double penalty;
+} pts_lodo_report;
+
+pts_status pts_evaluate_lodo(pts_lodo_report *out, const pts_tasks *tasks, uint64_t seed,
+                             pts_team *team, pts_progress progress, void *user, pts_error *err);
+void pts_lodo_report_free(pts_lodo_report *report);
+
+/* The study's protocol: train and test know the same curves and differ in photographs only. */
+typedef struct pts_study_report {
+    size_t tasks, samples_train, samples_test, epochs, best_epoch;
+    double seconds;
+    double smape[4];            /* of A, B, C, D, each + 10, in percent */
+    double smape_constant[4];   /* of the mean of the training targets */
+    double mae, mae_mean_curve; /* of the curve, over ln n */
+} pts_study_report;
+
+pts_status pts_evaluate_study(pts_study_report *out, const pts_tasks *tasks,
+                              const pts_head_options *options, pts_team *team,
+                              pts_progress progress, void *user, pts_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

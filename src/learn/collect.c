@@ -1,0 +1,121 @@
+/* Joins measured curves with the photographs of their data sets. */
+#include "pts/learn.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct join {
+    pts_tasks *tasks;
+    const pts_curve_set *curves;
+    const char *path; /* of the curves */
+    char *used;       /* [curves] */
+    pts_encoder *encoder;
+    const char *cache;
+    pts_progress progress;
+    void *user;
+} join;
+
+/* The photographs that show the class, gathered from the data set's embeddings. */
+static pts_status add_curve(join *j, const pts_curve_points *curve, const pts_dataset *set,
+                            const pts_embeddings *embeddings, pts_error *err)
+{
+    int class_id;
+    size_t count, dim = embeddings->dim;
+    PTS_TRY(pts_dataset_find_class(set, curve->class_name, &class_id, err));
+    const size_t *showing = pts_dataset_showing(set, class_id, &count);
+    float *rows = pts_calloc64(count * dim + 1, sizeof *rows);
+    if (!rows)
+        return pts_fail_memory(err, count * dim * sizeof *rows);
+    for (size_t i = 0; i < count; i++)
+        memcpy(rows + i * dim, embeddings->values + showing[i] * dim, dim * sizeof *rows);
+    pts_task task = {.dataset = curve->dataset,
+                     .class_name = pts_dataset_class_name(set, class_id),
+                     .points = curve->count,
+                     .n = curve->n,
+                     .map = curve->map,
+                     .images = count,
+                     .embeddings = rows};
+    pts_status status = pts_tasks_add(j->tasks, &task, err);
+    free(rows);
+    return status;
+}
+
+static size_t curves_of(const join *j, const char *name)
+{
+    size_t count = 0;
+    for (size_t c = 0; c < j->curves->count; c++)
+        count += strcmp(j->curves->curves[c].dataset, name) == 0;
+    return count;
+}
+
+static pts_status add_set(join *j, const pts_dataset *set, pts_error *err)
+{
+    const char *name = pts_dataset_name(set);
+    if (curves_of(j, name) == 0)
+        return PTS_OK;
+    pts_embeddings embeddings;
+    PTS_TRY(pts_embeddings_of(&embeddings, j->encoder, set, j->cache, j->progress, j->user, err));
+    pts_status status = PTS_OK;
+    for (size_t c = 0; status == PTS_OK && c < j->curves->count; c++) {
+        if (strcmp(j->curves->curves[c].dataset, name) != 0)
+            continue;
+        if (j->used[c])
+            status = pts_fail(err, PTS_ERR_ARGUMENT, "%s: a data set of the name '%s' came before",
+                              pts_dataset_dir(set), name);
+        else
+            status = add_curve(j, &j->curves->curves[c], set, &embeddings, err);
+        j->used[c] = 1;
+    }
+    pts_embeddings_free(&embeddings);
+    return status;
+}
+
+static pts_status add_sets(join *j, const char *const *dirs, size_t count, pts_error *err)
+{
+    for (size_t d = 0; d < count; d++) {
+        pts_dataset *set;
+        PTS_TRY(pts_dataset_open(&set, dirs[d], err));
+        pts_status status = add_set(j, set, err);
+        pts_dataset_close(set);
+        if (status != PTS_OK)
+            return status;
+    }
+    for (size_t c = 0; c < j->curves->count; c++)
+        if (!j->used[c])
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "%s: data set '%s': expected a folder of that name among the %zu given",
+                            j->path, j->curves->curves[c].dataset, count);
+    return PTS_OK;
+}
+
+pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t count,
+                             const char *curves, pts_encoder *encoder, const char *cache,
+                             pts_progress progress, void *user, pts_error *err)
+{
+    *out = NULL;
+    pts_curve_set *set;
+    PTS_TRY(pts_curves_read(&set, curves, err));
+    join j = {.curves = set,
+              .path = curves,
+              .encoder = encoder,
+              .cache = cache,
+              .progress = progress,
+              .user = user};
+    j.used = calloc(set->count + 1, 1);
+    pts_status status = j.used ? PTS_OK : pts_fail_memory(err, set->count + 1);
+    if (status == PTS_OK)
+        status = pts_tasks_create(&j.tasks, pts_encoder_dim(encoder), pts_encoder_id(encoder),
+                                  pts_encoder_preset(encoder), err);
+    if (status == PTS_OK)
+        status = add_sets(&j, dirs, count, err);
+    free(j.used);
+    pts_curves_destroy(set);
+    if (status != PTS_OK)
+        pts_tasks_destroy(j.tasks);
+    else
+        *out = j.tasks;
+    return status;
+}

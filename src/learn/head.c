@@ -1,0 +1,443 @@
+/* The head: training, its file, its answer. */
+#include "learn/study.h"
+#include "learn/sweep.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "pts/weights.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUMMARY 1024
+
+struct pts_head {
+    pts_head_kind kind;
+    size_t dim;
+    char *encoder, *preset, *datasets, *trainer;
+    char summary[SUMMARY];
+    /* Kept in float as in the file, so that a head answers alike before and after it was saved. */
+    float covariance[16], noise;
+    float *centre, *map;             /* mean: [dim], [dim][4] */
+    float theta[4], low[4], high[4]; /* mean: θ of the average photograph, and its range */
+    pts_mlp *mlp;                    /* study */
+};
+
+void pts_head_close(pts_head *head)
+{
+    if (!head)
+        return;
+    free(head->encoder);
+    free(head->preset);
+    free(head->datasets);
+    free(head->trainer);
+    free(head->centre);
+    free(head->map);
+    pts_mlp_destroy(head->mlp);
+    free(head);
+}
+
+pts_head_kind pts_head_kind_of(const pts_head *head)
+{
+    return head->kind;
+}
+
+size_t pts_head_dim(const pts_head *head)
+{
+    return head->dim;
+}
+
+const char *pts_head_encoder_id(const pts_head *head)
+{
+    return head->encoder;
+}
+
+const char *pts_head_preset(const pts_head *head)
+{
+    return head->preset;
+}
+
+const char *pts_head_summary(const pts_head *head)
+{
+    return head->summary;
+}
+
+/* ---- prediction ---- */
+
+static void predict_mean(const pts_head *head, const float *embeddings, size_t count,
+                         double theta[4])
+{
+    for (size_t i = 0; i < 4; i++)
+        theta[i] = head->theta[i];
+    for (size_t d = 0; d < head->dim; d++) {
+        double sum = 0;
+        for (size_t k = 0; k < count; k++)
+            sum += embeddings[k * head->dim + d];
+        for (size_t i = 0; i < 4; i++)
+            theta[i] += (sum / (double)count - head->centre[d]) * head->map[d * 4 + i];
+    }
+    for (size_t i = 0; i < 4; i++)
+        theta[i] = fmin(fmax(theta[i], head->low[i]), head->high[i]);
+}
+
+static pts_status check_embeddings(const pts_head *head, const float *embeddings, size_t count,
+                                   pts_error *err)
+{
+    if (count < 1)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "head: expected at least one embedding, got none");
+    if (head->kind == PTS_HEAD_STUDY && count != 4)
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "head: this one takes exactly four photographs, got %zu", count);
+    for (size_t i = 0; i < count * head->dim; i++)
+        if (!isfinite(embeddings[i]))
+            return pts_fail(err, PTS_ERR_NUMERIC, "head: embedding %zu is not finite",
+                            i / head->dim + 1);
+    return PTS_OK;
+}
+
+pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t count,
+                            pts_curve_prior *out, pts_error *err)
+{
+    PTS_TRY(check_embeddings(head, embeddings, count, err));
+    if (head->kind == PTS_HEAD_STUDY) {
+        float y[4];
+        PTS_TRY(pts_mlp_forward(head->mlp, embeddings, 1, y, err));
+        study_theta(y, out->mean);
+    } else
+        predict_mean(head, embeddings, count, out->mean);
+    for (size_t i = 0; i < 16; i++)
+        out->covariance[i] = head->covariance[i];
+    out->noise = head->noise;
+    return PTS_OK;
+}
+
+/* ---- training ---- */
+
+static char *join_datasets(const pts_tasks *tasks)
+{
+    size_t length = 1;
+    for (size_t t = 0; t < tasks->count; t++)
+        length += strlen(tasks->rows[t].task.dataset) + 1;
+    char *text = calloc(length, 1);
+    for (size_t t = 0, group = 0; text && t < tasks->count; t++)
+        if (tasks->rows[t].group == group) { /* groups are numbered in order of appearance */
+            if (group++ > 0)
+                strcat(text, ",");
+            strcat(text, tasks->rows[t].task.dataset);
+        }
+    return text;
+}
+
+static pts_status head_create(pts_head **out, const pts_tasks *tasks,
+                              const pts_head_options *options, pts_error *err)
+{
+    char trainer[128];
+    snprintf(trainer, sizeof trainer, "ptstrain " PTS_VERSION_STRING ", seed %llu",
+             (unsigned long long)options->seed);
+    pts_head *head = calloc(1, sizeof *head);
+    if (!head)
+        return pts_fail_memory(err, sizeof *head);
+    head->kind = options->kind;
+    head->dim = tasks->dim;
+    head->encoder = strdup(tasks->encoder);
+    head->preset = strdup(tasks->preset);
+    head->datasets = join_datasets(tasks);
+    head->trainer = strdup(trainer);
+    head->centre = pts_calloc64(tasks->dim, sizeof *head->centre);
+    head->map = pts_calloc64(tasks->dim * 4, sizeof *head->map);
+    *out = head;
+    if (!head->encoder || !head->preset || !head->datasets || !head->trainer || !head->centre ||
+        !head->map)
+        return pts_fail_memory(err, tasks->dim * 5 * sizeof *head->map);
+    return PTS_OK;
+}
+
+static pts_status take_spread(pts_head *head, const sweep *s, size_t choice, pts_error *err)
+{
+    double covariance[16], noise;
+    PTS_TRY(sweep_spread(s, SIZE_MAX, choice, covariance, &noise, err));
+    for (size_t i = 0; i < 16; i++)
+        head->covariance[i] = (float)covariance[i];
+    head->noise = (float)noise;
+    return PTS_OK;
+}
+
+/* The choice that ships: one curve for all unless choosing has paid on the held-out data sets,
+ * where no step of it had seen them. */
+static size_t honest_choice(const sweep *s, const pts_lodo_report *report)
+{
+    double gain = 0;
+    for (size_t i = 0; i < report->count; i++)
+        gain += report->heldout[i].score[PTS_METHOD_ONE_CURVE].mae -
+                report->heldout[i].score[PTS_METHOD_HEAD].mae;
+    return gain > 0 ? sweep_choose(s, SIZE_MAX) : 0;
+}
+
+static pts_status fit_all(pts_head *head, const sweep *s, size_t choice, pts_error *err)
+{
+    linear_fold fold;
+    PTS_TRY(linear_fold_create(&fold, &s->data, SIZE_MAX, SIZE_MAX, err));
+    linear_model one, model;
+    linear_fit(&s->data, &fold, linear_choices[0], NULL, &one);
+    linear_fit(&s->data, &fold, linear_choices[choice], &one, &model);
+    for (size_t i = 0; i < 4; i++) {
+        head->theta[i] = (float)model.theta[i];
+        head->low[i] = (float)model.low[i];
+        head->high[i] = (float)model.high[i];
+    }
+    memcpy(head->centre, fold.centre, head->dim * sizeof *head->centre);
+    for (size_t d = 0; d < head->dim; d++)
+        for (size_t i = 0; i < 4; i++) {
+            double sum = 0;
+            for (size_t j = 0; j < model.components; j++)
+                sum += fold.projection[d * LINEAR_COMPONENTS + j] * model.weight[j][i];
+            head->map[d * 4 + i] = (float)sum;
+        }
+    linear_fold_free(&fold);
+    return PTS_OK;
+}
+
+static void summarise(pts_head *head, const pts_lodo_report *report, size_t choice)
+{
+    const pts_score *score = report->overall.score;
+    double head_mae = score[choice ? PTS_METHOD_HEAD : PTS_METHOD_ONE_CURVE].mae;
+    double mean_mae = score[PTS_METHOD_MEAN_CURVE].mae;
+    char model[96] = "one curve for all photographs (no dependence on them has proved itself)";
+    if (choice)
+        snprintf(model, sizeof model, "%zu principal components, ridge %g",
+                 linear_choices[choice].components, linear_choices[choice].penalty);
+    snprintf(head->summary, sizeof head->summary,
+             "mean head: %s; %zu classes of %zu data sets; leave-one-data-set-out curve MAE %.4f, "
+             "mean curve of the other data sets %.4f, nearest data set %.4f; gain over the mean "
+             "curve %.4f ± %.4f a data set: %s",
+             model, report->overall.tasks, report->count, head_mae, mean_mae,
+             score[PTS_METHOD_NEAREST].mae, report->gain, report->gain_error,
+             head_mae < mean_mae ? "the head wins" : "the mean curve wins");
+}
+
+static pts_status train_mean(pts_head *head, const sweep *s, pts_error *err)
+{
+    pts_lodo_report report;
+    PTS_TRY(lodo_report(&report, s, err));
+    size_t choice = honest_choice(s, &report);
+    summarise(head, &report, choice);
+    pts_lodo_report_free(&report);
+    PTS_TRY(take_spread(head, s, choice, err));
+    return fit_all(head, s, choice, err);
+}
+
+static pts_status train_study(pts_head *head, const pts_tasks *tasks, const sweep *s,
+                              const pts_head_options *options, pts_team *team,
+                              pts_progress progress, void *user, pts_error *err)
+{
+    pts_study_report r;
+    PTS_TRY(study_run(&head->mlp, &r, tasks, options, team, progress, user, err));
+    snprintf(head->summary, sizeof head->summary,
+             "study head: %zu classes, best epoch %zu of %zu, %zu samples each, batch %zu; on the "
+             "same curves' other photographs SMAPE of A, B, C, D + 10: %.2f, %.2f, %.2f, %.2f %%, "
+             "curve MAE %.4f (mean curve %.4f)",
+             r.tasks, r.best_epoch, r.epochs, r.samples_train, options->batch, r.smape[0],
+             r.smape[1], r.smape[2], r.smape[3], r.mae, r.mae_mean_curve);
+    return take_spread(head, s, 0, err);
+}
+
+pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head_options *options,
+                          pts_team *team, pts_progress progress, void *user, pts_error *err)
+{
+    *out = NULL;
+    sweep s;
+    PTS_TRY(sweep_run(&s, tasks, options->seed, team, progress, user, err));
+    pts_head *head = NULL;
+    pts_status status = head_create(&head, tasks, options, err);
+    if (status == PTS_OK && options->kind == PTS_HEAD_MEAN)
+        status = train_mean(head, &s, err);
+    else if (status == PTS_OK)
+        status = train_study(head, tasks, &s, options, team, progress, user, err);
+    sweep_free(&s);
+    if (status != PTS_OK)
+        pts_head_close(head);
+    else
+        *out = head;
+    return status;
+}
+
+/* ---- the file ---- */
+
+/* Tensors of either kind: the spread, then the kind's own. */
+typedef struct tensor_list {
+    pts_tensor items[2 + 2 * STUDY_LAYERS + 5];
+    char names[2 * STUDY_LAYERS][32];
+    size_t count;
+} tensor_list;
+
+static void list_tensor(tensor_list *list, const char *name, const float *data, size_t rows,
+                        size_t columns)
+{
+    pts_tensor *t = &list->items[list->count++];
+    *t = (pts_tensor){.name = name, .dtype = PTS_F32, .rank = columns ? 2 : 1, .data = data};
+    t->shape[0] = rows;
+    t->shape[1] = columns ? columns : 1;
+    t->shape[2] = t->shape[3] = 1;
+    t->bytes = rows * t->shape[1] * sizeof *data;
+}
+
+static void list_network(tensor_list *list, pts_mlp *mlp)
+{
+    for (size_t l = 0; l < STUDY_LAYERS; l++) {
+        char *weight = list->names[2 * l], *bias = list->names[2 * l + 1];
+        snprintf(weight, sizeof list->names[0], "fc%zu.weight", l + 1);
+        snprintf(bias, sizeof list->names[0], "fc%zu.bias", l + 1);
+        list_tensor(list, weight, pts_mlp_weight(mlp, l), pts_mlp_size(mlp, l),
+                    pts_mlp_size(mlp, l + 1));
+        list_tensor(list, bias, pts_mlp_bias(mlp, l), pts_mlp_size(mlp, l + 1), 0);
+    }
+}
+
+pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err)
+{
+    tensor_list list = {.count = 0};
+    list_tensor(&list, "covariance", head->covariance, 4, 4);
+    list_tensor(&list, "noise", &head->noise, 1, 0);
+    if (head->kind == PTS_HEAD_STUDY)
+        list_network(&list, head->mlp);
+    else {
+        list_tensor(&list, "centre", head->centre, head->dim, 0);
+        list_tensor(&list, "map", head->map, head->dim, 4);
+        list_tensor(&list, "theta", head->theta, 4, 0);
+        list_tensor(&list, "low", head->low, 4, 0);
+        list_tensor(&list, "high", head->high, 4, 0);
+    }
+    char dim[32];
+    snprintf(dim, sizeof dim, "%zu", head->dim);
+    const pts_meta meta[] = {
+        {"arch", "head"},
+        {"kind", head->kind == PTS_HEAD_STUDY ? "study" : "mean"},
+        {"dim", dim},
+        {"encoder", head->encoder},
+        {"preset", head->preset},
+        {"datasets", head->datasets},
+        {"trainer", head->trainer},
+        {"summary", head->summary},
+    };
+    return pts_weights_write(path, meta, sizeof meta / sizeof *meta, list.items, list.count, err);
+}
+
+static pts_status take(const pts_weights *w, const char *name, size_t rows, size_t columns,
+                       float *to, pts_error *err)
+{
+    const size_t shape[2] = {rows, columns};
+    const pts_tensor *tensor;
+    PTS_TRY(pts_weights_require(w, name, columns ? 2 : 1, shape, &tensor, err));
+    const float *data = tensor->data;
+    size_t count = rows * (columns ? columns : 1);
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(data[i]))
+            return pts_fail(err, PTS_ERR_NUMERIC, "%s: %s[%zu] is not finite", pts_weights_path(w),
+                            name, i);
+    memcpy(to, data, count * sizeof *to);
+    return PTS_OK;
+}
+
+static pts_status take_text(const pts_weights *w, const char *key, char **to, pts_error *err)
+{
+    const char *value = pts_weights_meta(w, key);
+    if (!value)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: metadata: expected a value for '%s', got none",
+                        pts_weights_path(w), key);
+    *to = strdup(value);
+    return *to ? PTS_OK : pts_fail_memory(err, strlen(value) + 1);
+}
+
+static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    const char *path = pts_weights_path(w), *arch = pts_weights_meta(w, "arch");
+    if (!arch || strcmp(arch, "head") != 0)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected a head, got architecture '%s'", path,
+                        arch ? arch : "");
+    const char *kind = pts_weights_meta(w, "kind"), *dim = pts_weights_meta(w, "dim");
+    if (!kind || (strcmp(kind, "mean") != 0 && strcmp(kind, "study") != 0))
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: kind of head: expected 'mean' or 'study', got '%s'", path,
+                        kind ? kind : "");
+    head->kind = strcmp(kind, "study") == 0 ? PTS_HEAD_STUDY : PTS_HEAD_MEAN;
+    char *end = "";
+    unsigned long number = dim ? strtoul(dim, &end, 10) : 0;
+    if (*end || number < 1 || number > 65536)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: dim: expected 1 … 65536, got '%s'", path,
+                        dim ? dim : "");
+    head->dim = number;
+    const char *summary = pts_weights_meta(w, "summary");
+    snprintf(head->summary, sizeof head->summary, "%s", summary ? summary : "");
+    PTS_TRY(take_text(w, "encoder", &head->encoder, err));
+    PTS_TRY(take_text(w, "preset", &head->preset, err));
+    PTS_TRY(take_text(w, "datasets", &head->datasets, err));
+    return take_text(w, "trainer", &head->trainer, err);
+}
+
+static pts_status read_spread(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    PTS_TRY(take(w, "covariance", 4, 4, head->covariance, err));
+    PTS_TRY(take(w, "noise", 1, 0, &head->noise, err));
+    double covariance[16], lower[16];
+    for (size_t i = 0; i < 16; i++)
+        covariance[i] = head->covariance[i];
+    if (!theta_cholesky(covariance, lower))
+        return pts_fail(err, PTS_ERR_NUMERIC, "%s: covariance is not positive definite",
+                        pts_weights_path(w));
+    if (!(head->noise > 0))
+        return pts_fail(err, PTS_ERR_NUMERIC, "%s: noise: expected above 0, got %g",
+                        pts_weights_path(w), (double)head->noise);
+    return PTS_OK;
+}
+
+static pts_status read_mean(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    head->centre = pts_calloc64(head->dim, sizeof *head->centre);
+    head->map = pts_calloc64(head->dim * 4, sizeof *head->map);
+    if (!head->centre || !head->map)
+        return pts_fail_memory(err, head->dim * 5 * sizeof *head->map);
+    PTS_TRY(take(w, "centre", head->dim, 0, head->centre, err));
+    PTS_TRY(take(w, "map", head->dim, 4, head->map, err));
+    PTS_TRY(take(w, "theta", 4, 0, head->theta, err));
+    PTS_TRY(take(w, "low", 4, 0, head->low, err));
+    return take(w, "high", 4, 0, head->high, err);
+}
+
+static pts_status read_study(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    PTS_TRY(study_network(&head->mlp, head->dim, 0, NULL, err));
+    for (size_t l = 0; l < STUDY_LAYERS; l++) {
+        char name[32];
+        size_t in = pts_mlp_size(head->mlp, l), out = pts_mlp_size(head->mlp, l + 1);
+        snprintf(name, sizeof name, "fc%zu.weight", l + 1);
+        PTS_TRY(take(w, name, in, out, pts_mlp_weight(head->mlp, l), err));
+        snprintf(name, sizeof name, "fc%zu.bias", l + 1);
+        PTS_TRY(take(w, name, out, 0, pts_mlp_bias(head->mlp, l), err));
+    }
+    return PTS_OK;
+}
+
+static pts_status read_head(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    PTS_TRY(read_identity(head, w, err));
+    PTS_TRY(read_spread(head, w, err));
+    return head->kind == PTS_HEAD_STUDY ? read_study(head, w, err) : read_mean(head, w, err);
+}
+
+pts_status pts_head_open(pts_head **out, const char *path, pts_error *err)
+{
+    *out = NULL;
+    pts_weights *weights;
+    PTS_TRY(pts_weights_open(&weights, path, err));
+    pts_head *head = calloc(1, sizeof *head);
+    pts_status status = head ? read_head(head, weights, err) : pts_fail_memory(err, sizeof *head);
+    pts_weights_close(weights);
+    if (status != PTS_OK)
+        pts_head_close(head);
+    else
+        *out = head;
+    return status;
+}

@@ -1,0 +1,396 @@
+/* Leave one data set out: the nested head beside its baselines. */
+#include "learn/sweep.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GRID 240 /* over ln n from ln 1 to ln(10 · largest size) */
+
+const char *pts_method_name(pts_method method)
+{
+    static const char *const names[PTS_METHODS] = {"head", "one_curve", "mean_curve", "nearest"};
+    return method < PTS_METHODS ? names[method] : "?";
+}
+
+/* ---- the score of one predicted curve on the grid ---- */
+
+static double grid_log_n(const task_row *row, size_t g)
+{
+    return log(10 * row->task.n[row->task.points - 1]) * (double)g / (GRID - 1);
+}
+
+static double grid_error(const task_row *row, const double *predicted /* [GRID] */)
+{
+    double sum = 0, first = row->log_n[0], last = row->log_n[row->task.points - 1];
+    size_t count = 0;
+    for (size_t g = 0; g < GRID; g++) {
+        double x = grid_log_n(row, g);
+        if (x < first || x > last)
+            continue;
+        sum += fabs(predicted[g] - theta_measured(&row->points, row->theta, x));
+        count++;
+    }
+    return count ? sum / (double)count : NAN;
+}
+
+/* ln of the least size that reaches `level`; the grid's ends are the limits. */
+static double crossing(const task_row *row, const double *curve /* [GRID] */, double level)
+{
+    if (curve[0] >= level)
+        return grid_log_n(row, 0);
+    for (size_t g = 1; g < GRID; g++)
+        if (curve[g] >= level) {
+            double t = (level - curve[g - 1]) / (curve[g] - curve[g - 1]);
+            return grid_log_n(row, g - 1) + t * (grid_log_n(row, g) - grid_log_n(row, g - 1));
+        }
+    return grid_log_n(row, GRID - 1);
+}
+
+/* The same on the measured points: before the first one nothing is known, so it is the limit. */
+static double measured_crossing(const task_row *row, double level)
+{
+    const theta_points *p = &row->points;
+    if (p->map[0] >= level)
+        return p->log_n[0];
+    for (size_t i = 1; i < p->count; i++)
+        if (p->map[i] >= level) {
+            double t = (level - p->map[i - 1]) / (p->map[i] - p->map[i - 1]);
+            return p->log_n[i - 1] + t * (p->log_n[i] - p->log_n[i - 1]);
+        }
+    return p->log_n[p->count - 1];
+}
+
+static double size_ratio(const task_row *row, const double *curve)
+{
+    double last = row->task.map[row->task.points - 1];
+    if (last < 0.05)
+        return NAN;
+    double predicted = crossing(row, curve, 0.8 * last), truth = measured_crossing(row, 0.8 * last);
+    return fabs(fmax(predicted, row->log_n[0]) - truth) / log(2);
+}
+
+/* ---- sums of scores; NaN terms do not count ---- */
+
+typedef struct score_sum {
+    double mae, ratio, within, covered;
+    double maes, ratios, bands;
+} score_sum;
+
+static void add_score(score_sum *sum, double mae, double ratio, double covered)
+{
+    if (!isnan(mae))
+        sum->mae += mae, sum->maes++;
+    if (!isnan(ratio))
+        sum->ratio += ratio, sum->within += ratio <= 1, sum->ratios++;
+    if (!isnan(covered))
+        sum->covered += covered, sum->bands++;
+}
+
+/* One task's mean over draws counts once. */
+static void add_task(score_sum *sum, const score_sum *task)
+{
+    if (task->maes > 0)
+        sum->mae += task->mae / task->maes, sum->maes++;
+    if (task->ratios > 0) {
+        sum->ratio += task->ratio / task->ratios;
+        sum->within += task->within / task->ratios;
+        sum->ratios++;
+    }
+    if (task->bands > 0)
+        sum->covered += task->covered / task->bands, sum->bands++;
+}
+
+static pts_score mean_score(const score_sum *s)
+{
+    return (pts_score){s->mae / s->maes, s->ratio / s->ratios, s->within / s->ratios,
+                       s->covered / s->bands};
+}
+
+/* ---- methods ---- */
+
+typedef struct fold_state {
+    const sweep *s;
+    size_t out;                         /* the data set held out */
+    size_t choice[2];                   /* of head and one curve */
+    double covariance[2][16], noise[2]; /* of both */
+    float *centroids, *inverse;         /* nearest: [groups][dim], [dim] */
+    double *low, *high, *others;        /* [points], [points], [tasks] */
+} fold_state;
+
+static pts_status band_of_theta(fold_state *f, const task_row *row, const double theta[4],
+                                int which, double *covered, pts_error *err)
+{
+    pts_curve_prior prior = {.noise = f->noise[which]};
+    memcpy(prior.mean, theta, sizeof prior.mean);
+    memcpy(prior.covariance, f->covariance[which], sizeof prior.covariance);
+    pts_curve_posterior posterior;
+    PTS_TRY(pts_curve_posterior_find(&prior, NULL, NULL, 0, &posterior, err));
+    PTS_TRY(
+        pts_curve_band(&posterior, 0.8, true, row->task.n, row->task.points, f->low, f->high, err));
+    *covered = 0;
+    for (size_t i = 0; i < row->task.points; i++)
+        *covered += row->task.map[i] >= f->low[i] && row->task.map[i] <= f->high[i];
+    *covered /= (double)row->task.points;
+    return PTS_OK;
+}
+
+/* which: 0 the head, 1 one curve for all. */
+static pts_status score_theta(fold_state *f, size_t task, int which, score_sum *sum, pts_error *err)
+{
+    const task_row *row = &f->s->data.tasks->rows[task];
+    const double *thetas = sweep_theta(f->s, task, SIZE_MAX, f->choice[which]);
+    score_sum draws = {0};
+    for (size_t v = 0; v < LINEAR_VIEWS; v++) {
+        double curve[GRID], covered;
+        for (size_t g = 0; g < GRID; g++) {
+            double y = theta_value(thetas + v * 4, grid_log_n(row, g), NULL);
+            curve[g] = fmin(fmax(y, 0), 1);
+        }
+        PTS_TRY(band_of_theta(f, row, thetas + v * 4, which, &covered, err));
+        add_score(&draws, grid_error(row, curve), size_ratio(row, curve), covered);
+    }
+    add_task(sum, &draws);
+    return PTS_OK;
+}
+
+/* Values at ln n of the other data sets' curves, or of one of them. */
+static size_t other_curves(const fold_state *f, size_t only, double log_n, double *values)
+{
+    const pts_tasks *tasks = f->s->data.tasks;
+    size_t count = 0;
+    for (size_t t = 0; t < tasks->count; t++) {
+        const task_row *row = &tasks->rows[t];
+        if (row->group != f->out && (only == SIZE_MAX || row->group == only))
+            values[count++] = theta_measured(&row->points, row->theta, log_n);
+    }
+    return count;
+}
+
+static double mean_of(const double *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i];
+    return sum / (double)count;
+}
+
+static void mean_curve(const fold_state *f, const task_row *row, size_t only, double *curve)
+{
+    for (size_t g = 0; g < GRID; g++) {
+        size_t count = other_curves(f, only, grid_log_n(row, g), f->others);
+        curve[g] = mean_of(f->others, count);
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(const double *sorted, size_t count, double q)
+{
+    double at = q * (double)(count - 1);
+    size_t i = (size_t)at;
+    return i + 1 < count ? sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]) : sorted[i];
+}
+
+/* Share of the points between the tenth and ninetieth percentile of the other curves. */
+static double mean_curve_coverage(const fold_state *f, const task_row *row)
+{
+    double covered = 0;
+    for (size_t i = 0; i < row->task.points; i++) {
+        size_t count = other_curves(f, SIZE_MAX, row->log_n[i], f->others);
+        qsort(f->others, count, sizeof *f->others, by_value);
+        covered += row->task.map[i] >= quantile(f->others, count, 0.1) &&
+                   row->task.map[i] <= quantile(f->others, count, 0.9);
+    }
+    return covered / (double)row->task.points;
+}
+
+static void score_mean_curve(const fold_state *f, const task_row *row, score_sum *sum)
+{
+    double curve[GRID];
+    mean_curve(f, row, SIZE_MAX, curve);
+    add_score(sum, grid_error(row, curve), size_ratio(row, curve), mean_curve_coverage(f, row));
+}
+
+/* Centroids of the other data sets' photographs, on the scale of their deviation over tasks. */
+static pts_status prepare_nearest(fold_state *f, pts_error *err)
+{
+    const linear_data *data = &f->s->data;
+    size_t dim = data->tasks->dim;
+    linear_fold fold;
+    PTS_TRY(linear_fold_create(&fold, data, f->out, SIZE_MAX, err));
+    memcpy(f->inverse, fold.inverse, dim * sizeof *f->inverse);
+    memset(f->centroids, 0, f->s->groups * dim * sizeof *f->centroids);
+    for (size_t g = 0; g < f->s->groups; g++) {
+        float members = 0;
+        for (size_t t = 0; t < f->s->tasks; t++)
+            members += data->tasks->rows[t].group == g;
+        for (size_t t = 0; t < f->s->tasks; t++)
+            for (size_t d = 0; data->tasks->rows[t].group == g && d < dim; d++)
+                f->centroids[g * dim + d] += data->means[t * dim + d] / members;
+    }
+    linear_fold_free(&fold);
+    return PTS_OK;
+}
+
+static size_t nearest(const fold_state *f, const float *view)
+{
+    size_t dim = f->s->data.tasks->dim, best = SIZE_MAX;
+    double least = INFINITY;
+    for (size_t g = 0; g < f->s->groups; g++) {
+        double sum = 0;
+        for (size_t d = 0; d < dim; d++) {
+            double z = (view[d] - f->centroids[g * dim + d]) * f->inverse[d];
+            sum += z * z;
+        }
+        if (g != f->out && (best == SIZE_MAX || sum < least)) {
+            least = sum;
+            best = g;
+        }
+    }
+    return best;
+}
+
+static void score_nearest(const fold_state *f, size_t task, score_sum *sum)
+{
+    const linear_data *data = &f->s->data;
+    const task_row *row = &data->tasks->rows[task];
+    score_sum draws = {0};
+    for (size_t v = 0; v < LINEAR_VIEWS; v++) {
+        double curve[GRID];
+        const float *view = data->views + (task * LINEAR_VIEWS + v) * data->tasks->dim;
+        mean_curve(f, row, nearest(f, view), curve);
+        add_score(&draws, grid_error(row, curve), size_ratio(row, curve), NAN);
+    }
+    add_task(sum, &draws);
+}
+
+/* ---- the report ---- */
+
+static pts_status score_task(fold_state *f, size_t task, score_sum sums[PTS_METHODS],
+                             pts_error *err)
+{
+    PTS_TRY(score_theta(f, task, 0, &sums[PTS_METHOD_HEAD], err));
+    PTS_TRY(score_theta(f, task, 1, &sums[PTS_METHOD_ONE_CURVE], err));
+    score_mean_curve(f, &f->s->data.tasks->rows[task], &sums[PTS_METHOD_MEAN_CURVE]);
+    score_nearest(f, task, &sums[PTS_METHOD_NEAREST]);
+    return PTS_OK;
+}
+
+static pts_status hold_out(fold_state *f, size_t out, pts_heldout *heldout,
+                           score_sum all[PTS_METHODS], pts_error *err)
+{
+    f->out = out;
+    f->choice[0] = sweep_choose(f->s, out);
+    for (int which = 0; which < 2; which++)
+        PTS_TRY(
+            sweep_spread(f->s, out, f->choice[which], f->covariance[which], &f->noise[which], err));
+    PTS_TRY(prepare_nearest(f, err));
+    score_sum sums[PTS_METHODS] = {{0}};
+    for (size_t t = 0; t < f->s->tasks; t++) {
+        if (f->s->data.tasks->rows[t].group != out)
+            continue;
+        score_sum one[PTS_METHODS] = {{0}};
+        PTS_TRY(score_task(f, t, one, err));
+        heldout->dataset = f->s->data.tasks->rows[t].task.dataset;
+        heldout->tasks++;
+        for (int m = 0; m < PTS_METHODS; m++) {
+            add_task(&sums[m], &one[m]);
+            add_task(&all[m], &one[m]);
+        }
+    }
+    for (int m = 0; m < PTS_METHODS; m++)
+        heldout->score[m] = mean_score(&sums[m]);
+    return PTS_OK;
+}
+
+static void note_gain(pts_lodo_report *report)
+{
+    double sum = 0, squares = 0, count = (double)report->count;
+    for (size_t i = 0; i < report->count; i++) {
+        const pts_score *score = report->heldout[i].score;
+        double gain = score[PTS_METHOD_MEAN_CURVE].mae - score[PTS_METHOD_HEAD].mae;
+        sum += gain;
+        squares += gain * gain;
+    }
+    report->gain = sum / count;
+    double variance = squares / count - report->gain * report->gain;
+    report->gain_error = sqrt(fmax(variance, 0) / (count - 1));
+}
+
+static pts_status hold_each_out(fold_state *f, pts_lodo_report *out, pts_error *err)
+{
+    score_sum all[PTS_METHODS] = {{0}};
+    for (size_t g = 0; g < f->s->groups; g++)
+        PTS_TRY(hold_out(f, g, &out->heldout[g], all, err));
+    for (int m = 0; m < PTS_METHODS; m++)
+        out->overall.score[m] = mean_score(&all[m]);
+    out->overall.tasks = f->s->tasks;
+    size_t choice = sweep_choose(f->s, SIZE_MAX);
+    out->components = linear_choices[choice].components;
+    out->penalty = linear_choices[choice].penalty;
+    note_gain(out);
+    return PTS_OK;
+}
+
+static size_t most_points(const pts_tasks *tasks)
+{
+    size_t most = 0;
+    for (size_t t = 0; t < tasks->count; t++)
+        if (tasks->rows[t].task.points > most)
+            most = tasks->rows[t].task.points;
+    return most;
+}
+
+pts_status lodo_report(pts_lodo_report *out, const sweep *s, pts_error *err)
+{
+    const pts_tasks *tasks = s->data.tasks;
+    size_t points = most_points(tasks);
+    *out = (pts_lodo_report){.count = s->groups};
+    fold_state f = {.s = s, .choice = {0, 0}};
+    out->heldout = calloc(s->groups, sizeof *out->heldout);
+    f.centroids = pts_calloc64(s->groups * tasks->dim, sizeof *f.centroids);
+    f.inverse = pts_calloc64(tasks->dim, sizeof *f.inverse);
+    f.low = pts_calloc64(points, sizeof *f.low);
+    f.high = pts_calloc64(points, sizeof *f.high);
+    f.others = pts_calloc64(tasks->count, sizeof *f.others);
+    pts_status status;
+    if (!out->heldout || !f.centroids || !f.inverse || !f.low || !f.high || !f.others)
+        status = pts_fail_memory(err, s->groups * tasks->dim * sizeof *f.centroids);
+    else
+        status = hold_each_out(&f, out, err);
+    free(f.centroids);
+    free(f.inverse);
+    free(f.low);
+    free(f.high);
+    free(f.others);
+    if (status != PTS_OK)
+        pts_lodo_report_free(out);
+    return status;
+}
+
+pts_status pts_evaluate_lodo(pts_lodo_report *out, const pts_tasks *tasks, uint64_t seed,
+                             pts_team *team, pts_progress progress, void *user, pts_error *err)
+{
+    *out = (pts_lodo_report){0};
+    sweep s;
+    PTS_TRY(sweep_run(&s, tasks, seed, team, progress, user, err));
+    pts_status status = lodo_report(out, &s, err);
+    sweep_free(&s);
+    return status;
+}
+
+void pts_lodo_report_free(pts_lodo_report *report)
+{
+    if (!report)
+        return;
+    free(report->heldout);
+    *report = (pts_lodo_report){0};
+}

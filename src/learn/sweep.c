@@ -1,0 +1,206 @@
+#include "learn/sweep.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t slot(const sweep *s, size_t task, size_t out, size_t choice)
+{
+    size_t other = out == SIZE_MAX ? s->data.tasks->rows[task].group : out;
+    return (task * s->groups + other) * LINEAR_CHOICES + choice;
+}
+
+const double *sweep_theta(const sweep *s, size_t task, size_t out, size_t choice)
+{
+    return s->theta + slot(s, task, out, choice) * LINEAR_VIEWS * 4;
+}
+
+double sweep_error(const sweep *s, size_t task, size_t out, size_t choice)
+{
+    return s->error[slot(s, task, out, choice)];
+}
+
+static double absolute_error(const linear_data *data, size_t task, const double theta[4])
+{
+    double sum = 0;
+    for (size_t g = 0; g < LINEAR_GRID; g++)
+        sum += fabs(theta_value(theta, data->log_n[task * LINEAR_GRID + g], NULL) -
+                    data->target[task * LINEAR_GRID + g]);
+    return sum / LINEAR_GRID;
+}
+
+static void predict_task(sweep *s, const linear_fold *fold, const linear_model *model, size_t task,
+                         size_t out, size_t choice)
+{
+    size_t at = slot(s, task, out, choice);
+    s->error[at] = 0;
+    for (size_t v = 0; v < LINEAR_VIEWS; v++) {
+        double *theta = s->theta + (at * LINEAR_VIEWS + v) * 4;
+        linear_predict(model, fold->scores + (task * LINEAR_VIEWS + v) * LINEAR_COMPONENTS, theta);
+        s->error[at] += absolute_error(&s->data, task, theta) / LINEAR_VIEWS;
+    }
+}
+
+typedef struct sweep_job {
+    sweep *s;
+    size_t first;
+    pts_status *status; /* [pairs] */
+} sweep_job;
+
+/* Pair number → a ≤ b. */
+static void unpack(size_t pair, size_t *a, size_t *b)
+{
+    *b = 0;
+    while (pair > *b)
+        pair -= ++*b;
+    *a = pair;
+}
+
+static void run_pair(void *user, size_t task, int thread)
+{
+    (void)thread;
+    const sweep_job *job = user;
+    sweep *s = job->s;
+    size_t a, b;
+    unpack(job->first + task, &a, &b);
+    linear_fold fold;
+    job->status[job->first + task] = linear_fold_create(&fold, &s->data, a, b, NULL);
+    if (job->status[job->first + task] != PTS_OK)
+        return;
+    linear_model one, model;
+    for (size_t c = 0; c < LINEAR_CHOICES; c++) {
+        linear_fit(&s->data, &fold, linear_choices[c], c ? &one : NULL, &model);
+        if (c == 0)
+            one = model;
+        for (size_t t = 0; t < s->tasks; t++) {
+            size_t group = s->data.tasks->rows[t].group;
+            if (group == a || group == b)
+                predict_task(s, &fold, &model, t, group == a ? b : a, c);
+        }
+    }
+    linear_fold_free(&fold);
+}
+
+static pts_status run_pairs(sweep *s, pts_team *team, pts_progress progress, void *user,
+                            pts_error *err)
+{
+    enum { ROUND = 16 }; /* pairs between two calls of progress */
+    size_t pairs = s->groups * (s->groups + 1) / 2;
+    sweep_job job = {.s = s, .status = calloc(pairs, sizeof *job.status)};
+    if (!job.status)
+        return pts_fail_memory(err, pairs * sizeof *job.status);
+    pts_status status = PTS_OK;
+    for (; status == PTS_OK && job.first < pairs; job.first += ROUND) {
+        size_t count = pairs - job.first < ROUND ? pairs - job.first : ROUND;
+        if (progress && progress(user, "choose", job.first, pairs) != 0)
+            status =
+                pts_fail(err, PTS_ERR_CANCELLED, "stopped at fold %zu of %zu", job.first, pairs);
+        else
+            pts_team_run(team, count, run_pair, &job);
+        for (size_t i = 0; status == PTS_OK && i < count; i++)
+            if (job.status[job.first + i] != PTS_OK)
+                status = pts_fail(err, job.status[job.first + i], "no memory for a fold");
+    }
+    if (status == PTS_OK && progress)
+        progress(user, "choose", pairs, pairs);
+    free(job.status);
+    return status;
+}
+
+pts_status sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *team,
+                     pts_progress progress, void *user, pts_error *err)
+{
+    *s = (sweep){.tasks = tasks->count, .groups = tasks->groups};
+    if (tasks->groups < 3)
+        return pts_fail(err, PTS_ERR_SHAPE,
+                        "curves: expected at least 3 data sets (one is predicted from the others), "
+                        "got %zu",
+                        tasks->groups);
+    PTS_TRY(linear_data_create(&s->data, tasks, seed, err));
+    size_t slots = s->tasks * s->groups * LINEAR_CHOICES;
+    s->theta = pts_calloc64(slots, LINEAR_VIEWS * 4 * sizeof *s->theta);
+    s->error = pts_calloc64(slots, sizeof *s->error);
+    pts_status status = PTS_OK;
+    s->scratch = pts_calloc64(s->tasks, sizeof *s->scratch);
+    if (!s->theta || !s->error || !s->scratch)
+        status = pts_fail_memory(err, slots * LINEAR_VIEWS * 4 * sizeof *s->theta);
+    if (status == PTS_OK)
+        status = run_pairs(s, team, progress, user, err);
+    if (status != PTS_OK)
+        sweep_free(s);
+    return status;
+}
+
+void sweep_free(sweep *s)
+{
+    linear_data_free(&s->data);
+    free(s->theta);
+    free(s->error);
+    free(s->scratch);
+    *s = (sweep){0};
+}
+
+void sweep_gain(const sweep *s, const double *difference, size_t out, double *mean, double *error)
+{
+    double sum = 0, squares = 0, count = 0;
+    for (size_t g = 0; g < s->groups; g++) {
+        if (g == out)
+            continue;
+        double total = 0, members = 0;
+        for (size_t t = 0; t < s->tasks; t++)
+            if (s->data.tasks->rows[t].group == g)
+                total += difference[t], members++;
+        sum += total / members;
+        squares += total / members * total / members;
+        count++;
+    }
+    *mean = sum / count;
+    *error = sqrt(fmax(squares / count - *mean * *mean, 0) / fmax(count - 1, 1));
+}
+
+size_t sweep_choose(const sweep *s, size_t out)
+{
+    size_t best = 0;
+    double best_gain = 0;
+    double *difference = s->scratch;
+    for (size_t c = 1; c < LINEAR_CHOICES; c++) {
+        double gain, error;
+        for (size_t t = 0; t < s->tasks; t++)
+            if (s->data.tasks->rows[t].group != out)
+                difference[t] = sweep_error(s, t, out, 0) - sweep_error(s, t, out, c);
+        sweep_gain(s, difference, out, &gain, &error);
+        if (gain > 2 * error && gain > best_gain) {
+            best_gain = gain;
+            best = c;
+        }
+    }
+    return best;
+}
+
+pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covariance[16],
+                        double *noise, pts_error *err)
+{
+    size_t rows = s->tasks * LINEAR_VIEWS, count = 0;
+    theta_points *points = calloc(rows, sizeof *points);
+    double *means = calloc(rows, 4 * sizeof *means), *thetas = calloc(rows, 4 * sizeof *thetas);
+    int have = points && means && thetas;
+    for (size_t t = 0; have && t < s->tasks; t++) {
+        const task_row *row = &s->data.tasks->rows[t];
+        if (row->group == out)
+            continue;
+        memcpy(means + count * 4, sweep_theta(s, t, out, choice), LINEAR_VIEWS * 4 * sizeof *means);
+        for (size_t v = 0; v < LINEAR_VIEWS; v++, count++) {
+            points[count] = row->points;
+            memcpy(thetas + count * 4, row->theta, sizeof row->theta);
+        }
+    }
+    if (have)
+        theta_spread(points, means, thetas, count, covariance, noise);
+    free(points);
+    free(means);
+    free(thetas);
+    return have ? PTS_OK : pts_fail_memory(err, rows * 4 * sizeof *means);
+}

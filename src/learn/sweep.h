@@ -1,0 +1,42 @@
+/* Every choice of the linear head, trained without each data set and each pair of them. A model
+ * trained without {a, b} serves twice: as an inner fold on a where b is held out, and on b where a
+ * is. */
+#ifndef PTS_SRC_LEARN_SWEEP_H
+#define PTS_SRC_LEARN_SWEEP_H
+
+#include "learn/linear.h"
+
+typedef struct sweep {
+    linear_data data;
+    size_t tasks, groups;
+    /* By task, other data set left out (its own: no other), choice: */
+    double *theta; /* [tasks][groups][LINEAR_CHOICES][LINEAR_VIEWS][4] */
+    double *error; /* [tasks][groups][LINEAR_CHOICES]: mean |f̂ − measured| over grid and draws */
+    double *scratch; /* [tasks] */
+} sweep;
+
+/* PTS_ERR_SHAPE with fewer than three data sets. */
+pts_status sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *team,
+                     pts_progress progress, void *user, pts_error *err);
+void sweep_free(sweep *s);
+
+/* θ [LINEAR_VIEWS][4] of a task, trained without its data set and without `out` (SIZE_MAX: only
+ * its own). */
+const double *sweep_theta(const sweep *s, size_t task, size_t out, size_t choice);
+double sweep_error(const sweep *s, size_t task, size_t out, size_t choice);
+
+/* The best choice by the mean error over data sets other than `out`; one curve for all (0) unless
+ * the gain over it exceeds two standard errors. */
+size_t sweep_choose(const sweep *s, size_t out);
+
+/* Covariance [4][4] and noise of the choice's errors in θ, over all data sets but `out`. */
+pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covariance[16],
+                        double *noise, pts_error *err);
+
+/* Mean and standard error over data sets of a task-wise difference [tasks]; `out` is left out. */
+void sweep_gain(const sweep *s, const double *difference, size_t out, double *mean, double *error);
+
+/* The report of pts_evaluate_lodo from a sweep that has run (lodo.c). */
+pts_status lodo_report(pts_lodo_report *out, const sweep *s, pts_error *err);
+
+#endif

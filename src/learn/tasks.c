@@ -1,0 +1,143 @@
+#include "learn/tasks.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIM_MAX 65536
+
+pts_status pts_tasks_create(pts_tasks **out, size_t dim, const char *encoder_id, const char *preset,
+                            pts_error *err)
+{
+    *out = NULL;
+    if (dim < 1 || dim > DIM_MAX)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "embedding: expected 1 … %d numbers, got %zu",
+                        DIM_MAX, dim);
+    pts_tasks *tasks = calloc(1, sizeof *tasks);
+    if (!tasks)
+        return pts_fail_memory(err, sizeof *tasks);
+    tasks->dim = dim;
+    tasks->encoder = strdup(encoder_id);
+    tasks->preset = strdup(preset);
+    if (!tasks->encoder || !tasks->preset) {
+        pts_tasks_destroy(tasks);
+        return pts_fail_memory(err, strlen(encoder_id) + 1);
+    }
+    *out = tasks;
+    return PTS_OK;
+}
+
+static void free_row(task_row *row)
+{
+    free((void *)row->task.dataset);
+    free((void *)row->task.class_name);
+    free((void *)row->task.n);
+    free((void *)row->task.map);
+    free((void *)row->task.embeddings);
+    free(row->log_n);
+}
+
+void pts_tasks_destroy(pts_tasks *tasks)
+{
+    if (!tasks)
+        return;
+    for (size_t i = 0; i < tasks->count; i++)
+        free_row(&tasks->rows[i]);
+    free(tasks->rows);
+    free(tasks->encoder);
+    free(tasks->preset);
+    free(tasks);
+}
+
+static pts_status check_curve(const pts_task *t, pts_error *err)
+{
+    if (t->points < 2)
+        return pts_fail(err, PTS_ERR_SHAPE, "%s: class %s: expected at least 2 points, got %zu",
+                        t->dataset, t->class_name, t->points);
+    for (size_t i = 0; i < t->points; i++) {
+        if (!(t->n[i] >= 1 && t->n[i] <= 1e9) || (i > 0 && t->n[i] <= t->n[i - 1]))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "%s: class %s: point %zu: expected a size of 1 … 1e9 above the one "
+                            "before, got %g",
+                            t->dataset, t->class_name, i + 1, t->n[i]);
+        if (!(t->map[i] >= 0 && t->map[i] <= 1))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "%s: class %s: point %zu: expected an mAP in 0 … 1, got %g", t->dataset,
+                            t->class_name, i + 1, t->map[i]);
+    }
+    return PTS_OK;
+}
+
+static pts_status check_images(const pts_task *t, size_t dim, pts_error *err)
+{
+    if (t->images < 1)
+        return pts_fail(err, PTS_ERR_SHAPE, "%s: class %s: expected at least 1 photograph, got 0",
+                        t->dataset, t->class_name);
+    for (size_t i = 0; i < t->images * dim; i++)
+        if (!isfinite(t->embeddings[i]))
+            return pts_fail(err, PTS_ERR_NUMERIC,
+                            "%s: class %s: photograph %zu: its embedding is not finite", t->dataset,
+                            t->class_name, i / dim + 1);
+    return PTS_OK;
+}
+
+static void *copy(const void *from, size_t count, size_t size)
+{
+    void *to = pts_calloc64(count, size);
+    return to ? memcpy(to, from, count * size) : NULL;
+}
+
+static size_t group_of(const pts_tasks *tasks, const char *dataset)
+{
+    for (size_t i = 0; i < tasks->count; i++)
+        if (strcmp(tasks->rows[i].task.dataset, dataset) == 0)
+            return tasks->rows[i].group;
+    return tasks->groups;
+}
+
+pts_status pts_tasks_add(pts_tasks *tasks, const pts_task *t, pts_error *err)
+{
+    PTS_TRY(check_curve(t, err));
+    PTS_TRY(check_images(t, tasks->dim, err));
+    PTS_TRY(pts_grow(&tasks->rows, &tasks->capacity, tasks->count + 1, sizeof *tasks->rows, err));
+    task_row row = {.task = *t, .group = group_of(tasks, t->dataset)};
+    row.task.dataset = strdup(t->dataset);
+    row.task.class_name = strdup(t->class_name);
+    row.task.n = copy(t->n, t->points, sizeof *t->n);
+    row.task.map = copy(t->map, t->points, sizeof *t->map);
+    row.task.embeddings = copy(t->embeddings, t->images * tasks->dim, sizeof *t->embeddings);
+    row.log_n = pts_calloc64(t->points, sizeof *row.log_n);
+    if (!row.task.dataset || !row.task.class_name || !row.task.n || !row.task.map ||
+        !row.task.embeddings || !row.log_n) {
+        free_row(&row);
+        return pts_fail_memory(err, t->images * tasks->dim * sizeof *t->embeddings);
+    }
+    for (size_t i = 0; i < t->points; i++)
+        row.log_n[i] = log(t->n[i]);
+    row.points = (theta_points){t->points, row.log_n, row.task.map};
+    theta_prior prior;
+    theta_weak_prior(&prior);
+    theta_fit(&prior, &row.points, row.theta, NULL);
+    if (row.group == tasks->groups)
+        tasks->groups++;
+    tasks->rows[tasks->count++] = row;
+    return PTS_OK;
+}
+
+size_t pts_tasks_count(const pts_tasks *tasks)
+{
+    return tasks->count;
+}
+
+size_t pts_tasks_datasets(const pts_tasks *tasks)
+{
+    return tasks->groups;
+}
+
+const pts_task *pts_tasks_at(const pts_tasks *tasks, size_t index)
+{
+    return &tasks->rows[index].task;
+}

@@ -1,0 +1,675 @@
+/* The network against PyTorch and central differences; the curve coordinates against pts/curve.h;
+ * the head on synthetic tasks where photographs do and do not determine the curve; its file. */
+#include "check_main.h"
+#include "golden.h"
+
+#include "learn/layers.h"
+#include "learn/theta.h"
+#include "pts/learn.h"
+#include "pts/lm.h"
+#include "pts/weights.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* ---- the network ---- */
+
+static const size_t small[] = {6, 5, 4, 3};
+
+START_TEST(network_equals_torch)
+{
+    enum { ROWS = 7, PARAMETERS = 35 + 24 + 15, STEPS = 10 };
+    golden g = golden_open("learn/mlp.f32");
+    const float *x = golden_take(&g, STEPS * ROWS * 6);
+    const float *target = golden_take(&g, STEPS * ROWS * 3);
+    pts_mlp *mlp;
+    ck_assert_int_eq(pts_mlp_create(&mlp, small, 3, 1, NULL, NULL), PTS_OK);
+    ck_assert_uint_eq(pts_mlp_parameter_count(mlp), PARAMETERS);
+    memcpy(pts_mlp_parameters(mlp), golden_take(&g, PARAMETERS), PARAMETERS * sizeof(float));
+    pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
+    for (int step = 0; step < STEPS; step++, x += ROWS * 6, target += ROWS * 3) {
+        float y[ROWS * 3], gradient[PARAMETERS];
+        double loss;
+        pts_mlp_forward(mlp, x, ROWS, y, NULL);
+        assert_close("y", y, golden_take(&g, ROWS * 3), ROWS * 3, 1e-5);
+        double expected = *golden_take(&g, 1);
+        pts_mlp_gradient(mlp, x, target, ROWS, gradient, &loss, NULL);
+        ck_assert_double_le(fabs(loss - expected), 1e-5 * expected);
+        assert_close("gradient", gradient, golden_take(&g, PARAMETERS), PARAMETERS, 1e-5);
+        ck_assert_int_eq(pts_mlp_step(mlp, x, target, ROWS, &adam, &loss, NULL), PTS_OK);
+        ck_assert_double_le(fabs(loss - expected), 1e-5 * expected);
+        assert_close("parameters", pts_mlp_parameters(mlp), golden_take(&g, PARAMETERS), PARAMETERS,
+                     1e-5);
+    }
+    golden_close(&g);
+    pts_mlp_destroy(mlp);
+}
+END_TEST
+
+/* The network again, in double precision and without any tile. */
+static double naive_loss(const size_t *sizes, size_t layers, const double *parameters,
+                         const float *x, const float *target, size_t rows)
+{
+    double a[600], b[600], loss = 0;
+    for (size_t r = 0; r < rows; r++) {
+        const double *p = parameters;
+        for (size_t i = 0; i < sizes[0]; i++)
+            a[i] = x[r * sizes[0] + i];
+        for (size_t l = 0; l < layers; l++) {
+            size_t in = sizes[l], out = sizes[l + 1];
+            for (size_t o = 0; o < out; o++) {
+                b[o] = p[in * out + o];
+                for (size_t i = 0; i < in; i++)
+                    b[o] += a[i] * p[i * out + o];
+                if (l + 1 < layers && b[o] < 0)
+                    b[o] = 0;
+            }
+            memcpy(a, b, out * sizeof *a);
+            p += (in + 1) * out;
+        }
+        for (size_t o = 0; o < sizes[layers]; o++)
+            loss += pow(a[o] - target[r * sizes[layers] + o], 2);
+    }
+    return loss / (double)(rows * sizes[layers]);
+}
+
+static void check_gradient(const size_t *sizes, size_t layers, size_t rows, size_t samples)
+{
+    pts_rng rng = {sizes[0] * 1000 + rows};
+    pts_team *team;
+    pts_mlp *mlp;
+    pts_team_create(&team, 2, NULL);
+    ck_assert_int_eq(pts_mlp_create(&mlp, sizes, layers, 3, team, NULL), PTS_OK);
+    size_t count = pts_mlp_parameter_count(mlp);
+    float *x = calloc(rows * sizes[0], sizeof *x), *gradient = calloc(count, sizeof *gradient);
+    float *target = calloc(rows * sizes[layers], sizeof *target);
+    double *parameters = calloc(count, sizeof *parameters), loss;
+    for (size_t i = 0; i < rows * sizes[0]; i++)
+        x[i] = (float)pts_rng_normal(&rng);
+    for (size_t i = 0; i < rows * sizes[layers]; i++)
+        target[i] = (float)pts_rng_normal(&rng);
+    for (size_t i = 0; i < count; i++)
+        parameters[i] = pts_mlp_parameters(mlp)[i];
+    pts_mlp_gradient(mlp, x, target, rows, gradient, &loss, NULL);
+    ck_assert_double_le(fabs(loss - naive_loss(sizes, layers, parameters, x, target, rows)), 1e-4);
+    double scale = 0;
+    for (size_t i = 0; i < count; i++)
+        scale = fmax(scale, fabs((double)gradient[i]));
+    for (size_t s = 0; s < samples; s++) {
+        size_t i = pts_rng_below(&rng, count);
+        double old = parameters[i], h = 1e-5;
+        parameters[i] = old + h;
+        double up = naive_loss(sizes, layers, parameters, x, target, rows);
+        parameters[i] = old - h;
+        double down = naive_loss(sizes, layers, parameters, x, target, rows);
+        parameters[i] = old;
+        double expected = (up - down) / (2 * h);
+        ck_assert_msg(fabs(gradient[i] - expected) <= 1e-5 * scale, "parameter %zu: %.9g, not %.9g",
+                      i, (double)gradient[i], expected);
+    }
+    free(x), free(gradient), free(target), free(parameters);
+    pts_mlp_destroy(mlp);
+    pts_team_destroy(team);
+}
+
+START_TEST(gradients_equal_central_differences)
+{
+    check_gradient((size_t[]){3, 2}, 1, 4, 30);
+    check_gradient((size_t[]){5, 9, 4}, 2, 3, 60);
+    check_gradient((size_t[]){7, 70, 65, 66, 2}, 4, 6, 150);
+    check_gradient((size_t[]){300, 520, 3}, 2, 5, 100); /* several tiles in both directions */
+}
+END_TEST
+
+START_TEST(training_does_not_depend_on_threads)
+{
+    const size_t sizes[] = {150, 300, 70, 4};
+    pts_mlp *mlp[2];
+    pts_team *team[2];
+    for (int k = 0; k < 2; k++) {
+        pts_team_create(&team[k], 1 + 2 * k, NULL);
+        ck_assert_int_eq(pts_mlp_create(&mlp[k], sizes, 3, 9, team[k], NULL), PTS_OK);
+        pts_rng rng = {4};
+        pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
+        adam.weight_decay = 0.01;
+        for (int step = 0; step < 5; step++) {
+            float x[8 * 150], target[8 * 4];
+            double loss;
+            for (size_t i = 0; i < 8 * 150; i++)
+                x[i] = (float)pts_rng_normal(&rng);
+            for (size_t i = 0; i < 8 * 4; i++)
+                target[i] = (float)pts_rng_normal(&rng);
+            ck_assert_int_eq(pts_mlp_step(mlp[k], x, target, 8, &adam, &loss, NULL), PTS_OK);
+        }
+    }
+    ck_assert_int_eq(memcmp(pts_mlp_parameters(mlp[0]), pts_mlp_parameters(mlp[1]),
+                            pts_mlp_parameter_count(mlp[0]) * sizeof(float)),
+                     0);
+    for (int k = 0; k < 2; k++) {
+        pts_mlp_destroy(mlp[k]);
+        pts_team_destroy(team[k]);
+    }
+}
+END_TEST
+
+START_TEST(network_refuses)
+{
+    pts_mlp *mlp;
+    pts_error err;
+    ck_assert_int_eq(pts_mlp_create(&mlp, (size_t[]){3, 0}, 1, 1, NULL, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "network: size 1: expected 1 … 1048576, got 0");
+    ck_assert_ptr_null(mlp);
+    ck_assert_int_eq(pts_mlp_create(&mlp, (size_t[]){1000000, 1000000}, 1, 1, NULL, &err),
+                     PTS_ERR_LIMIT);
+    ck_assert_int_eq(pts_mlp_create(&mlp, small, 0, 1, NULL, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "network: expected 1 … 16 layers, got 0");
+    ck_assert_int_eq(pts_mlp_create(&mlp, small, 3, 1, NULL, &err), PTS_OK);
+    float x[6] = {INFINITY}, target[3] = {0}, before[74], y[3];
+    double loss;
+    pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
+    memcpy(before, pts_mlp_parameters(mlp), sizeof before);
+    ck_assert_int_eq(pts_mlp_step(mlp, x, target, 1, &adam, &loss, &err), PTS_ERR_NUMERIC);
+    ck_assert_str_eq(err.message, "network: step 1: the loss is not finite (rate 0.001)");
+    ck_assert_int_eq(memcmp(before, pts_mlp_parameters(mlp), sizeof before), 0);
+    ck_assert_int_eq(pts_mlp_forward(mlp, x, 0, y, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "batch: expected 1 … 65536 rows, got 0");
+    pts_mlp_destroy(mlp);
+}
+END_TEST
+
+/* ---- curve coordinates ---- */
+
+START_TEST(theta_is_the_curve)
+{
+    pts_rng rng = {2};
+    for (int i = 0; i < 500; i++) {
+        double theta[4] = {0.2 * pts_rng_normal(&rng), pts_rng_normal(&rng),
+                           4 + 2 * pts_rng_normal(&rng), 0.5 + 0.3 * pts_rng_normal(&rng)};
+        pts_curve curve = {theta[0], exp(theta[1]), exp(theta[2]), theta[3]};
+        double log_n = 8 * pts_rng_uniform(&rng), own[4], other[4];
+        double value = theta_value(theta, log_n, own);
+        double expected = pts_curve_gradient(&curve, exp(log_n), other);
+        ck_assert_double_le(fabs(value - expected), 1e-12);
+        for (int k = 0; k < 4; k++)
+            ck_assert_double_le(fabs(own[k] - other[k]), 1e-10 * (1 + fabs(other[k])));
+    }
+}
+END_TEST
+
+/* A curve of nine sizes 2 … 512 with noise; returns its θ. */
+enum { SIZES = 9 };
+static void draw_curve(pts_rng *rng, const double theta[4], double noise, double *log_n,
+                       double *map)
+{
+    for (int i = 0; i < SIZES; i++) {
+        log_n[i] = log(2) * (i + 1);
+        map[i] = theta_value(theta, log_n[i], NULL) + noise * pts_rng_normal(rng);
+    }
+}
+
+typedef struct whitened {
+    const theta_prior *prior;
+    theta_points points;
+} whitened;
+
+/* The same posterior as residuals, for the certified optimiser of pts/lm.h. */
+static int whitened_residuals(void *user, const double *theta, double *r)
+{
+    const whitened *w = user;
+    pts_curve curve = {theta[0], exp(theta[1]), exp(theta[2]), theta[3]};
+    for (int i = 0; i < 4; i++) /* the weak prior is diagonal */
+        r[i] = sqrt(w->prior->precision[i * 5]) * (theta[i] - w->prior->mean[i]);
+    for (size_t i = 0; i < w->points.count; i++)
+        r[4 + i] =
+            (pts_curve_at(&curve, exp(w->points.log_n[i])) - w->points.map[i]) / w->prior->noise;
+    return 0;
+}
+
+START_TEST(theta_fit_finds_the_mode)
+{
+    theta_prior prior;
+    theta_weak_prior(&prior);
+    pts_lm *lm;
+    ck_assert_int_eq(pts_lm_create(&lm, SIZES + 4, 4, NULL), PTS_OK);
+    pts_rng rng = {3};
+    for (int i = 0; i < 40; i++) {
+        double theta[4] = {0.05 * pts_rng_normal(&rng), 0.3 + 0.5 * pts_rng_normal(&rng),
+                           4 + pts_rng_normal(&rng), 0.5 + 0.2 * pts_rng_normal(&rng)};
+        double log_n[SIZES], map[SIZES], found[4], covariance[16], expected[16];
+        draw_curve(&rng, theta, 0.02, log_n, map);
+        whitened w = {&prior, {SIZES, log_n, map}};
+        theta_fit(&prior, &w.points, found, covariance);
+        pts_lm_problem problem = {whitened_residuals, NULL, &w};
+        pts_lm_result result;
+        ck_assert_int_eq(pts_lm_solve(lm, &problem, NULL, theta, &result, NULL), PTS_OK);
+        pts_lm_covariance(lm, expected);
+        for (int k = 0; k < 4; k++)
+            ck_assert_double_le(fabs(found[k] - theta[k]), 1e-4);
+        for (int k = 0; k < 16; k++)
+            ck_assert_double_le(fabs(covariance[k] - expected[k]), 1e-3);
+    }
+    pts_lm_destroy(lm);
+}
+END_TEST
+
+START_TEST(spread_of_a_population_is_found)
+{
+    enum { CURVES = 400 };
+    static double log_n[CURVES][SIZES], map[CURVES][SIZES], means[CURVES * 4], thetas[CURVES * 4];
+    static theta_points points[CURVES];
+    const double deviation[4] = {0.03, 0.3, 0.8, 0.12};
+    pts_rng rng = {8};
+    for (size_t c = 0; c < CURVES; c++) {
+        const double mean[4] = {0.05, 0.3, 3.5, 0.6};
+        double theta[4], common = pts_rng_normal(&rng);
+        for (size_t k = 0; k < 4; k++) /* ln C and D are correlated by −0.64 */
+            theta[k] = mean[k] + deviation[k] * pts_rng_normal(&rng);
+        theta[2] = mean[2] + deviation[2] * (0.8 * common + 0.6 * pts_rng_normal(&rng));
+        theta[3] = mean[3] - deviation[3] * (0.8 * common + 0.6 * pts_rng_normal(&rng));
+        draw_curve(&rng, theta, 0.02, log_n[c], map[c]);
+        memcpy(means + c * 4, mean, sizeof mean);
+        memcpy(thetas + c * 4, theta, sizeof theta);
+        points[c] = (theta_points){SIZES, log_n[c], map[c]};
+    }
+    double covariance[16], lower[16], noise;
+    theta_spread(points, means, thetas, CURVES, covariance, &noise);
+    ck_assert_int_eq(theta_cholesky(covariance, lower), 1);
+    ck_assert_double_le(fabs(noise / 0.02 - 1), 0.1);
+    /* The floors add to each variance; ln B's is a tenth of a unit, so look past them. */
+    ck_assert_double_le(fabs(sqrt(covariance[10]) / hypot(0.8, 0.3) - 1), 0.15);
+    ck_assert_double_le(fabs(sqrt(covariance[15]) / hypot(0.12, 0.03) - 1), 0.15);
+    ck_assert_double_le(fabs(covariance[11] / (-0.64 * 0.8 * 0.12) - 1), 0.25);
+}
+END_TEST
+
+/* ---- synthetic tasks ---- */
+
+enum { DIM = 24, IMAGES = 30 };
+
+/* Data sets of two classes. `told`: the curve follows the data set's look; else chance. */
+static pts_tasks *make_tasks(size_t sets, int told, uint64_t seed)
+{
+    pts_rng rng = {seed};
+    pts_tasks *tasks;
+    double direction[DIM], log_n[SIZES], n[SIZES], map[SIZES];
+    float embeddings[IMAGES * DIM];
+    ck_assert_int_eq(pts_tasks_create(&tasks, DIM, "ab12", "keras", NULL), PTS_OK);
+    for (size_t d = 0; d < DIM; d++)
+        direction[d] = pts_rng_normal(&rng);
+    for (size_t s = 0; s < 2 * sets; s++) {
+        char dataset[16], name[16];
+        static double look;
+        if (s % 2 == 0)
+            look = pts_rng_normal(&rng);
+        double u = told ? look : pts_rng_normal(&rng);
+        double theta[4] = {0.02, 0.3, 3.5 - 1.2 * u, 0.5 + 0.1 * u};
+        draw_curve(&rng, theta, 0.01, log_n, map);
+        for (int i = 0; i < SIZES; i++) {
+            n[i] = round(exp(log_n[i]));
+            map[i] = fmin(fmax(map[i], 0), 1);
+        }
+        for (size_t i = 0; i < IMAGES * DIM; i++)
+            embeddings[i] = (float)(look * direction[i % DIM] + pts_rng_normal(&rng));
+        snprintf(dataset, sizeof dataset, "set-%zu", s / 2);
+        snprintf(name, sizeof name, "class-%zu", s % 2);
+        pts_task task = {dataset, name, SIZES, n, map, IMAGES, embeddings};
+        ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
+    }
+    ck_assert_uint_eq(pts_tasks_datasets(tasks), sets);
+    return tasks;
+}
+
+static pts_score lodo(const pts_tasks *tasks, pts_method method, pts_lodo_report *report)
+{
+    pts_lodo_report own;
+    if (!report)
+        report = &own;
+    pts_team *team;
+    pts_team_create(&team, 2, NULL);
+    ck_assert_int_eq(pts_evaluate_lodo(report, tasks, 1, team, NULL, NULL, NULL), PTS_OK);
+    pts_team_destroy(team);
+    pts_score score = report->overall.score[method];
+    if (report == &own)
+        pts_lodo_report_free(report);
+    return score;
+}
+
+START_TEST(photographs_that_tell_beat_the_mean_curve)
+{
+    pts_tasks *tasks = make_tasks(14, 1, 21);
+    pts_lodo_report report;
+    pts_score head = lodo(tasks, PTS_METHOD_HEAD, &report);
+    pts_score mean = report.overall.score[PTS_METHOD_MEAN_CURVE];
+    ck_assert_uint_eq(report.count, 14);
+    ck_assert_uint_ge(report.components, 1);
+    ck_assert_double_le(head.mae, 0.5 * mean.mae);
+    ck_assert_double_le(head.log2_ratio, 0.6 * mean.log2_ratio);
+    ck_assert_double_ge(head.within_2, mean.within_2);
+    ck_assert_double_ge(head.covered_80, 0.6);
+    ck_assert(isnan(report.overall.score[PTS_METHOD_NEAREST].covered_80));
+    ck_assert_double_ge(report.gain, 2 * report.gain_error);
+    pts_lodo_report_free(&report);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
+/* Choosing from chance costs something in a few populations (4 % at most in twelve); on average
+ * over populations it must cost next to nothing, and what ships must be the one curve. */
+START_TEST(photographs_that_tell_nothing_do_no_harm)
+{
+    double head = 0, mean = 0;
+    for (uint64_t seed = 31; seed < 37; seed++) {
+        pts_tasks *tasks = make_tasks(12, 0, seed);
+        pts_lodo_report report;
+        head += lodo(tasks, PTS_METHOD_HEAD, &report).mae;
+        mean += report.overall.score[PTS_METHOD_MEAN_CURVE].mae;
+        ck_assert_uint_eq(report.components, 0);
+        pts_lodo_report_free(&report);
+        pts_tasks_destroy(tasks);
+    }
+    ck_assert_double_le(head, 1.02 * mean);
+}
+END_TEST
+
+/* ---- the head ---- */
+
+static char *slurp(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    ck_assert_ptr_nonnull(file);
+    char *data = malloc(1 << 20);
+    *size = fread(data, 1, 1 << 20, file);
+    fclose(file);
+    return data;
+}
+
+static pts_head *train(const pts_tasks *tasks, pts_head_options options, int threads)
+{
+    pts_team *team;
+    pts_head *head;
+    pts_error err;
+    pts_team_create(&team, threads, NULL);
+    pts_status status = pts_head_train(&head, tasks, &options, team, NULL, NULL, &err);
+    ck_assert_msg(status == PTS_OK, "%s", err.message);
+    pts_team_destroy(team);
+    return head;
+}
+
+START_TEST(same_seed_same_head)
+{
+    pts_tasks *tasks = make_tasks(6, 1, 5);
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    char path[] = "/tmp/pts_test_head_XXXXXX", *bytes[2];
+    size_t size[2];
+    close(mkstemp(path));
+    for (int k = 0; k < 2; k++) {
+        pts_head *head = train(tasks, options, 1 + 2 * k);
+        ck_assert_int_eq(pts_head_write(head, path, NULL), PTS_OK);
+        pts_head_close(head);
+        bytes[k] = slurp(path, &size[k]);
+    }
+    ck_assert_uint_eq(size[0], size[1]);
+    ck_assert_int_eq(memcmp(bytes[0], bytes[1], size[0]), 0);
+    free(bytes[0]), free(bytes[1]);
+    unlink(path);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
+START_TEST(head_survives_its_file)
+{
+    pts_tasks *tasks = make_tasks(10, 1, 6);
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    char path[] = "/tmp/pts_test_head_XXXXXX";
+    close(mkstemp(path));
+    pts_head *head = train(tasks, options, 2), *again;
+    ck_assert_int_eq(pts_head_write(head, path, NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_open(&again, path, NULL), PTS_OK);
+    ck_assert_str_eq(pts_head_encoder_id(again), "ab12");
+    ck_assert_str_eq(pts_head_preset(again), "keras");
+    ck_assert_uint_eq(pts_head_dim(again), DIM);
+    ck_assert_int_eq(pts_head_kind_of(again), PTS_HEAD_MEAN);
+    ck_assert_str_eq(pts_head_summary(again), pts_head_summary(head));
+    ck_assert_ptr_nonnull(strstr(pts_head_summary(again), "the head wins"));
+    const float *photographs = pts_tasks_at(tasks, 3)->embeddings;
+    float turned[5 * DIM];
+    for (size_t k = 0; k < 5; k++)
+        memcpy(turned + k * DIM, photographs + (4 - k) * DIM, DIM * sizeof(float));
+    pts_curve_prior a, b, c;
+    ck_assert_int_eq(pts_head_predict(head, photographs, 5, &a, NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_predict(again, photographs, 5, &b, NULL), PTS_OK);
+    ck_assert_int_eq(memcmp(&a, &b, sizeof a), 0);
+    ck_assert_int_eq(pts_head_predict(head, turned, 5, &c, NULL), PTS_OK);
+    for (int i = 0; i < 4; i++) /* the order of the photographs does not matter */
+        ck_assert_double_le(fabs(a.mean[i] - c.mean[i]), 1e-9);
+    double lower[16];
+    ck_assert_int_eq(theta_cholesky(a.covariance, lower), 1);
+    ck_assert_double_gt(a.noise, 0);
+    pts_head_close(head);
+    pts_head_close(again);
+    unlink(path);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
+START_TEST(study_head_recognises_its_curves)
+{
+    pts_tasks *tasks = make_tasks(4, 1, 7);
+    pts_head_options options = {PTS_HEAD_STUDY, 3, 8, 32, 32, 1e-3};
+    char path[] = "/tmp/pts_test_head_XXXXXX";
+    close(mkstemp(path));
+    pts_study_report report;
+    pts_team *team;
+    pts_team_create(&team, 2, NULL);
+    ck_assert_int_eq(pts_evaluate_study(&report, tasks, &options, team, NULL, NULL, NULL), PTS_OK);
+    pts_team_destroy(team);
+    ck_assert_uint_eq(report.samples_train, 8 * 32);
+    ck_assert_uint_eq(report.samples_test, 8 * 8);
+    ck_assert_double_le(report.smape[2],
+                        0.7 * report.smape_constant[2]); /* C: what its loss sees */
+    pts_head *head = train(tasks, options, 2), *again;
+    ck_assert_int_eq(pts_head_write(head, path, NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_open(&again, path, NULL), PTS_OK);
+    const float *photographs = pts_tasks_at(tasks, 0)->embeddings;
+    pts_curve_prior a, b;
+    pts_error err;
+    ck_assert_int_eq(pts_head_predict(head, photographs, 4, &a, NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_predict(again, photographs, 4, &b, NULL), PTS_OK);
+    ck_assert_int_eq(memcmp(&a, &b, sizeof a), 0);
+    ck_assert_int_eq(pts_head_predict(again, photographs, 5, &b, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "head: this one takes exactly four photographs, got 5");
+    pts_head_close(head);
+    pts_head_close(again);
+    unlink(path);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
+/* ---- bad input ---- */
+
+START_TEST(tasks_refuse)
+{
+    pts_tasks *tasks;
+    pts_error err;
+    ck_assert_int_eq(pts_tasks_create(&tasks, 0, "", "", &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "embedding: expected 1 … 65536 numbers, got 0");
+    ck_assert_int_eq(pts_tasks_create(&tasks, 2, "id", "keras", &err), PTS_OK);
+    double n[] = {2, 4}, map[] = {0.1, 0.2}, back[] = {4, 2}, high[] = {0.1, 57}, nan[] = {0, NAN};
+    float e[] = {1, 2, 3, NAN};
+    pts_task good = {"d", "c", 2, n, map, 1, e}, t = good;
+    t.points = 1;
+    ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_SHAPE);
+    ck_assert_str_eq(err.message, "d: class c: expected at least 2 points, got 1");
+    t = good, t.n = back;
+    ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "d: class c: point 2: expected a size of 1 … 1e9 above the one "
+                                  "before, got 2");
+    t = good, t.map = high;
+    ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "d: class c: point 2: expected an mAP in 0 … 1, got 57");
+    t = good, t.map = nan;
+    ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_ARGUMENT);
+    t = good, t.images = 0;
+    ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_SHAPE);
+    ck_assert_str_eq(err.message, "d: class c: expected at least 1 photograph, got 0");
+    t = good, t.images = 2;
+    ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_NUMERIC);
+    ck_assert_str_eq(err.message, "d: class c: photograph 2: its embedding is not finite");
+    ck_assert_uint_eq(pts_tasks_count(tasks), 0);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
+START_TEST(training_refuses)
+{
+    pts_tasks *tasks = make_tasks(2, 1, 1);
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    pts_head *head;
+    pts_study_report report;
+    pts_error err;
+    ck_assert_int_eq(pts_head_train(&head, tasks, &options, NULL, NULL, NULL, &err), PTS_ERR_SHAPE);
+    ck_assert_str_eq(err.message, "curves: expected at least 3 data sets (one is predicted from "
+                                  "the others), got 2");
+    ck_assert_ptr_null(head);
+    options.batch = 0;
+    ck_assert_int_eq(pts_evaluate_study(&report, tasks, &options, NULL, NULL, NULL, &err),
+                     PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "batch: expected 1 … 4096, got 0");
+    double n[] = {2, 4}, map[] = {0.1, 0.2};
+    float *e = calloc(23 * DIM, sizeof *e);
+    pts_task few = {"few", "c", 2, n, map, 23, e};
+    ck_assert_int_eq(pts_tasks_add(tasks, &few, NULL), PTS_OK);
+    options.batch = 8;
+    ck_assert_int_eq(pts_evaluate_study(&report, tasks, &options, NULL, NULL, NULL, &err),
+                     PTS_ERR_SHAPE);
+    ck_assert_str_eq(err.message, "few: class c: expected at least 24 photographs (four in each "
+                                  "part of 0.7, 0.15, 0.15), got 23");
+    free(e);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
+static int stop_at_once(void *user, const char *stage, size_t done, size_t total)
+{
+    (void)user, (void)stage, (void)done, (void)total;
+    return 1;
+}
+
+START_TEST(training_can_be_stopped)
+{
+    pts_tasks *tasks = make_tasks(3, 1, 1);
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    pts_head *head;
+    pts_error err;
+    ck_assert_int_eq(pts_head_train(&head, tasks, &options, NULL, stop_at_once, NULL, &err),
+                     PTS_ERR_CANCELLED);
+    ck_assert_str_eq(err.message, "stopped at fold 0 of 6");
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
+typedef struct bad_head {
+    pts_meta meta[6];
+    size_t metas;
+    pts_status status;
+    const char *message;
+} bad_head;
+
+START_TEST(head_files_are_checked)
+{
+    static const bad_head cases[] = {
+        {{{"arch", "inception_v3"}},
+         1,
+         PTS_ERR_FORMAT,
+         "expected a head, got architecture 'inception_v3'"},
+        {{{"arch", "head"}, {"kind", "tall"}},
+         2,
+         PTS_ERR_UNSUPPORTED,
+         "kind of head: expected 'mean' or 'study', got 'tall'"},
+        {{{"arch", "head"}, {"kind", "mean"}, {"dim", "0x"}},
+         3,
+         PTS_ERR_FORMAT,
+         "dim: expected 1 … 65536, got '0x'"},
+        {{{"arch", "head"}, {"kind", "mean"}, {"dim", "3"}},
+         3,
+         PTS_ERR_FORMAT,
+         "metadata: expected a value for 'encoder', got none"},
+    };
+    char path[] = "/tmp/pts_test_head_XXXXXX";
+    close(mkstemp(path));
+    float covariance[16] = {0};
+    pts_tensor tensor = {"covariance", PTS_F32, 2, {4, 4, 1, 1}, covariance, sizeof covariance};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pts_head *head;
+        pts_error err;
+        char expected[512];
+        ck_assert_int_eq(pts_weights_write(path, cases[i].meta, cases[i].metas, &tensor, 1, NULL),
+                         PTS_OK);
+        ck_assert_int_eq(pts_head_open(&head, path, &err), cases[i].status);
+        snprintf(expected, sizeof expected, "%s: %s", path, cases[i].message);
+        ck_assert_str_eq(err.message, expected);
+        ck_assert_ptr_null(head);
+    }
+    unlink(path);
+}
+END_TEST
+
+START_TEST(head_tensors_are_checked)
+{
+    char path[] = "/tmp/pts_test_head_XXXXXX", expected[512];
+    close(mkstemp(path));
+    const pts_meta meta[] = {{"arch", "head"},  {"kind", "mean"},    {"dim", "2"},
+                             {"encoder", "id"}, {"preset", "keras"}, {"datasets", "a,b,c"},
+                             {"trainer", "t"}};
+    float covariance[16] = {0}, noise = 0.02f, map[8] = {0}, four[4] = {0};
+    pts_tensor tensors[] = {
+        {"covariance", PTS_F32, 2, {4, 4, 1, 1}, covariance, 64},
+        {"noise", PTS_F32, 1, {1, 1, 1, 1}, &noise, 4},
+        {"centre", PTS_F32, 1, {2, 1, 1, 1}, map, 8},
+        {"map", PTS_F32, 2, {2, 4, 1, 1}, map, 32},
+        {"theta", PTS_F32, 1, {4, 1, 1, 1}, four, 16},
+        {"low", PTS_F32, 1, {4, 1, 1, 1}, four, 16},
+        {"high", PTS_F32, 1, {4, 1, 1, 1}, four, 16},
+    };
+    pts_head *head;
+    pts_error err;
+    pts_weights_write(path, meta, 7, tensors, 7, NULL);
+    ck_assert_int_eq(pts_head_open(&head, path, &err), PTS_ERR_NUMERIC);
+    snprintf(expected, sizeof expected, "%s: covariance is not positive definite", path);
+    ck_assert_str_eq(err.message, expected);
+    for (int i = 0; i < 4; i++)
+        covariance[i * 5] = 1;
+    map[5] = NAN;
+    pts_weights_write(path, meta, 7, tensors, 7, NULL);
+    ck_assert_int_eq(pts_head_open(&head, path, &err), PTS_ERR_NUMERIC);
+    snprintf(expected, sizeof expected, "%s: map[5] is not finite", path);
+    ck_assert_str_eq(err.message, expected);
+    map[5] = 0;
+    noise = 0;
+    pts_weights_write(path, meta, 7, tensors, 7, NULL);
+    ck_assert_int_eq(pts_head_open(&head, path, &err), PTS_ERR_NUMERIC);
+    snprintf(expected, sizeof expected, "%s: noise: expected above 0, got 0", path);
+    ck_assert_str_eq(err.message, expected);
+    noise = 1;
+    pts_weights_write(path, meta, 7, tensors, 6, NULL); /* without `high` */
+    ck_assert_int_eq(pts_head_open(&head, path, &err), PTS_ERR_SHAPE);
+    pts_weights_write(path, meta, 7, tensors, 7, NULL);
+    ck_assert_int_eq(pts_head_open(&head, path, &err), PTS_OK);
+    float e[2] = {1, NAN};
+    pts_curve_prior prior;
+    ck_assert_int_eq(pts_head_predict(head, e, 1, &prior, &err), PTS_ERR_NUMERIC);
+    ck_assert_str_eq(err.message, "head: embedding 1 is not finite");
+    ck_assert_int_eq(pts_head_predict(head, e, 0, &prior, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "head: expected at least one embedding, got none");
+    pts_head_close(head);
+    unlink(path);
+}
+END_TEST
+
+CHECK_SUITE("mlp", network_equals_torch, gradients_equal_central_differences,
+            training_does_not_depend_on_threads, network_refuses, theta_is_the_curve,
+            theta_fit_finds_the_mode, spread_of_a_population_is_found,
+            photographs_that_tell_beat_the_mean_curve, photographs_that_tell_nothing_do_no_harm,
+            same_seed_same_head, head_survives_its_file, study_head_recognises_its_curves,
+            tasks_refuse, training_refuses, training_can_be_stopped, head_files_are_checked,
+            head_tensors_are_checked)
