@@ -14,7 +14,8 @@ typedef struct colour {
 static const colour ink = {0.13, 0.13, 0.13, 1}, muted = {0.38, 0.38, 0.38, 1},
                     hairline = {0.90, 0.90, 0.90, 1}, white = {1, 1, 1, 1},
                     curve_colour = {0.00, 0.447, 0.698, 1},
-                    band_colour = {0.00, 0.447, 0.698, 0.17}, target_colour = {0.302, 0.302, 0.302, 1};
+                    band_colour = {0.00, 0.447, 0.698, 0.17},
+                    target_colour = {0.302, 0.302, 0.302, 1};
 static const colour series_colours[PTS_PLOT_SERIES_MAX] = {
     {0.835, 0.369, 0.000, 1}, {0.000, 0.620, 0.451, 1}, {0.800, 0.475, 0.655, 1},
     {0.902, 0.624, 0.000, 1}, {0.337, 0.706, 0.914, 1}, {0.130, 0.130, 0.130, 1}};
