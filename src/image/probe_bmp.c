@@ -43,8 +43,14 @@ static void read_header(bmp *b)
 static int has_usual_masks(const bmp *b)
 {
     const uint8_t *masks = b->file->data + FILE_HEADER + INFO_HEADER;
-    return b->file->size >= FILE_HEADER + INFO_HEADER + 12 && image_le32(masks) == 0xff0000 &&
-           image_le32(masks + 4) == 0xff00 && image_le32(masks + 8) == 0xff;
+    return image_le32(masks) == 0xff0000 && image_le32(masks + 4) == 0xff00 &&
+           image_le32(masks + 8) == 0xff;
+}
+
+/* Behind the headers and the masks: a palette or the pixels. */
+static uint32_t headers_end(const bmp *b)
+{
+    return FILE_HEADER + b->header + (b->compression == 3 && b->header == INFO_HEADER ? 12 : 0);
 }
 
 static pts_status check_kind(const bmp *b, pts_error *err)
@@ -52,6 +58,8 @@ static pts_status check_kind(const bmp *b, pts_error *err)
     if (b->header != INFO_HEADER && b->header != V3_HEADER && b->header != V4_HEADER &&
         b->header != V5_HEADER)
         return unsupported(b, "header of 40, 56, 108 or 124 bytes", b->header, err);
+    if (b->file->size < headers_end(b))
+        return truncated(b, err);
     if (b->bits != 1 && b->bits != 4 && b->bits != 8 && b->bits != 24 && b->bits != 32)
         return unsupported(b, "of 1, 4, 8, 24 or 32 bits a pixel", b->bits, err);
     if (b->compression != 0 && b->compression != 3)
@@ -96,8 +104,7 @@ static pts_status check_palette(const bmp *b, uint32_t start, pts_error *err)
 
 static pts_status check_pixels(const bmp *b, pts_error *err)
 {
-    uint32_t masks = b->compression == 3 && b->header == INFO_HEADER ? 12 : 0;
-    uint32_t start = FILE_HEADER + b->header + masks;
+    uint32_t start = headers_end(b);
     if (b->width > INT32_MAX || b->height > INT32_MAX || image_le16(b->file->data + 26) != 1)
         return pts_fail(err, PTS_ERR_FORMAT, "%s: damaged BMP: impossible header", b->file->name);
     if (b->offset < start || (b->bits >= 24 && b->offset != start))
