@@ -120,22 +120,23 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
 
 /* ---- The head: k embeddings → a Gaussian over θ = (A, ln B, ln C, D) ----
  *
- * mean   (ours) Any number of photographs, in any order: their mean embedding, standardised, on
- *        its leading principal components over the tasks, then a linear map to θ. The map
- *        minimises the squared error of the curve itself, averaged over ln n from the first
- *        measured size to the largest, plus a ridge penalty that pulls it to one curve for all.
- *        Number of components and penalty are chosen by leaving out whole data sets; a choice
- *        other than the one curve must beat it by more than two standard errors over data sets
- *        (with one, the best of sixteen choices found a gain in pure chance in four of twelve
- *        synthetic populations). Training samples are sets of four photographs, so that their
- * scatter counts. study  (the original's) Exactly four photographs, in order: 4·dim → 2048 → 1024 →
- * 512 → 256 → 4 with ReLU, mean squared error on (A, B, C, D) + 10 of the curve fitted with a weak
- * prior (a flat curve's C would else be any number), Adam 1e-3; samples are four different images
- * of a class, images split 0.7 / 0.15 / 0.15, drawn anew each epoch (the study fixes a list of
- * 2,000 a class); the epoch with the least validation error stays.
+ * Kind `mean`, ours: any number of photographs, in any order. Their mean embedding, standardised,
+ * on its leading principal components over the tasks; then a linear map to θ. The map minimises
+ * the squared error of the curve itself, averaged over ln n from the first measured size to the
+ * largest, plus a ridge penalty that pulls it to one curve for all. Number of components and
+ * penalty are chosen by leaving out whole data sets; a choice other than the one curve must beat
+ * it by more than two standard errors over data sets (with one, the best of sixteen choices
+ * followed pure chance in five of twelve synthetic populations). Training samples are sets of four
+ * photographs, so that their scatter counts.
  *
- * The covariance is the spread of leave-one-data-set-out errors in θ (of one curve for all where
- * the kind is study, whose own are not affordable), the noise that of one measured point. */
+ * Kind `study`, the original's: exactly four photographs, in order, 4·dim → 2048 → 1024 → 512 →
+ * 256 → 4 with ReLU; mean squared error on (A, B, C, D) + 10, Adam. The targets are fits with a
+ * weak prior, as a flat curve's C could else be any number. Samples are four different photographs
+ * of a class, photographs split 0.7 / 0.15 / 0.15, drawn anew each epoch (the study fixed 2,000 a
+ * class); the epoch with the least validation error stays.
+ *
+ * The covariance is the spread of leave-one-data-set-out errors in θ (for `study`, whose own are
+ * not affordable, that of one curve for all), the noise that of one measured point. */
 typedef enum pts_head_kind { PTS_HEAD_MEAN, PTS_HEAD_STUDY } pts_head_kind;
 
 typedef struct pts_head pts_head; /* predict: one thread at a time */

@@ -9,9 +9,11 @@ int cmd_info(int argc, char **argv);
 /* ptstrain */
 int cmd_collect(int argc, char **argv);
 int cmd_data(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_extrapolate(int argc, char **argv);
 int cmd_fit(int argc, char **argv);
 int cmd_map(int argc, char **argv);
+int cmd_train(int argc, char **argv);
 
 #endif

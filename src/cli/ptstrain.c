@@ -8,6 +8,7 @@ static const cli_command commands[] = {
 #endif
 #ifdef PTS_HAVE_YAML
     {"data", "what a labelled data set holds, and what is wrong with it", cmd_data},
+    {"eval", "how well heads predict, beside the baselines", cmd_eval},
 #endif
 #ifdef PTS_HAVE_STORE
     {"export", "the store's curves as csv or JSON", cmd_export},
@@ -16,6 +17,9 @@ static const cli_command commands[] = {
     {"fit", "the four parameters of measured curves", cmd_fit},
 #ifdef PTS_HAVE_JSON
     {"map", "average precision of a COCO results file", cmd_map},
+#endif
+#ifdef PTS_HAVE_YAML
+    {"train", "train a head on measured curves", cmd_train},
 #endif
     {NULL, NULL, NULL},
 };

@@ -1,0 +1,203 @@
+/* ptstrain eval: how well heads predict, by the study's protocol or leaving data sets out. */
+#include "cli/commands.h"
+#include "cli/tasks.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- leave one data set out ---- */
+
+static void print_number(double value)
+{
+    if (isfinite(value))
+        printf(" %10.4f", value);
+    else
+        printf(" %10s", "-");
+}
+
+static void print_mae_row(const char *name, const pts_heldout *h)
+{
+    printf("%-24s %5zu", name, h->tasks);
+    for (int m = 0; m < PTS_METHODS; m++)
+        print_number(h->score[m].mae);
+    putchar('\n');
+}
+
+static void print_lodo(const pts_lodo_report *r)
+{
+    printf("Curve MAE of the held-out data set (mean |predicted - measured mAP| over ln n)\n");
+    printf("%-24s %5s", "data set", "tasks");
+    for (int m = 0; m < PTS_METHODS; m++)
+        printf(" %10s", pts_method_name((pts_method)m));
+    putchar('\n');
+    for (size_t i = 0; i < r->count; i++)
+        print_mae_row(r->heldout[i].dataset, &r->heldout[i]);
+    print_mae_row("all", &r->overall);
+    printf("\n%-24s %10s %10s %10s %10s\n", "all", "mae", "log2_ratio", "within_2", "covered_80");
+    for (int m = 0; m < PTS_METHODS; m++) {
+        const pts_score *s = &r->overall.score[m];
+        printf("%-24s", pts_method_name((pts_method)m));
+        const double values[] = {s->mae, s->log2_ratio, s->within_2, s->covered_80};
+        for (size_t k = 0; k < 4; k++)
+            print_number(values[k]);
+        putchar('\n');
+    }
+    printf("\nGain of the head over the mean curve: %.4f +- %.4f a data set (%s).\n", r->gain,
+           r->gain_error,
+           fabs(r->gain) <= r->gain_error ? "no difference can be told"
+           : r->gain > 0                  ? "the head wins"
+                                          : "the mean curve wins");
+    if (r->components)
+        printf("Chosen on all data sets: %zu principal components, ridge %g.\n", r->components,
+               r->penalty);
+    else
+        printf("Chosen on all data sets: one curve for all photographs.\n");
+}
+
+#ifdef PTS_HAVE_JSON
+static json_t *describe_scores(const pts_heldout *h)
+{
+    json_t *methods = json_object();
+    for (int m = 0; m < PTS_METHODS; m++) {
+        const pts_score *s = &h->score[m];
+        json_object_set_new(methods, pts_method_name((pts_method)m),
+                            json_pack("{so so so so}", "mae", cli_json_real(s->mae), "log2_ratio",
+                                      cli_json_real(s->log2_ratio), "within_2",
+                                      cli_json_real(s->within_2), "covered_80",
+                                      cli_json_real(s->covered_80)));
+    }
+    return json_pack("{ss sI so}", "dataset", h->dataset ? h->dataset : "all", "tasks",
+                     (json_int_t)h->tasks, "methods", methods);
+}
+
+static void json_lodo(const pts_lodo_report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->count; i++)
+        json_array_append_new(list, describe_scores(&r->heldout[i]));
+    cli_print_json(json_pack("{ss so so so so sI so}", "protocol", "leave-one-dataset-out",
+                             "heldout", list, "overall", describe_scores(&r->overall), "gain",
+                             cli_json_real(r->gain), "gain_error", cli_json_real(r->gain_error),
+                             "components", (json_int_t)r->components, "penalty",
+                             cli_json_real(r->penalty)));
+}
+#endif
+
+static int eval_lodo(const cli_syntax *syntax, const cli_tasks *t, bool json)
+{
+    pts_error err;
+    pts_lodo_report report;
+    if (pts_evaluate_lodo(&report, t->tasks, (uint64_t)t->seed, t->team, cli_tasks_progress, NULL,
+                          &err) != PTS_OK)
+        return cli_fail(syntax, "%s", err.message);
+    if (!json)
+        print_lodo(&report);
+#ifdef PTS_HAVE_JSON
+    else
+        json_lodo(&report);
+#endif
+    pts_lodo_report_free(&report);
+    return CLI_DONE;
+}
+
+/* ---- the study's protocol ---- */
+
+static void print_study(const pts_study_report *r, const cli_tasks *t)
+{
+    printf("The study's protocol: %zu classes, test photographs unseen, curves the same\n",
+           r->tasks);
+    printf("epochs %zu (best %zu), samples an epoch %zu, batch %ld, test samples %zu, %.0f s\n\n",
+           r->epochs, r->best_epoch, r->samples_train, t->batch, r->samples_test, r->seconds);
+    printf("SMAPE, %%             A + 10     B + 10     C + 10     D + 10\n%-14s", "study head");
+    for (int i = 0; i < 4; i++)
+        print_number(r->smape[i]);
+    printf("\n%-14s", "constant");
+    for (int i = 0; i < 4; i++)
+        print_number(r->smape_constant[i]);
+    printf("\n\nCurve MAE over ln n: study head %.4f, mean curve of all %.4f\n", r->mae,
+           r->mae_mean_curve);
+}
+
+#ifdef PTS_HAVE_JSON
+static void json_study(const pts_study_report *r, const cli_tasks *t)
+{
+    json_t *smape = json_object(), *constant = json_object();
+    static const char *const names[] = {"A", "B", "C", "D"};
+    for (int i = 0; i < 4; i++) {
+        json_object_set_new(smape, names[i], cli_json_real(r->smape[i]));
+        json_object_set_new(constant, names[i], cli_json_real(r->smape_constant[i]));
+    }
+    cli_print_json(json_pack(
+        "{ss sI sI sI sI sI sI so so so so so}", "protocol", "study", "tasks", (json_int_t)r->tasks,
+        "epochs", (json_int_t)r->epochs, "best_epoch", (json_int_t)r->best_epoch, "batch",
+        (json_int_t)t->batch, "samples_train", (json_int_t)r->samples_train, "samples_test",
+        (json_int_t)r->samples_test, "seconds", cli_json_real(r->seconds), "smape", smape,
+        "smape_constant", constant, "mae", cli_json_real(r->mae), "mae_mean_curve",
+        cli_json_real(r->mae_mean_curve)));
+}
+#endif
+
+static int eval_study(const cli_syntax *syntax, const cli_tasks *t, bool json)
+{
+    pts_error err;
+    pts_study_report report;
+    pts_head_options options = cli_tasks_head_options(t, PTS_HEAD_STUDY);
+    if (pts_evaluate_study(&report, t->tasks, &options, t->team, cli_tasks_progress, NULL, &err) !=
+        PTS_OK)
+        return cli_fail(syntax, "%s", err.message);
+    if (!json)
+        print_study(&report, t);
+#ifdef PTS_HAVE_JSON
+    else
+        json_study(&report, t);
+#endif
+    return CLI_DONE;
+}
+
+static int run(const cli_syntax *syntax, cli_tasks *t, const char *protocol, bool json,
+               const cli_list *operands)
+{
+    bool study = strcmp(protocol, "study") == 0;
+    if (!study && strcmp(protocol, "leave-one-dataset-out") != 0)
+        return cli_wrong(syntax, "--protocol: expected study or leave-one-dataset-out, got '%s'",
+                         protocol);
+#ifndef PTS_HAVE_JSON
+    if (json)
+        return cli_fail(syntax, "built without jansson: no --json");
+#endif
+    int code = cli_tasks_load(syntax, t, operands);
+    if (code >= 0)
+        return code;
+    return study ? eval_study(syntax, t, json) : eval_lodo(syntax, t, json);
+}
+
+int cmd_eval(int argc, char **argv)
+{
+    cli_tasks t;
+    const char *protocol = "leave-one-dataset-out";
+    bool json = false;
+    const cli_option options[] = {
+        {"--protocol", 0, CLI_TEXT, &protocol, "NAME",
+         "study or leave-one-dataset-out (the latter)"},
+        {"--json", 0, CLI_FLAG, &json, NULL, "print JSON"},
+        CLI_TASKS_OPTIONS(&t),
+    };
+    const cli_syntax syntax = {
+        "ptstrain eval", "--protocol study|leave-one-dataset-out --data DIR... --curves curves.csv",
+        "ptstrain eval --data datasets/coins datasets/car-damage datasets/lane-track "
+        "--curves weights/curves.csv --cache cache",
+        options, sizeof options / sizeof *options};
+    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
+    int code;
+    if (!cli_tasks_init(&t, argc) || !operands.items)
+        code = cli_fail(&syntax, "out of memory");
+    else
+        code = cli_parse(&syntax, argc, argv, &operands);
+    if (code < 0)
+        code = run(&syntax, &t, protocol, json, &operands);
+    cli_tasks_free(&t);
+    free(operands.items);
+    return code;
+}

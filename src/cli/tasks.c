@@ -1,0 +1,87 @@
+#include "cli/tasks.h"
+
+#include "cli/defaults.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+bool cli_tasks_init(cli_tasks *t, int argc)
+{
+    *t = (cli_tasks){.seed = 43, .epochs = 10, .batch = 64, .combinations = 200};
+    t->data.items = calloc((size_t)argc + 1, sizeof *t->data.items);
+    return t->data.items != NULL;
+}
+
+int cli_tasks_progress(void *user, const char *stage, size_t done, size_t total)
+{
+    (void)user;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%s: %zu of %zu%s", stage, done, total, done == total ? "\n" : "\033[K");
+    else if (done == total)
+        fprintf(stderr, "%s: %zu done\n", stage, total);
+    return 0;
+}
+
+static int check(const cli_syntax *syntax, const cli_tasks *t, const cli_list *operands)
+{
+    const struct {
+        const char *name;
+        long value, least, most;
+    } ranges[] = {
+        {"--epochs", t->epochs, 1, 100000},
+        {"--batch", t->batch, 1, 4096},
+        {"--combinations", t->combinations, 1, 1000000},
+        {"--threads", t->threads, 0, 256},
+        {"--seed", t->seed, 0, 0x7fffffffffffffff},
+    };
+    if (operands->count)
+        return cli_wrong(syntax, "expected options only, got '%s'", operands->items[0]);
+    if (!t->data.count)
+        return cli_wrong(syntax, "--data: expected data-set folders, got none");
+    if (!t->curves)
+        return cli_wrong(syntax, "--curves: expected a file, got none");
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (ranges[i].value < ranges[i].least || ranges[i].value > ranges[i].most)
+            return cli_wrong(syntax, "%s: expected %ld … %ld, got %ld", ranges[i].name,
+                             ranges[i].least, ranges[i].most, ranges[i].value);
+    return -1;
+}
+
+int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *operands)
+{
+    int code = check(syntax, t, operands);
+    if (code >= 0)
+        return code;
+    char path[4096];
+    const char *weights =
+        t->encoder ? t->encoder : cli_default_file("inception_v3.ptsw", path, sizeof path);
+    pts_error err;
+    pts_encoder *encoder = NULL;
+    pts_status status = pts_team_create(&t->team, (int)t->threads, &err);
+    if (status == PTS_OK)
+        status = pts_encoder_open(&encoder, weights, t->team, &err);
+    if (status == PTS_OK)
+        status = pts_tasks_collect(&t->tasks, t->data.items, t->data.count, t->curves, encoder,
+                                   t->cache, cli_tasks_progress, NULL, &err);
+    pts_encoder_close(encoder);
+    return status == PTS_OK ? -1 : cli_fail(syntax, "%s", err.message);
+}
+
+void cli_tasks_free(cli_tasks *t)
+{
+    pts_tasks_destroy(t->tasks);
+    pts_team_destroy(t->team);
+    free(t->data.items);
+}
+
+pts_head_options cli_tasks_head_options(const cli_tasks *t, pts_head_kind kind)
+{
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    options.kind = kind;
+    options.seed = (uint64_t)t->seed;
+    options.epochs = (size_t)t->epochs;
+    options.batch = (size_t)t->batch;
+    options.combinations = (size_t)t->combinations;
+    return options;
+}

@@ -1,0 +1,40 @@
+/* What train and eval share: data sets, curves and encoder named on the command line. */
+#ifndef PTS_CLI_TASKS_H
+#define PTS_CLI_TASKS_H
+
+#include "cli/cli.h"
+#include "pts/learn.h"
+
+typedef struct cli_tasks {
+    cli_list data;
+    const char *curves, *encoder, *cache;
+    long threads, seed, epochs, batch, combinations;
+    pts_team *team;
+    pts_tasks *tasks;
+} cli_tasks;
+
+#define CLI_TASKS_OPTIONS(t)                                                                       \
+    {"--data", 0, CLI_LIST, &(t)->data, "DIR...", "data-set folders"},                             \
+        {"--curves", 0, CLI_TEXT, &(t)->curves, "curves.csv", "their measured curves"},            \
+        {"--encoder", 'w', CLI_TEXT, &(t)->encoder, "ENC.ptsw", "encoder (the installed one)"},    \
+        {"--cache", 0, CLI_TEXT, &(t)->cache, "DIR", "keeps embeddings there"},                    \
+        {"--epochs", 0, CLI_INTEGER, &(t)->epochs, "N", "of the study's network (10)"},            \
+        {"--batch", 0, CLI_INTEGER, &(t)->batch, "N", "its samples a step (64)"},                  \
+        {"--combinations",   0,   CLI_INTEGER,                                                     \
+         &(t)->combinations, "N", "its samples a class and epoch (200)"},                          \
+        {"--seed", 0, CLI_INTEGER, &(t)->seed, "N", "seed (43)"},                                  \
+    {                                                                                              \
+        "--threads", 0, CLI_INTEGER, &(t)->threads, "N", "threads (all cores)"                     \
+    }
+
+/* Defaults; room for the list. False without memory. */
+bool cli_tasks_init(cli_tasks *t, int argc);
+/* Checks the options, embeds, joins: -1 to go on, else the exit code after a message. */
+int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *operands);
+void cli_tasks_free(cli_tasks *t);
+
+pts_head_options cli_tasks_head_options(const cli_tasks *t, pts_head_kind kind);
+/* A line on stderr: overwritten on a terminal, else only when a stage is done. */
+int cli_tasks_progress(void *user, const char *stage, size_t done, size_t total);
+
+#endif
