@@ -3,8 +3,9 @@
 #include "pts/image.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+enum { STUDY_SIDE = 224, MAX_SIZE = 4096 };
 
 typedef struct normalisation {
     float mean[3], deviation[3];
@@ -55,24 +56,36 @@ static pts_status crop(const pts_image *image, size_t short_side, size_t size, p
     return PTS_OK;
 }
 
-/* torch's interpolate(mode="bilinear", align_corners=False): in [from][from][3] → out. */
-static void enlarge(const float *in, size_t from, size_t size, float *out)
+/* Where output `i` of an axis reads: between inputs `low` and `high`, `share` of the latter. */
+typedef struct tap {
+    size_t low, high;
+    float share;
+} tap;
+
+/* Half-pixel centres. The position is rounded to float once, as torch's fused multiply-add does:
+ * rounding the product too moves noisy pictures by 1e-5. */
+static tap tap_of(size_t i, size_t from, size_t size)
 {
-    const float ratio = (float)from / (float)size;
+    double ratio = (float)from / (float)size;
+    float at = fmaxf((float)(ratio * ((double)i + 0.5) - 0.5), 0);
+    size_t low = (size_t)at;
+    low = low < from ? low : from - 1;
+    return (tap){low, low + 1 < from ? low + 1 : low, at - (float)low};
+}
+
+/* torch's interpolate(mode="bilinear", align_corners=False): in [from][from][3] → out. */
+static void enlarge(const float *in, size_t from, size_t size, const tap *taps, float *out)
+{
     for (size_t y = 0; y < size; y++) {
-        float sy = fmaxf(((float)y + 0.5f) * ratio - 0.5f, 0);
-        size_t y0 = (size_t)sy, y1 = y0 + 1 < from ? y0 + 1 : y0;
-        float wy = sy - (float)y0;
+        const float *upper = in + taps[y].low * from * 3, *lower = in + taps[y].high * from * 3;
+        const float down = taps[y].share;
         for (size_t x = 0; x < size; x++) {
-            float sx = fmaxf(((float)x + 0.5f) * ratio - 0.5f, 0);
-            size_t x0 = (size_t)sx, x1 = x0 + 1 < from ? x0 + 1 : x0;
-            float wx = sx - (float)x0;
+            const size_t left = taps[x].low * 3, right = taps[x].high * 3;
+            const float across = taps[x].share;
             for (size_t c = 0; c < 3; c++) {
-                float top =
-                    in[(y0 * from + x0) * 3 + c] * (1 - wx) + in[(y0 * from + x1) * 3 + c] * wx;
-                float low =
-                    in[(y1 * from + x0) * 3 + c] * (1 - wx) + in[(y1 * from + x1) * 3 + c] * wx;
-                *out++ = top * (1 - wy) + low * wy;
+                float top = upper[left + c] * (1 - across) + upper[right + c] * across;
+                float bottom = lower[left + c] * (1 - across) + lower[right + c] * across;
+                *out++ = top * (1 - down) + bottom * down;
             }
         }
     }
@@ -93,21 +106,33 @@ static pts_status clip(const pts_image *image, size_t size, float *out, pts_erro
     return crop(image, size, size, PTS_FILTER_BICUBIC, &CLIP, out, err);
 }
 
+static pts_status ptssp_large(const pts_image *image, size_t size, float *small, tap *taps,
+                              float *out, pts_error *err)
+{
+    PTS_TRY(whole(image, STUDY_SIDE, &HALF, small, err));
+    for (size_t i = 0; i < size; i++)
+        taps[i] = tap_of(i, STUDY_SIDE, size);
+    enlarge(small, STUDY_SIDE, size, taps, out);
+    for (size_t i = 0; i < size * size * 3; i++)
+        out[i] = (out[i] - IMAGENET.mean[i % 3]) / IMAGENET.deviation[i % 3];
+    return PTS_OK;
+}
+
 static pts_status ptssp(const pts_image *image, size_t size, float *out, pts_error *err)
 {
-    enum { SIDE = 224 };
-    if (size == SIDE)
-        return whole(image, SIDE, &HALF, out, err);
-    float *small = malloc(SIDE * SIDE * 3 * sizeof *small);
-    if (!small)
-        return pts_fail_memory(err, SIDE * SIDE * 3 * sizeof *small);
-    pts_status status = whole(image, SIDE, &HALF, small, err);
-    if (status == PTS_OK) {
-        enlarge(small, SIDE, size, out);
-        for (size_t i = 0; i < size * size * 3; i++)
-            out[i] = (out[i] - IMAGENET.mean[i % 3]) / IMAGENET.deviation[i % 3];
+    if (size == STUDY_SIDE)
+        return whole(image, STUDY_SIDE, &HALF, out, err);
+    pts_arena arena = {0};
+    float *small = NULL;
+    tap *taps = NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        small = pts_arena_take(&arena, STUDY_SIDE * STUDY_SIDE * 3, sizeof *small);
+        taps = pts_arena_take(&arena, size, sizeof *taps);
+        if (pass == 0)
+            PTS_TRY(pts_arena_commit(&arena, err));
     }
-    free(small);
+    pts_status status = ptssp_large(image, size, small, taps, out, err);
+    pts_arena_free(&arena);
     return status;
 }
 
@@ -121,7 +146,7 @@ static const pts_preset presets[] = {
 };
 static apply_function *const apply[] = {keras, torchvision, clip, ptssp};
 
-enum { PRESETS = sizeof presets / sizeof *presets, MAX_SIZE = 4096 };
+enum { PRESETS = sizeof presets / sizeof *presets };
 
 const pts_preset *pts_preset_list(size_t *count)
 {
