@@ -66,7 +66,7 @@ START_TEST(png_and_bmp_equal_pillow)
         count++;
     }
     fclose(list);
-    ck_assert_uint_eq(count, 48);
+    ck_assert_uint_eq(count, 51);
 }
 END_TEST
 
@@ -198,7 +198,7 @@ START_TEST(variants_that_are_not_read)
     assert_file_refused("refused-core.bmp", 0, PTS_ERR_UNSUPPORTED,
                         "photo: expected a BMP header of 40, 56, 108 or 124 bytes, got 12");
     assert_file_refused("refused-masks.bmp", 0, PTS_ERR_UNSUPPORTED,
-                        "photo: expected a BMP with the masks of 8-bit RGB, got 32");
+                        "photo: expected a BMP with the masks of 8-bit RGB, got others");
     assert_file_refused("refused-rle.bmp", 0, PTS_ERR_UNSUPPORTED,
                         "photo: expected a BMP without compression (0 or 3), got 1");
     assert_file_refused("refused-index.bmp", 0, PTS_ERR_FORMAT,

@@ -2,14 +2,14 @@
  *
  *   pts_image image;
  *   PTS_TRY(pts_image_read("photo.jpg", NULL, &image, &err));
- *   float *input;                                          // [299][299][3]
+ *   float *input = malloc(299 * 299 * 3 * sizeof *input); // [299][299][3]
  *   PTS_TRY(pts_preset_apply("keras", &image, 299, input, &err));
  *   pts_image_free(&image);
  *
  * Decoding is stb_image's (JPEG, PNG, BMP), behind a check of the file's structure. Whatever the
  * file holds becomes 8-bit RGB as Pillow's Image.open(file).convert("RGB") makes it:
  *   gray                    tripled; 1, 2 and 4 bits are spread over 0 … 255
- *   palette                 looked up; an index beyond the palette is black
+ *   palette                 looked up; an index beyond the palette is black (PNG) or refused (BMP)
  *   alpha, tRNS             dropped, not blended
  *   16 bits                 the high byte, except gray without alpha: clipped at 255, as Pillow's
  *                           I;16 is; such a picture comes out nearly white, so convert it before
@@ -76,11 +76,11 @@ pts_status pts_image_resize(const pts_image *image, size_t width, size_t height,
  *   keras        [299] the whole image to size×size, bilinear; /255
  *   torchvision  [299] short side to ⌊size·342/299⌋, bilinear, long side rounded down; centre crop
  *                (torchvision's Resize and CenterCrop); ImageNet mean and standard deviation
- *   clip         [224] short side to size, bicubic, long side rounded down; centre crop; CLIP's
- * mean and standard deviation (Radford et al. 2021, github.com/openai/CLIP) ptssp        [299] the
- * study's: 224×224 bilinear; /255; (x − 0.5)/0.5; at size 224 that is all (its CLIP); else bilinear
- * in floats to size×size, without antialias (half-pixel centres, torch's align_corners=False), and
- * ImageNet mean and standard deviation */
+ *   clip         [224] short side to size, bicubic, long side rounded down; centre crop; mean and
+ *                standard deviation of CLIP (Radford et al. 2021, github.com/openai/CLIP)
+ *   ptssp        [299] the study's: 224×224 bilinear; /255; (x − 0.5)/0.5; at size 224 that is all
+ *                (its CLIP); else bilinear in floats to size×size, without antialias (half-pixel
+ *                centres, torch's align_corners=False); ImageNet mean and standard deviation */
 typedef struct pts_preset {
     const char *name;
     size_t size;

@@ -65,7 +65,9 @@ static pts_status check_kind(const bmp *b, pts_error *err)
     if (b->compression != 0 && b->compression != 3)
         return unsupported(b, "without compression (0 or 3)", b->compression, err);
     if (b->compression == 3 && (b->bits != 32 || b->header == V3_HEADER || !has_usual_masks(b)))
-        return unsupported(b, "with the masks of 8-bit RGB", b->bits, err);
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: expected a BMP with the masks of 8-bit RGB, got others",
+                        b->file->name);
     return PTS_OK;
 }
 

@@ -133,6 +133,8 @@ def make_bmp():
     bmp("refused-rgb16.bmp", 16)
     bmp("refused-masks.bmp", 32, masks=(0xFF, 0xFF00, 0xFF0000))
     bmp("refused-rle.bmp", 8, colors=256, compression=1)
+    for bits in (8, 24, 32):
+        bmp(f"v3-{bits}.bmp", bits, header=56, colors=256 if bits == 8 else 0)
 
 
 def make_jpeg():
