@@ -336,11 +336,11 @@ static pts_score lodo(const pts_tasks *tasks, pts_method method, pts_lodo_report
 
 START_TEST(photographs_that_tell_beat_the_mean_curve)
 {
-    pts_tasks *tasks = make_tasks(14, 1, 21);
+    pts_tasks *tasks = make_tasks(10, 1, 21);
     pts_lodo_report report;
     pts_score head = lodo(tasks, PTS_METHOD_HEAD, &report);
     pts_score mean = report.overall.score[PTS_METHOD_MEAN_CURVE];
-    ck_assert_uint_eq(report.count, 14);
+    ck_assert_uint_eq(report.count, 10);
     ck_assert_uint_ge(report.components, 1);
     ck_assert_double_le(head.mae, 0.5 * mean.mae);
     ck_assert_double_le(head.log2_ratio, 0.6 * mean.log2_ratio);
@@ -353,12 +353,12 @@ START_TEST(photographs_that_tell_beat_the_mean_curve)
 }
 END_TEST
 
-/* Choosing from chance costs something in a few populations (4 % at most in twelve); on average
+/* Choosing from chance costs something in a few populations; on average
  * over populations it must cost next to nothing, and what ships must be the one curve. */
 START_TEST(photographs_that_tell_nothing_do_no_harm)
 {
     double head = 0, mean = 0;
-    for (uint64_t seed = 31; seed < 37; seed++) {
+    for (uint64_t seed = 31; seed < 34; seed++) {
         pts_tasks *tasks = make_tasks(12, 0, seed);
         pts_lodo_report report;
         head += lodo(tasks, PTS_METHOD_HEAD, &report).mae;
@@ -418,7 +418,7 @@ END_TEST
 
 START_TEST(head_survives_its_file)
 {
-    pts_tasks *tasks = make_tasks(10, 1, 6);
+    pts_tasks *tasks = make_tasks(8, 1, 6);
     pts_head_options options = PTS_HEAD_DEFAULTS;
     char path[] = "/tmp/pts_test_head_XXXXXX";
     close(mkstemp(path));

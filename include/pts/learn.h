@@ -125,9 +125,9 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
  * the squared error of the curve itself, averaged over ln n from the first measured size to the
  * largest, plus a ridge penalty that pulls it to one curve for all. Number of components and
  * penalty are chosen by leaving out whole data sets; a choice other than the one curve must beat
- * it by more than two standard errors over data sets (with one, the best of sixteen choices
- * followed pure chance in five of twelve synthetic populations). Training samples are sets of four
- * photographs, so that their scatter counts.
+ * it significantly (t test over data sets, 97.5 %: with one standard error, the best of sixteen
+ * choices followed pure chance in five of twelve synthetic populations). Training samples are sets
+ * of four photographs, so that their scatter counts.
  *
  * Kind `study`, the original's: exactly four photographs, in order, 4·dim → 2048 → 1024 → 512 →
  * 256 → 4 with ReLU; mean squared error on (A, B, C, D) + 10, Adam. The targets are fits with a

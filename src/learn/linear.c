@@ -337,7 +337,7 @@ static void minimise(fit_state *s)
         *s = trial;
         loss = there;
         damping /= 10;
-        if (gain < 1e-7 * loss)
+        if (gain < 1e-6 * loss)
             return;
     }
 }

@@ -161,18 +161,27 @@ void sweep_gain(const sweep *s, const double *difference, size_t out, double *me
     *error = sqrt(fmax(squares / count - *mean * *mean, 0) / fmax(count - 1, 1));
 }
 
+/* Student's t, 97.5 %: the first terms of its Cornish–Fisher expansion (Abramowitz and Stegun
+ * 26.7.5). With four data sets two standard errors mean little. */
+static double student(double freedom)
+{
+    return 1.96 + 2.372 / freedom + 2.822 / (freedom * freedom);
+}
+
 size_t sweep_choose(const sweep *s, size_t out)
 {
     size_t best = 0;
     double best_gain = 0;
     double *difference = s->scratch;
+    size_t sets = s->groups - (out != SIZE_MAX);
+    double limit = student((double)sets - 1);
     for (size_t c = 1; c < LINEAR_CHOICES; c++) {
         double gain, error;
         for (size_t t = 0; t < s->tasks; t++)
             if (s->data.tasks->rows[t].group != out)
                 difference[t] = sweep_error(s, t, out, 0) - sweep_error(s, t, out, c);
         sweep_gain(s, difference, out, &gain, &error);
-        if (gain > 2 * error && gain > best_gain) {
+        if (gain > limit * error && gain > best_gain) {
             best_gain = gain;
             best = c;
         }

@@ -26,7 +26,7 @@ const double *sweep_theta(const sweep *s, size_t task, size_t out, size_t choice
 double sweep_error(const sweep *s, size_t task, size_t out, size_t choice);
 
 /* The best choice by the mean error over data sets other than `out`; one curve for all (0) unless
- * the gain over it exceeds two standard errors. */
+ * the gain over it is significant (t test over data sets, 97.5 %). */
 size_t sweep_choose(const sweep *s, size_t out);
 
 /* Covariance [4][4] and noise of the choice's errors in θ, over all data sets but `out`. */
