@@ -46,9 +46,9 @@ static void print_lodo(const pts_lodo_report *r)
     }
     printf("\nGain of the head over the mean curve: %.4f +- %.4f a data set (%s).\n", r->gain,
            r->gain_error,
-           fabs(r->gain) <= r->gain_error ? "no difference can be told"
-           : r->gain > 0                  ? "the head wins"
-                                          : "the mean curve wins");
+           fabs(r->gain) <= 2 * r->gain_error ? "no clear difference"
+           : r->gain > 0                      ? "the head wins"
+                                              : "the mean curve wins");
     if (r->components)
         printf("Chosen on all data sets: %zu principal components, ridge %g.\n", r->components,
                r->penalty);

@@ -200,22 +200,44 @@ static pts_status fit_all(pts_head *head, const sweep *s, size_t choice, pts_err
     return PTS_OK;
 }
 
+/* Mean and standard error over data sets of what `method` gains on the mean curve. */
+static void gain_of(const pts_lodo_report *report, pts_method method, double *gain, double *error)
+{
+    double sum = 0, squares = 0, count = (double)report->count;
+    for (size_t i = 0; i < report->count; i++) {
+        const pts_score *score = report->heldout[i].score;
+        double one = score[PTS_METHOD_MEAN_CURVE].mae - score[method].mae;
+        sum += one;
+        squares += one * one;
+    }
+    *gain = sum / count;
+    *error = sqrt(fmax(squares / count - *gain * *gain, 0) / (count - 1));
+}
+
+static const char *verdict(double gain, double error)
+{
+    if (fabs(gain) <= 2 * error)
+        return "no clear difference";
+    return gain > 0 ? "the head wins" : "the mean curve wins";
+}
+
 static void summarise(pts_head *head, const pts_lodo_report *report, size_t choice)
 {
     const pts_score *score = report->overall.score;
-    double head_mae = score[choice ? PTS_METHOD_HEAD : PTS_METHOD_ONE_CURVE].mae;
-    double mean_mae = score[PTS_METHOD_MEAN_CURVE].mae;
+    pts_method ships = choice ? PTS_METHOD_HEAD : PTS_METHOD_ONE_CURVE;
+    double gain, error;
+    gain_of(report, ships, &gain, &error);
     char model[96] = "one curve for all photographs (no dependence on them has proved itself)";
     if (choice)
         snprintf(model, sizeof model, "%zu principal components, ridge %g",
                  linear_choices[choice].components, linear_choices[choice].penalty);
     snprintf(head->summary, sizeof head->summary,
              "mean head: %s; %zu classes of %zu data sets; leave-one-data-set-out curve MAE %.4f, "
-             "mean curve of the other data sets %.4f, nearest data set %.4f; gain over the mean "
-             "curve %.4f ± %.4f a data set: %s",
-             model, report->overall.tasks, report->count, head_mae, mean_mae,
-             score[PTS_METHOD_NEAREST].mae, report->gain, report->gain_error,
-             head_mae < mean_mae ? "the head wins" : "the mean curve wins");
+             "mean curve of the other data sets %.4f, nearest data set %.4f, 80 %% band covers "
+             "%.2f; gain over the mean curve %.4f ± %.4f a data set: %s",
+             model, report->overall.tasks, report->count, score[ships].mae,
+             score[PTS_METHOD_MEAN_CURVE].mae, score[PTS_METHOD_NEAREST].mae,
+             score[ships].covered_80, gain, error, verdict(gain, error));
 }
 
 static pts_status train_mean(pts_head *head, const sweep *s, pts_error *err)
