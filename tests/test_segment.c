@@ -27,8 +27,9 @@ static double weighted_logits(const float *p, const float *coarse, const float *
     return sum;
 }
 
-/* A step of 2^-8 balances the float32 rounding of the sum against the kinks of the ReLUs; single
- * parameters may cross a kink, so the error is judged over each group of 40 draws. */
+/* A step of 2^-10 balances the float32 rounding of the logits against the kinks of the ReLUs;
+ * single parameters may still cross a kink, so the error is judged over each group of 40 draws
+ * (seen: 1.3 % at most). */
 START_TEST(decoder_gradient_equals_differences)
 {
     static float coarse[CELLS * COARSE_CHANNELS], fine[CELLS * 4 * FINE_CHANNELS];
@@ -51,7 +52,7 @@ START_TEST(decoder_gradient_equals_differences)
         double error = 0, norm = 0;
         for (int draw = 0; draw < 40; draw++) {
             size_t i = group * size / 8 + pts_rng_below(&rng, size / 8);
-            float keep = p[i], step = 1.0f / 256;
+            float keep = p[i], step = 1.0f / 1024;
             p[i] = keep + step;
             double up = weighted_logits(p, coarse, fine, weights, &tape);
             p[i] = keep - step;
@@ -112,7 +113,7 @@ START_TEST(cores_part_touching_instances)
     instance_rule rule = {1, 0.5f};
     ck_assert_int_eq(instances_cut(&room, H, W, &rule, &found, NULL), PTS_OK);
     ck_assert_uint_eq(found.count, 2);
-    ck_assert_double_eq_tol(found.scores[0], 0.9, 1e-6);
+    ck_assert_double_eq_tol(found.scores[0], 0.9 * 0.9, 1e-6);
     size_t parts = pts_rle_area(found.masks[0]) + pts_rle_area(found.masks[1]);
     pts_instances_free(&found);
     rule.from_cores = 0;

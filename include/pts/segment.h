@@ -18,7 +18,7 @@
  * cross-entropy. Instances are the connected cores grown over the object mask, as in watershed
  * segmentation, or the connected components of the object mask itself: which of the two, and the
  * threshold, is chosen on the validation images, never on the test images. An instance's score is
- * the mean probability over its pixels.
+ * the mean probability over its pixels times the greatest probability of its core.
  *
  * Training is reproducible bit for bit for one seed, whatever the number of threads. */
 #ifndef PTS_SEGMENT_H

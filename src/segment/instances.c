@@ -91,6 +91,7 @@ static int32_t label_instances(instance_room *room, size_t height, size_t width,
 
 typedef struct candidate {
     double score;
+    float core; /* the greatest probability of its core */
     size_t area;
     int32_t label;
 } candidate;
@@ -103,19 +104,24 @@ static int by_falling_score(const void *a, const void *b)
     return x->label < y->label ? -1 : x->label > y->label;
 }
 
-/* Mean probability over each instance's pixels; specks sort last with a score below zero. */
+/* Mean probability over the instance's pixels times the greatest of its core: fragments of a large
+ * object are confidently object too, but have no core of their own. Specks sort last with a score
+ * below zero. */
 static void score_candidates(const instance_room *room, size_t pixels, candidate *c, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        c[i] = (candidate){0, 0, (int32_t)i};
+        c[i] = (candidate){.label = (int32_t)i};
     for (size_t i = 0; i < pixels; i++) {
-        if (room->label[i] >= 0) {
-            c[room->label[i]].score += room->object[i];
-            c[room->label[i]].area++;
-        }
+        if (room->label[i] < 0)
+            continue;
+        candidate *of = &c[room->label[i]];
+        of->score += (double)room->object[i];
+        of->core = room->core[i] > of->core ? room->core[i] : of->core;
+        of->area++;
     }
     for (size_t i = 0; i < count; i++)
-        c[i].score = c[i].area < MIN_PIXELS ? -1 : c[i].score / (double)c[i].area;
+        c[i].score =
+            c[i].area < MIN_PIXELS ? -1 : c[i].score / (double)c[i].area * (double)c[i].core;
     qsort(c, count, sizeof *c, by_falling_score);
 }
 

@@ -37,8 +37,8 @@ typedef struct trainer {
 /* More images hold more to learn, but no step sees more than BATCH crops. */
 static size_t steps_for(size_t images)
 {
-    double steps = 80 * sqrt(sqrt((double)images) * 2);
-    return steps > 600 ? 600 : (size_t)steps;
+    double steps = 120 * sqrt(sqrt(2 * (double)images));
+    return steps > 800 ? 800 : (size_t)steps;
 }
 
 static size_t clamp_start(double centre, size_t cells)
