@@ -3,6 +3,8 @@
 #include "cli/commands.h"
 
 static const cli_command commands[] = {
+    {"predict", "four photographs to a learning curve and a size", cmd_predict},
+    {"embed", "photographs to embeddings, .npy or .csv", cmd_embed},
     {"curve", "a curve's size for an mAP, or its mAP at a size", cmd_curve},
     {"info", "what a .ptsw file holds, and whether it is whole", cmd_info},
     {NULL, NULL, NULL},

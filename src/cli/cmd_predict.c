@@ -1,0 +1,360 @@
+/* ptsinfer predict: four photographs, and pilot results if there are any, to the answer. */
+#include "cli/commands.h"
+#include "cli/defaults.h"
+#include "cli/images.h"
+#include "cli/target.h"
+
+#include "pts/curve.h"
+#include "pts/learn.h"
+#include "pts/plot.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PHOTOGRAPHS = 4, SAMPLES = 200 };
+
+typedef struct prediction {
+    const char *encoder_path, *head_path, *target_text, *pilot_path, *plot_path;
+    double target, confidence;
+    long threads;
+    bool json;
+
+    const cli_list *photographs;
+    pts_curve_set *pilot; /* NULL: none */
+    char arch[32];
+    pts_curve_posterior posterior;
+    pts_curve_answer answer;
+} prediction;
+
+static const pts_curve_points *pilot_points(const prediction *p)
+{
+    static const pts_curve_points none = {.dataset = ""};
+    return p->pilot && p->pilot->count ? &p->pilot->curves[0] : &none;
+}
+
+/* ---- photographs to the prior ---- */
+
+static pts_status embed_photographs(const prediction *p, pts_encoder *encoder, float *embeddings,
+                                    pts_error *err)
+{
+    size_t dim = pts_encoder_dim(encoder);
+    for (size_t i = 0; i < PHOTOGRAPHS; i++) {
+        pts_status status =
+            cli_embed_image(encoder, "auto", p->photographs->items[i], embeddings + i * dim, err);
+        if (status != PTS_OK)
+            return status;
+    }
+    return PTS_OK;
+}
+
+static pts_status check_pair(const prediction *p, const pts_encoder *encoder, const pts_head *head,
+                             pts_error *err)
+{
+    if (strcmp(pts_head_encoder_id(head), pts_encoder_id(encoder)) == 0)
+        return PTS_OK;
+    snprintf(err->message, sizeof err->message,
+             "%s: expected the encoder it was trained with (%.12s…), got %s (%.12s…)", p->head_path,
+             pts_head_encoder_id(head), p->encoder_path, pts_encoder_id(encoder));
+    return PTS_ERR_FORMAT;
+}
+
+static pts_status prior_from_photographs(prediction *p, pts_encoder *encoder, pts_head *head,
+                                         pts_curve_prior *prior, pts_error *err)
+{
+    pts_status status = check_pair(p, encoder, head, err);
+    if (status != PTS_OK)
+        return status;
+    float *embeddings = calloc(PHOTOGRAPHS * pts_encoder_dim(encoder), sizeof *embeddings);
+    if (!embeddings) {
+        snprintf(err->message, sizeof err->message, "out of memory");
+        return PTS_ERR_MEMORY;
+    }
+    snprintf(p->arch, sizeof p->arch, "%s", pts_encoder_arch(encoder));
+    status = embed_photographs(p, encoder, embeddings, err);
+    if (status == PTS_OK)
+        status = pts_head_predict(head, embeddings, PHOTOGRAPHS, prior, err);
+    free(embeddings);
+    return status;
+}
+
+static pts_status make_prior(prediction *p, pts_curve_prior *prior, pts_error *err)
+{
+    pts_team *team = NULL;
+    pts_encoder *encoder = NULL;
+    pts_head *head = NULL;
+    pts_status status = pts_team_create(&team, (int)p->threads, err);
+    if (status == PTS_OK)
+        status = pts_encoder_open(&encoder, p->encoder_path, team, err);
+    if (status == PTS_OK)
+        status = pts_head_open(&head, p->head_path, err);
+    if (status == PTS_OK)
+        status = prior_from_photographs(p, encoder, head, prior, err);
+    pts_head_close(head);
+    pts_encoder_close(encoder);
+    pts_team_destroy(team);
+    return status;
+}
+
+static pts_status predict(prediction *p, pts_error *err)
+{
+    pts_curve_prior prior;
+    pts_status status = make_prior(p, &prior, err);
+    const pts_curve_points *pilot = pilot_points(p);
+    if (status == PTS_OK)
+        status = pts_curve_posterior_find(&prior, pilot->n, pilot->map, pilot->count, &p->posterior,
+                                          err);
+    if (status == PTS_OK)
+        status = pts_curve_ask(&p->posterior, p->target, p->confidence, &p->answer, err);
+    return status;
+}
+
+/* ---- the figure ---- */
+
+/* The axis of the study, 1 … 10,000 images, longer where the answer or the pilot needs it. */
+static double axis_end(const prediction *p)
+{
+    double most = p->answer.status == PTS_SIZE_OK ? p->answer.n * 2 : 0;
+    const pts_curve_points *pilot = pilot_points(p);
+    for (size_t i = 0; i < pilot->count; i++)
+        most = fmax(most, pilot->n[i] * 2);
+    double end = 10000;
+    while (end < most && end < 1e9)
+        end *= 10;
+    return end;
+}
+
+static pts_plot_target plot_target(const prediction *p)
+{
+    pts_plot_target t = {.y = p->target, .confidence = p->confidence};
+    if (p->answer.status == PTS_SIZE_OK) {
+        t.answer = PTS_PLOT_REACHED;
+        t.n = fmax(p->answer.n, 1);
+        t.n_low = fmax(p->answer.n_low, 1);
+        t.n_high = fmax(p->answer.n_high, t.n_low);
+    } else {
+        t.answer =
+            p->answer.status == PTS_SIZE_ALREADY_MET ? PTS_PLOT_ALREADY_MET : PTS_PLOT_UNREACHABLE;
+    }
+    return t;
+}
+
+static pts_status draw(const prediction *p, pts_error *err)
+{
+    double n[SAMPLES], y[SAMPLES], low[SAMPLES], high[SAMPLES], end = axis_end(p);
+    const pts_curve *c = &p->posterior.curve;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        n[i] = pow(end, (double)i / (SAMPLES - 1));
+        y[i] = fmin(fmax(pts_curve_at(c, n[i]), 0), 1);
+    }
+    pts_status status =
+        pts_curve_band(&p->posterior, p->confidence, false, n, SAMPLES, low, high, err);
+    if (status != PTS_OK)
+        return status;
+    char band[64], subtitle[128];
+    const pts_curve_points *pilot = pilot_points(p);
+    snprintf(band, sizeof band, "%g %% band", 100 * p->confidence);
+    if (pilot->count)
+        snprintf(subtitle, sizeof subtitle, "from four photographs and %zu pilot results",
+                 pilot->count);
+    else
+        snprintf(subtitle, sizeof subtitle, "from four photographs alone");
+    const pts_plot_series series = {"pilot results", pilot->n, pilot->map, pilot->count};
+    const pts_plot_target target = plot_target(p);
+    const pts_plot_parameters parameters = {c->A, c->B, c->C, c->D, -1};
+    const pts_plot plot = {.title = "Predicted mask mAP against training-set size",
+                           .subtitle = subtitle,
+                           .curve_label = "most probable curve",
+                           .band_label = band,
+                           .n = n,
+                           .y = y,
+                           .low = low,
+                           .high = high,
+                           .count = SAMPLES,
+                           .series = &series,
+                           .series_count = pilot->count ? 1 : 0,
+                           .target = &target,
+                           .parameters = &parameters};
+    return pts_plot_write(p->plot_path, &plot, err);
+}
+
+/* ---- the answer in words ---- */
+
+static void print_interval(const prediction *p)
+{
+    double low = ceil(fmax(p->answer.n_low, 1));
+    printf(" (%g %% interval: ", 100 * p->confidence);
+    if (!isfinite(p->answer.n_low))
+        printf("out of reach at both ends).\n");
+    else if (isfinite(p->answer.n_high))
+        printf("%.0f to %.0f).\n", low, ceil(fmax(p->answer.n_high, 1)));
+    else
+        printf("%.0f or more; its upper end is out of reach).\n", low);
+}
+
+static void print_text(const prediction *p)
+{
+    const pts_curve *c = &p->posterior.curve;
+    const pts_curve_points *pilot = pilot_points(p);
+    switch (p->answer.status) {
+    case PTS_SIZE_OK:
+        printf("mAP %g takes about %.0f labelled images", p->target, ceil(p->answer.n));
+        print_interval(p);
+        break;
+    case PTS_SIZE_ALREADY_MET:
+        printf("mAP %g is met by the first labelled image: the curve starts at %.2f.\n", p->target,
+               pts_curve_at(c, 1));
+        break;
+    default:
+        printf("mAP %g is out of reach: the curve levels off at %.2f ± %.2f.\n", p->target, c->D,
+               sqrt(p->posterior.covariance[15]));
+    }
+    printf("Probability that any number of images reaches it: %.0f %%.\n",
+           100 * p->answer.probability_reachable);
+    printf("Curve: mAP(n) = (A − D) / (1 + (n/C)^B) + D with A %.4f, B %.4f, C %.4g, D %.4f.\n",
+           c->A, c->B, c->C, c->D);
+    if (pilot->count)
+        printf("From four photographs (%s) and %zu pilot results.\n", p->arch, pilot->count);
+    else
+        printf("From four photographs (%s) alone, which say little: pilot results on a few small "
+               "training sets (--pilot) narrow it.\n",
+               p->arch);
+    printf("It speaks of the trainer that the head's curves were measured with.\n");
+    if (p->plot_path)
+        printf("Plot: %s\n", p->plot_path);
+}
+
+#ifdef PTS_HAVE_JSON
+static void print_json(const prediction *p)
+{
+    const pts_curve *c = &p->posterior.curve;
+    bool reached = p->answer.status != PTS_SIZE_UNREACHABLE;
+    json_t *out = json_object();
+    json_object_set_new(out, "A", cli_json_real(c->A));
+    json_object_set_new(out, "B", cli_json_real(c->B));
+    json_object_set_new(out, "C", cli_json_real(c->C));
+    json_object_set_new(out, "D", cli_json_real(c->D));
+    json_object_set_new(out, "target", cli_json_real(p->target));
+    json_object_set_new(out, "n", reached ? cli_json_real(p->answer.n) : json_null());
+    json_object_set_new(out, "n_low", cli_json_real(p->answer.n_low));
+    json_object_set_new(out, "n_high", cli_json_real(p->answer.n_high));
+    json_object_set_new(out, "status", json_string(pts_size_status_text(p->answer.status)));
+    json_object_set_new(out, "confidence", cli_json_real(p->confidence));
+    json_object_set_new(out, "probability_reachable",
+                        cli_json_real(p->answer.probability_reachable));
+    json_object_set_new(out, "encoder", json_string(p->arch));
+    json_object_set_new(out, "pilot_points", json_integer((json_int_t)pilot_points(p)->count));
+    cli_print_json(out);
+}
+#else
+static void print_json(const prediction *p)
+{
+    (void)p;
+}
+#endif
+
+/* ---- usage ---- */
+
+static bool plot_name(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".png") == 0);
+}
+
+static int check(const cli_syntax *syntax, prediction *p)
+{
+    if (!p->target_text)
+        return cli_wrong(syntax, "expected --target Y, the wanted mAP");
+    int code = cli_target(syntax, "--target", p->target_text, &p->target);
+    if (code >= 0)
+        return code;
+    if (p->photographs->count != PHOTOGRAPHS)
+        return cli_wrong(syntax, "expected %d photographs, got %zu", PHOTOGRAPHS,
+                         p->photographs->count);
+    if (!(p->confidence > 0 && p->confidence < 1))
+        return cli_wrong(syntax, "--confidence: expected above 0 and below 1, got %g",
+                         p->confidence);
+    if (p->threads < 0 || p->threads > 256)
+        return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", p->threads);
+    if (p->plot_path && !plot_name(p->plot_path))
+        return cli_wrong(syntax, "--plot: expected NAME.svg or NAME.png, got '%s'", p->plot_path);
+#ifndef PTS_HAVE_JSON
+    if (p->json)
+        return cli_fail(syntax, "--json: built without jansson");
+#endif
+#ifndef PTS_HAVE_PLOT
+    if (p->plot_path)
+        return cli_fail(syntax, "--plot: built without cairo");
+#endif
+    return -1;
+}
+
+static pts_status read_pilot(const cli_syntax *syntax, prediction *p, pts_error *err)
+{
+    if (!p->pilot_path)
+        return PTS_OK;
+    pts_status status = pts_pilot_read(&p->pilot, p->pilot_path, err);
+    if (status == PTS_OK && p->pilot->percent)
+        fprintf(stderr, "%s: %s: mAP is in percent, taken as shares\n", syntax->command,
+                p->pilot_path);
+    return status;
+}
+
+static int run(const cli_syntax *syntax, prediction *p)
+{
+    int code = check(syntax, p);
+    if (code >= 0)
+        return code;
+    pts_error err;
+    pts_status status = read_pilot(syntax, p, &err);
+    if (status == PTS_OK)
+        status = predict(p, &err);
+#ifdef PTS_HAVE_PLOT
+    if (status == PTS_OK && p->plot_path)
+        status = draw(p, &err);
+#endif
+    if (status == PTS_OK) {
+        if (p->json)
+            print_json(p);
+        else
+            print_text(p);
+    }
+    pts_curves_destroy(p->pilot);
+    if (status != PTS_OK)
+        return cli_fail(syntax, "%s", err.message);
+    return p->answer.status == PTS_SIZE_UNREACHABLE ? CLI_UNREACHABLE : CLI_DONE;
+}
+
+int cmd_predict(int argc, char **argv)
+{
+    prediction p = {.confidence = 0.8};
+    const cli_option options[] = {
+        {"--target", 0, CLI_TEXT, &p.target_text, "Y", "wanted mask mAP, 0 … 1 or percent"},
+        {"--pilot", 0, CLI_TEXT, &p.pilot_path, "FILE.csv", "measured points: header n,map"},
+        {"--confidence", 0, CLI_NUMBER, &p.confidence, "P", "of interval and band (0.8)"},
+        {"--plot", 0, CLI_TEXT, &p.plot_path, "OUT.svg|png", "draw the curve"},
+        {"--json", 0, CLI_FLAG, &p.json, NULL, "the answer as JSON"},
+        {"--weights", 'w', CLI_TEXT, &p.encoder_path, "ENC.ptsw", "encoder (the installed one)"},
+        {"--head", 0, CLI_TEXT, &p.head_path, "HEAD.ptsw", "head (the installed one)"},
+        {"--threads", 0, CLI_INTEGER, &p.threads, "N", "threads (all cores)"},
+    };
+    const cli_syntax syntax = {"ptsinfer predict",
+                               "--target Y [--pilot FILE.csv] IMAGE IMAGE IMAGE IMAGE",
+                               "ptsinfer predict --target 0.5 --plot curve.svg a.jpg b.jpg c.jpg "
+                               "d.jpg",
+                               options, sizeof options / sizeof *options};
+    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
+    if (!operands.items)
+        return cli_fail(&syntax, "out of memory");
+    char encoder[4096], head[4096];
+    int code = cli_parse(&syntax, argc, argv, &operands);
+    p.photographs = &operands;
+    if (!p.encoder_path)
+        p.encoder_path = cli_default_file("inception_v3.ptsw", encoder, sizeof encoder);
+    if (!p.head_path)
+        p.head_path = cli_default_file("head.ptsw", head, sizeof head);
+    if (code < 0)
+        code = run(&syntax, &p);
+    free(operands.items);
+    return code;
+}
