@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 START_TEST(sizes_refuse_overflow)
@@ -113,6 +114,21 @@ START_TEST(output_appears_whole_or_not_at_all)
 }
 END_TEST
 
+START_TEST(reading_a_pipe_does_not_hang)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX", path[64], *data;
+    size_t size;
+    pts_error err;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/fifo", folder);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(pts_read_file(path, 100, &data, &size, &err), PTS_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "expected a regular file"));
+    unlink(path);
+    rmdir(folder);
+}
+END_TEST
+
 CHECK_SUITE("base", sizes_refuse_overflow, arena_measures_then_carves, arena_refuses_overflow,
             team_runs_each_task_once, team_refuses_a_silly_size,
-            output_appears_whole_or_not_at_all)
+            output_appears_whole_or_not_at_all, reading_a_pipe_does_not_hang)

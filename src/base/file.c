@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,9 +39,15 @@ pts_status pts_read_file(const char *path, size_t limit, char **data, size_t *si
 {
     *data = NULL;
     *size = 0;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
+    /* Without O_NONBLOCK a FIFO of that name would hang here until somebody writes to it. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (!file) {
+        pts_status failed = pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return failed;
+    }
     pts_status status = read_open(file, path, limit, data, size, err);
     fclose(file);
     return status;
