@@ -354,9 +354,9 @@ START_TEST(wrong_points_and_targets_are_refused)
     target.y = 0.5;
     assert_refused(&plot, "plot: target: expected a size n above 0, got 0");
     target.n = 10;
-    target.n_low = 20;
-    target.n_high = 30;
-    assert_refused(&plot, "plot: target: expected an interval around n = 10, got 20 … 30");
+    target.n_low = 30;
+    target.n_high = 20;
+    assert_refused(&plot, "plot: target: expected an interval n_low ≤ n_high, got 30 … 20");
     plot = simple_plot();
     plot.n_min = 10;
     plot.n_max = 15;

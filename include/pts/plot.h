@@ -42,7 +42,7 @@ typedef struct pts_plot_target {
     double y; /* 0 … 1 */
     pts_plot_answer answer;
     double n;             /* where the curve meets it */
-    double n_low, n_high; /* n_high may be INFINITY; n_low = n_high = 0: no interval */
+    double n_low, n_high; /* 0 ≤ n_low ≤ n_high ≤ INFINITY; both 0: no interval */
     double confidence;    /* of the interval, 0.8 for 80 %; 0: not said */
 } pts_plot_target;
 

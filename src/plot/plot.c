@@ -70,9 +70,9 @@ static pts_status check_target(const pts_plot_target *target, pts_error *err)
         return pts_fail(err, PTS_ERR_ARGUMENT, "plot: target: expected a size n above 0, got %g",
                         target->n);
     int none = target->n_low == 0 && target->n_high == 0;
-    if (!none && !(target->n_low >= 0 && target->n_low <= target->n && target->n_high >= target->n))
+    if (!none && !(target->n_low >= 0 && target->n_low <= target->n_high))
         return pts_fail(err, PTS_ERR_ARGUMENT,
-                        "plot: target: expected an interval around n = %g, got %g … %g", target->n,
+                        "plot: target: expected an interval n_low ≤ n_high, got %g … %g",
                         target->n_low, target->n_high);
     if (!(target->confidence >= 0 && target->confidence < 1))
         return pts_fail(err, PTS_ERR_ARGUMENT,
