@@ -44,7 +44,8 @@ pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t c
 /* One image [height][width][3] of any size ≥ 75 through the network, fully convolutionally;
  * `visit` sees each named tap (for inception_v3: "Conv2d_1a_3x3" … "Mixed_7c", torchvision's
  * names, and "embedding") right after it was computed: map [height][width][channels], valid only
- * during the call. The run stops after `last` (NULL: runs to the end). */
+ * during the call. The run stops after `last` (NULL: runs to the end); PTS_ERR_ARGUMENT where no
+ * tap is called so. */
 typedef void (*pts_tap_visitor)(void *user, const char *name, const float *map, size_t height,
                                 size_t width, size_t channels);
 pts_status pts_encoder_taps(pts_encoder *encoder, const float *image, size_t height, size_t width,

@@ -129,7 +129,7 @@ size_t pts_encoder_arena_bytes(const pts_encoder *encoder)
 
 /* The arena serves one size of input; changing it plans anew. */
 static pts_status run(pts_encoder *encoder, const float *image, size_t height, size_t width,
-                      float *embedding, pts_error *err)
+                      const char *last, float *embedding, pts_error *err)
 {
     if (height != encoder->height || width != encoder->width)
         PTS_TRY(plan(encoder, height, width, err));
@@ -137,6 +137,7 @@ static pts_status run(pts_encoder *encoder, const float *image, size_t height, s
     net->layer = 0;
     net->turn = 0;
     net->done = false;
+    net->last = last;
     net->status = PTS_OK;
     net->err = err;
     /* Kernels write to outputs only; the map type is shared, hence the cast. */
@@ -149,28 +150,27 @@ pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t c
                              pts_error *err)
 {
     const size_t side = INCEPTION_V3_INPUT;
-    encoder->net.last = NULL;
     encoder->net.visit = NULL;
     for (size_t i = 0; i < count; i++)
-        PTS_TRY(run(encoder, images + i * side * side * 3, side, side, out + i * INCEPTION_V3_DIM,
-                    err));
+        PTS_TRY(run(encoder, images + i * side * side * 3, side, side, NULL,
+                    out + i * INCEPTION_V3_DIM, err));
     return PTS_OK;
 }
 
 pts_status pts_encoder_taps(pts_encoder *encoder, const float *image, size_t height, size_t width,
                             const char *last, pts_tap_visitor visit, void *user, pts_error *err)
 {
+    float embedding[INCEPTION_V3_DIM];
     if (height < INCEPTION_V3_SMALLEST || width < INCEPTION_V3_SMALLEST)
         return pts_fail(err, PTS_ERR_ARGUMENT, "image: expected sides of at least %d, got %zu×%zu",
                         INCEPTION_V3_SMALLEST, width, height);
-    float embedding[INCEPTION_V3_DIM];
-    if (height != encoder->height || width != encoder->width)
-        PTS_TRY(plan(encoder, height, width, err));
-    encoder->net.last = last;
     encoder->net.visit = visit;
     encoder->net.user = user;
-    PTS_TRY(run(encoder, image, height, width, embedding, err));
-    if (!encoder->net.done)
-        visit(user, "embedding", embedding, 1, 1, INCEPTION_V3_DIM);
+    PTS_TRY(run(encoder, image, height, width, last, embedding, err));
+    if (encoder->net.done)
+        return PTS_OK;
+    if (last && strcmp(last, "embedding") != 0)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "tap: the network has none named '%s'", last);
+    visit(user, "embedding", embedding, 1, 1, INCEPTION_V3_DIM);
     return PTS_OK;
 }
