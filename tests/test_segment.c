@@ -227,6 +227,18 @@ START_TEST(training_learns_a_separable_scene)
             pts_segmenter_evaluate(model, &features, &image, 1, team, &maps[threads - 1], NULL),
             PTS_OK);
         ck_assert_double_gt(maps[threads - 1].map, 0.85);
+        pts_instances found;
+        ck_assert_int_eq(pts_segmenter_predict(model, &features, 0, &found, NULL), PTS_OK);
+        ck_assert_uint_ge(found.count, 1);
+        double box[4];
+        pts_rle_box(found.masks[0], box); /* columns 16 to 48 of 64 */
+        ck_assert_double_eq_tol(box[0], 16, 1.5);
+        ck_assert_double_eq_tol(box[2], 32, 2.5);
+        pts_instances_free(&found);
+        pts_error err;
+        ck_assert_int_eq(pts_segmenter_predict(model, &features, 1, &found, &err),
+                         PTS_ERR_ARGUMENT);
+        ck_assert_str_eq(err.message, "image: expected below 1, got 1");
         pts_segmenter_destroy(model);
         pts_team_destroy(team);
     }

@@ -9,6 +9,7 @@
 #include "pts/plot.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,8 @@ static pts_status predict(prediction *p, pts_error *err)
 
 /* ---- the figure ---- */
 
+#ifdef PTS_HAVE_PLOT
+
 /* The axis of the study, 1 … 10,000 images, longer where the answer or the pilot needs it. */
 static double axis_end(const prediction *p)
 {
@@ -177,6 +180,14 @@ static pts_status draw(const prediction *p, pts_error *err)
                            .parameters = &parameters};
     return pts_plot_write(p->plot_path, &plot, err);
 }
+
+#else
+static pts_status draw(const prediction *p, pts_error *err)
+{
+    (void)p, (void)err;
+    return PTS_OK;
+}
+#endif
 
 /* ---- the answer in words ---- */
 
@@ -309,10 +320,8 @@ static int run(const cli_syntax *syntax, prediction *p)
     pts_status status = read_pilot(syntax, p, &err);
     if (status == PTS_OK)
         status = predict(p, &err);
-#ifdef PTS_HAVE_PLOT
     if (status == PTS_OK && p->plot_path)
         status = draw(p, &err);
-#endif
     if (status == PTS_OK) {
         if (p->json)
             print_json(p);

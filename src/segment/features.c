@@ -13,6 +13,8 @@
  * pixels makes the first cells fall on the picture's edge instead of well inside it; PAD_BACK
  * does so for the last ones. */
 enum { PAD_FRONT = 8, PAD_BACK = 16 };
+/* What the encoder takes at least; a long strip of a picture is padded up to it. */
+enum { SMALLEST_INPUT = 75 };
 enum { STEM, MID, DEEP, TAPS };
 static const struct tap {
     const char *name;
@@ -60,6 +62,12 @@ static void pad_into_input(extractor *x, const pts_image *image)
     }
 }
 
+static size_t padded(size_t side)
+{
+    size_t out = side + PAD_FRONT + PAD_BACK;
+    return out < SMALLEST_INPUT ? SMALLEST_INPUT : out;
+}
+
 static size_t scaled(size_t side, size_t longer, size_t wanted)
 {
     size_t out = (side * wanted + longer / 2) / longer;
@@ -80,8 +88,8 @@ static pts_status load_input(extractor *x, const char *path, feature_item *item)
                                          PTS_FILTER_BILINEAR, &small, x->err);
     pts_image_free(&image);
     PTS_TRY(status);
-    x->width = item->in_width + PAD_FRONT + PAD_BACK;
-    x->height = item->in_height + PAD_FRONT + PAD_BACK;
+    x->width = padded(item->in_width);
+    x->height = padded(item->in_height);
     status =
         pts_grow(&x->input, &x->input_capacity, x->width * x->height * 3, sizeof *x->input, x->err);
     if (status == PTS_OK)

@@ -237,12 +237,24 @@ static pts_status evaluate_rules(const pts_segmenter *model, const pts_features 
     return status;
 }
 
+static pts_status check_images(const pts_features *features, const pts_labelled_image *images,
+                               size_t count, pts_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (images[i].image >= features->count)
+            return pts_fail(err, PTS_ERR_ARGUMENT, "image: expected below %zu, got %zu",
+                            features->count, images[i].image);
+    }
+    return PTS_OK;
+}
+
 pts_status pts_segmenter_evaluate(const pts_segmenter *model, const pts_features *features,
                                   const pts_labelled_image *images, size_t count, pts_team *team,
                                   pts_map *out, pts_error *err)
 {
     if (!count)
         return pts_fail(err, PTS_ERR_ARGUMENT, "evaluation: expected images, got none");
+    PTS_TRY(check_images(features, images, count, err));
     return evaluate_rules(model, features, images, count, &model->rule, 1, team, out, err);
 }
 
@@ -327,6 +339,8 @@ pts_status pts_segmenter_train(pts_segmenter **out, const pts_features *features
     *out = NULL;
     if (!task->train_count)
         return pts_fail(err, PTS_ERR_ARGUMENT, "training: expected images, got none");
+    PTS_TRY(check_images(features, task->train, task->train_count, err));
+    PTS_TRY(check_images(features, task->validation, task->validation_count, err));
     pts_segmenter *model = calloc(1, sizeof *model);
     if (!model)
         return pts_fail_memory(err, sizeof *model);
