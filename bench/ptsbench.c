@@ -59,6 +59,8 @@ static void report(bench *b, const char *name, double *times, size_t runs, doubl
         json_array_append_new(b->lines, line);
         return;
     }
+#else
+    (void)b;
 #endif
     printf("%-44s min %9.3f ms  median %9.3f ms  (%zu runs)", name, times[0] * 1e3, median * 1e3,
            runs);
