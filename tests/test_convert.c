@@ -2,6 +2,7 @@
  * fold against numpy, refusals, and the program itself. */
 #include "check_main.h"
 #include "folded.h"
+#include "run_program.h"
 
 #include "../tools/convert/convert.h"
 
@@ -9,7 +10,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* "tests/data/convert/NAME", in one of two buffers. */
@@ -646,32 +646,16 @@ END_TEST
 
 /* ---- The program ---- */
 
-/* Runs "PROGRAM ARGS", its output and messages into `text`; returns the exit code. */
-static int run_program(const char *program, const char *args, char *text, size_t size)
-{
-    const char *build = getenv("PTS_TEST_BUILD");
-    char command[4096];
-    snprintf(command, sizeof command, "%s/%s %s 2>&1", build ? build : "build", program, args);
-    FILE *pipe = popen(command, "r");
-    ck_assert_ptr_nonnull(pipe);
-    size_t used = fread(text, 1, size - 1, pipe);
-    text[used] = '\0';
-    while (fgetc(pipe) != EOF) /* the rest of a long answer */
-        continue;
-    int code = pclose(pipe);
-    return WIFEXITED(code) ? WEXITSTATUS(code) : -1;
-}
-
 START_TEST(program_converts)
 {
     const char *folder = inception_folder();
-    char args[512], text[4096], single[96], half[96];
+    char single[96], half[96];
     snprintf(single, sizeof single, "%s/f32.ptsw", folder);
     snprintf(half, sizeof half, "%s/f16.ptsw", folder);
-    snprintf(args, sizeof args, "-o %s %s", single, folder);
-    ck_assert_msg(run_program("ptsconvert", args, text, sizeof text) == 0, "%s", text);
-    snprintf(args, sizeof args, "--arch inception_v3 --dtype f16 -o %s %s", half, folder);
-    ck_assert_msg(run_program("ptsconvert", args, text, sizeof text) == 0, "%s", text);
+    ck_assert_msg(run_program("ptsconvert -o %s %s", single, folder) == 0, "%s", ran.err);
+    ck_assert_msg(
+        run_program("ptsconvert --arch inception_v3 --dtype f16 -o %s %s", half, folder) == 0, "%s",
+        ran.err);
     pts_weights *a, *b;
     ck_assert_int_eq(pts_weights_open(&a, single, NULL), PTS_OK);
     ck_assert_int_eq(pts_weights_open(&b, half, NULL), PTS_OK);
@@ -689,12 +673,11 @@ START_TEST(program_converts)
     }
     pts_weights_close(a);
     pts_weights_close(b);
-    snprintf(args, sizeof args, "info %s", half);
-    ck_assert_int_eq(run_program("ptsinfer", args, text, sizeof text), 0);
-    ck_assert_ptr_nonnull(strstr(text, "Conv2d_1a_3x3.weight                     f16  3x3x3x32"));
-    snprintf(args, sizeof args, "info --json %s", half);
-    ck_assert_int_eq(run_program("ptsinfer", args, text, sizeof text), 0);
-    ck_assert_ptr_nonnull(strstr(text, "\"checksum_ok\": true"));
+    ck_assert_int_eq(run_program("ptsinfer info %s", half), 0);
+    ck_assert_ptr_nonnull(
+        strstr(ran.out, "Conv2d_1a_3x3.weight                     f16  3x3x3x32"));
+    ck_assert_int_eq(run_program("ptsinfer info --json %s", half), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "\"checksum_ok\": true"));
     remove_folder(folder);
 }
 END_TEST
@@ -728,17 +711,16 @@ START_TEST(program_answers_and_refuses)
         {"ptsinfer", "info /nowhere", 1, "ptsinfer info: /nowhere: No such file or directory\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char args[4200] = "", text[4096];
+        char args[4200];
         const char *data = strstr(cases[i].args, "DATA");
         if (data)
             snprintf(args, sizeof args, "%.*s%s%s", (int)(data - cases[i].args), cases[i].args,
                      data_path(""), data + 5);
         else
             snprintf(args, sizeof args, "%s", cases[i].args);
-        ck_assert_msg(run_program(cases[i].program, args, text, sizeof text) == cases[i].code,
-                      "%s %s: %s", cases[i].program, args, text);
-        ck_assert_msg(strstr(text, cases[i].says) != NULL, "%s %s: %s", cases[i].program, args,
-                      text);
+        int code = run_program("%s %s 2>&1", cases[i].program, args);
+        ck_assert_msg(code == cases[i].code && strstr(ran.out, cases[i].says), "%s %s: %s",
+                      cases[i].program, args, ran.out);
     }
     ck_assert_int_ne(access("/tmp/x", F_OK), 0);
 }
@@ -761,7 +743,7 @@ START_TEST(fetch_checks_what_it_got)
          "fetch-weights: --tarball: expected a path, got nothing (-h shows the usage)\n"},
     };
     const char *build = getenv("PTS_TEST_BUILD"), *folder = new_folder();
-    char *small, command[16384], text[4096];
+    char *small;
     size_t size;
     ck_assert_int_eq(convert_read(data_path("mixed.bin"), 1 << 20, &small, &size, NULL), PTS_OK);
     put_file(in_folder(folder, "mixed.bin"), small, size);
@@ -769,15 +751,10 @@ START_TEST(fetch_checks_what_it_got)
     put_file(in_folder(folder, "zeros"), "", 0);
     ck_assert_int_eq(truncate(in_folder(folder, "zeros"), 24973068), 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        snprintf(command, sizeof command,
-                 "cd %s && %s../../../tools/fetch-weights --build %s --into %s %s 2>&1", folder,
-                 data_path(""), build ? build : "build", folder, cases[i].args);
-        FILE *pipe = popen(command, "r");
-        ck_assert_ptr_nonnull(pipe);
-        text[fread(text, 1, sizeof text - 1, pipe)] = '\0';
-        int code = pclose(pipe);
-        ck_assert_msg(WIFEXITED(code) && WEXITSTATUS(code) == cases[i].code, "%s", text);
-        ck_assert_msg(strstr(text, cases[i].says) != NULL, "%s", text);
+        int code =
+            run_program("cd %s && %s../../../tools/fetch-weights --build %s --into %s %s 2>&1",
+                        folder, data_path(""), build ? build : "build", folder, cases[i].args);
+        ck_assert_msg(code == cases[i].code && strstr(ran.out, cases[i].says), "%s", ran.out);
     }
     ck_assert_int_ne(access(in_folder(folder, "inception_v3.ptsw"), F_OK), 0);
     remove_folder(folder);

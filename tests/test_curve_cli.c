@@ -1,32 +1,23 @@
 /* The commands of the curve room as a user sees them: output, messages, exit codes. */
 #include "check_main.h"
+#include "run_program.h"
 
 #include <math.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static char output[1 << 16];
-
-/* Runs BUILD/command with stderr joined; the text into `output`. Returns the exit code. */
+/* With stderr joined to stdout. */
 static int run(const char *format, const char *argument)
 {
-    char arguments[4096], command[8300];
-    const char *build = getenv("PTS_TEST_BUILD");
-    snprintf(arguments, sizeof arguments, format, argument);
-    snprintf(command, sizeof command, "%s/%s 2>&1", build ? build : "build", arguments);
-    FILE *pipe = popen(command, "r");
-    ck_assert_ptr_nonnull(pipe);
-    output[fread(output, 1, sizeof output - 1, pipe)] = '\0';
-    int status = pclose(pipe);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    char command[4096];
+    snprintf(command, sizeof command, format, argument);
+    return run_program("%s 2>&1", command);
 }
 
 static void expect(int code, const char *format, const char *argument, const char *text)
 {
     ck_assert_int_eq(run(format, argument), code);
-    ck_assert_str_eq(output, text);
+    ck_assert_str_eq(ran.out, text);
 }
 
 START_TEST(curve_answers_and_exits)
@@ -117,8 +108,8 @@ START_TEST(short_curve_is_null_not_nan)
     ck_assert_int_eq(run("ptstrain fit --json %s", file), 0);
     const char *message =
         "ptstrain fit: x, class 0: curve: expected at least 4 distinct sizes, got 1\n";
-    ck_assert_int_eq(strncmp(output, message, strlen(message)), 0);
-    json_t *list = json_loads(output + strlen(message), 0, NULL);
+    ck_assert_int_eq(strncmp(ran.out, message, strlen(message)), 0);
+    json_t *list = json_loads(ran.out + strlen(message), 0, NULL);
     ck_assert_uint_eq(json_array_size(list), 2);
     json_t *first = json_array_get(list, 0);
     ck_assert(json_is_null(json_object_get(first, "A")));
@@ -135,7 +126,7 @@ START_TEST(extrapolate_writes_the_contract)
     ck_assert_int_eq(run("ptstrain extrapolate --upto 50 --method all --json %s",
                          test_data("curves/ptssp_curves.csv")),
                      0);
-    json_t *all = json_loads(output, 0, NULL);
+    json_t *all = json_loads(ran.out, 0, NULL);
     ck_assert_uint_eq(json_array_size(all), 4);
     json_t *map = json_array_get(all, 0);
     ck_assert_str_eq(json_string_value(json_object_get(map, "method")), "map");

@@ -1,14 +1,13 @@
 /* The YOLO reader: a real data set, layouts, every kind of malformed file, mutations. */
 #define _GNU_SOURCE
 #include "check_main.h"
+#include "run_program.h"
 
 #include "data/dataset.h"
 #include "pts/data.h"
 
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* ---- A folder of our own, filled file by file ---- */
 
@@ -481,40 +480,27 @@ END_TEST
 
 /* ---- The command ---- */
 
-/* Runs `ptstrain data ARGS`; its exit code, stdout and stderr in `out`. */
-static int run_command(const char *args, char *out, size_t size)
-{
-    char command[512];
-    const char *build = getenv("PTS_TEST_BUILD");
-    snprintf(command, sizeof command, "'%s/ptstrain' data %s 2>&1", build ? build : "build", args);
-    FILE *pipe = popen(command, "r");
-    ck_assert_ptr_nonnull(pipe);
-    out[fread(out, 1, size - 1, pipe)] = '\0';
-    return WEXITSTATUS(pclose(pipe));
-}
-
 START_TEST(command_tells_the_counts_and_the_problems)
 {
-    char out[4096];
-    ck_assert_int_eq(run_command(test_data("yolo-mini"), out, sizeof out), 0);
-    ck_assert_str_eq(out, "yolo-mini: 6 images (0 without objects), 20 instances, 4 classes\n"
-                          " class   images  instances  name\n"
-                          "     0        5          6  Five\n"
-                          "     1        5          8  One\n"
-                          "     2        2          2  Ten\n"
-                          "     3        4          4  Two\n"
-                          "problems: 0 errors, 0 warnings\n");
+    ck_assert_int_eq(run_program("ptstrain data %s", test_data("yolo-mini")), 0);
+    ck_assert_str_eq(ran.err, "");
+    ck_assert_str_eq(ran.out, "yolo-mini: 6 images (0 without objects), 20 instances, 4 classes\n"
+                              " class   images  instances  name\n"
+                              "     0        5          6  Five\n"
+                              "     1        5          8  One\n"
+                              "     2        2          2  Ten\n"
+                              "     3        4          4  Two\n"
+                              "problems: 0 errors, 0 warnings\n");
     make_folder();
     put("data.yaml", "names: [a]\n");
     put("images/1.jpg", "");
     put("labels/1.txt", GOOD_LINE "0 1 1\n");
-    ck_assert_int_eq(run_command(folder, out, sizeof out), 1);
-    ck_assert_ptr_nonnull(strstr(out, "labels/1.txt: line 2: expected a polygon of at least 3 "
-                                      "points, got 1"));
-    ck_assert_ptr_nonnull(strstr(out, "problems: 1 errors, 0 warnings\n"));
+    ck_assert_int_eq(run_program("ptstrain data %s", folder), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "labels/1.txt: line 2: expected a polygon of at least 3 "
+                                          "points, got 1"));
+    ck_assert_ptr_nonnull(strstr(ran.out, "problems: 1 errors, 0 warnings\n"));
     remove_folder();
-    ck_assert_int_eq(run_command("", out, sizeof out), 2);
-    ck_assert_str_eq(out, "ptstrain data: expected one folder, got 0\n");
+    check_refused(2, "ptstrain data", "ptstrain data: expected one folder, got 0\n");
 }
 END_TEST
 

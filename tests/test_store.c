@@ -1,6 +1,7 @@
 /* The store of results: round trips, kills, strangers' and damaged files, exports. */
 #define _GNU_SOURCE
 #include "check_main.h"
+#include "run_program.h"
 
 #include "pts/data.h"
 
@@ -507,36 +508,27 @@ END_TEST
 
 /* ---- The command ---- */
 
-/* Runs `ptstrain export ARGS` in the folder; its exit code, what it says on stderr in `out`. */
-static int run_command(const char *args, char *out, size_t size)
+static int run_export(const char *args)
 {
-    char command[512];
-    const char *build = getenv("PTS_TEST_BUILD");
-    snprintf(command, sizeof command, "cd %s && '%s/ptstrain' export %s 2>&1", folder,
-             build ? build : "build", args);
-    FILE *pipe = popen(command, "r");
-    ck_assert_ptr_nonnull(pipe);
-    out[fread(out, 1, size - 1, pipe)] = '\0';
-    return WEXITSTATUS(pclose(pipe));
+    return run_program("cd %s && ptstrain export %s", folder, args);
 }
 
 START_TEST(command_exports_and_refuses)
 {
-    char out[1024];
     make_folder();
     fill_for_export();
-    ck_assert_int_eq(run_command("--store runs.db -o c.csv --dataset coins", out, sizeof out), 0);
-    ck_assert_str_eq(out, "ptstrain export: 3 points written to c.csv\n");
+    ck_assert_int_eq(run_export("--store runs.db -o c.csv --dataset coins"), 0);
+    ck_assert_str_eq(ran.err, "ptstrain export: 3 points written to c.csv\n");
     ck_assert_str_eq(slurp("c.csv"), "dataset,class,n,map,map50,map75\n"
                                      "coins,Five,2,0.5,0.25,0.166666667\n"
                                      "coins,Five,10,0.5,0.25,0.166666667\n"
                                      "coins,One,2,0,0,0\n");
-    ck_assert_int_eq(run_command("--store none.db -o c.csv", out, sizeof out), 1);
-    ck_assert_str_eq(out, "ptstrain export: none.db: No such file or directory\n");
-    ck_assert_int_eq(run_command("--store runs.db -o c.txt", out, sizeof out), 2);
-    ck_assert_str_eq(out, "ptstrain export: c.txt: expected a name in .csv or .json\n");
-    ck_assert_int_eq(run_command("--store runs.db", out, sizeof out), 2);
-    ck_assert_str_eq(out, "ptstrain export: expected -o FILE, got none\n");
+    ck_assert_int_eq(run_export("--store none.db -o c.csv"), 1);
+    ck_assert_str_eq(ran.err, "ptstrain export: none.db: No such file or directory\n");
+    ck_assert_int_eq(run_export("--store runs.db -o c.txt"), 2);
+    ck_assert_str_eq(ran.err, "ptstrain export: c.txt: expected a name in .csv or .json\n");
+    ck_assert_int_eq(run_export("--store runs.db"), 2);
+    ck_assert_str_eq(ran.err, "ptstrain export: expected -o FILE, got none\n");
     remove_folder();
 }
 END_TEST

@@ -54,6 +54,15 @@ typedef struct pts_error {
     char message[512];
 } pts_error;
 
+/* How this library was built; the strings live as long as the process. */
+typedef struct pts_build {
+    const char *version;
+    const char *features; /* "json plot store yaml": what is compiled in; "" for the engine alone */
+    const char *blas;     /* "OpenBLAS 0.3.21 …": version and options, in its own words */
+    const char *kernels;  /* "Zen": those it chose for this processor */
+} pts_build;
+pts_build pts_build_info(void);
+
 /* Called between units of work with `done` of `total` units of `stage`, from the thread that
  * made the call. A return other than 0 stops the work: the call returns PTS_ERR_CANCELLED. */
 typedef int (*pts_progress)(void *user, const char *stage, size_t done, size_t total);

@@ -7,6 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A full disk shows only when the buffer is written: without this, half a result exits 0. */
+static int run_command(const char *program, const cli_command *command, int argc, char **argv)
+{
+    int code = command->run(argc, argv);
+    int cut = fflush(stdout) != 0 || ferror(stdout);
+    if (!cut || code == CLI_FAILED)
+        return code;
+    fprintf(stderr, "%s %s: standard output: cannot write the result\n", program, command->name);
+    return CLI_FAILED;
+}
+
 int cli_dispatch(const char *program, const char *purpose, const cli_command *commands,
                  size_t count, int argc, char **argv)
 {
@@ -17,12 +28,14 @@ int cli_dispatch(const char *program, const char *purpose, const cli_command *co
     }
     for (size_t i = 0; name && i < count; i++) {
         if (strcmp(name, commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return run_command(program, &commands[i], argc - 1, argv + 1);
     }
     bool help = name && (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0);
+    if (name && !help) {
+        fprintf(stderr, "%s: no command '%s' (%s -h lists them)\n", program, name, program);
+        return CLI_USAGE;
+    }
     FILE *out = help ? stdout : stderr;
-    if (name && !help)
-        fprintf(out, "%s: no command '%s'\n", program, name);
     fprintf(out, "%s: %s\n\nusage: %s COMMAND [OPTION …]   (%s COMMAND -h for its own help)\n\n",
             program, purpose, program, program);
     for (size_t i = 0; i < count; i++)

@@ -21,11 +21,12 @@ typedef struct collect_options {
 typedef struct collector {
     const cli_syntax *syntax;
     const collect_options *options;
+    int only; /* the one class to measure, or -1 */
     char settings[128];
     pts_team *team;
     pts_encoder *encoder;
     pts_dataset *set;
-    pts_features *features;
+    pts_features *features; /* NULL before the first measurement: a resumed run may need none */
     pts_store *store;
     pts_error err;
 } collector;
@@ -117,15 +118,34 @@ static pts_status class_labels_make(class_labels *l, const pts_dataset *set, int
     return status;
 }
 
+static pts_status make_features(collector *c)
+{
+    size_t count = pts_dataset_images(c->set);
+    const char **paths = calloc(count + 1, sizeof *paths);
+    if (!paths)
+        return PTS_ERR_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        paths[i] = pts_dataset_image_path(c->set, i);
+    pts_feature_settings settings;
+    pts_feature_settings_default(&settings);
+    settings.side = (size_t)c->options->side;
+    pts_status status = pts_features_create(&c->features, c->encoder, paths, count, &settings,
+                                            show_progress, c, &c->err);
+    free(paths);
+    return status;
+}
+
 static pts_status measure(collector *c, const class_labels *l, pts_store_row *row)
 {
+    pts_status status = c->features ? PTS_OK : make_features(c);
+    if (status != PTS_OK)
+        return status;
     const pts_segment_task task = {l->train.images, l->validation.images, row->key.n,
                                    l->validation.count};
     double start = seconds_now();
     pts_segmenter *model;
     pts_map map;
-    pts_status status =
-        pts_segmenter_train(&model, c->features, &task, row->key.seed, c->team, &c->err);
+    status = pts_segmenter_train(&model, c->features, &task, row->key.seed, c->team, &c->err);
     if (status == PTS_OK)
         status = pts_segmenter_evaluate(model, c->features, l->test.images, l->test.count, c->team,
                                         &map, &c->err);
@@ -170,7 +190,7 @@ static pts_status collect_class(collector *c, int class_id)
 {
     for (long k = 0; k < c->options->seeds; k++) {
         pts_split_options split_options = PTS_SPLIT_DEFAULTS;
-        split_options.seed = (uint64_t)(c->options->seed + k);
+        split_options.seed = (uint64_t)c->options->seed + (uint64_t)k;
         pts_split *split;
         class_labels l;
         pts_status status = pts_dataset_split(&split, c->set, class_id, &split_options, &c->err);
@@ -187,70 +207,94 @@ static pts_status collect_class(collector *c, int class_id)
     return PTS_OK;
 }
 
-static pts_status collect_classes(collector *c, int only)
+/* ---- which classes ---- */
+
+static size_t images_of(const collector *c, int class_id)
 {
-    if (only >= 0)
-        return collect_class(c, only);
-    for (int k = 0; k < pts_dataset_classes(c->set); k++) {
-        size_t images;
-        pts_dataset_showing(c->set, k, &images);
-        if (images < (size_t)c->options->min_images) {
-            fprintf(stderr, "%s: %s: left out, %zu images of at least %ld\n",
-                    pts_dataset_name(c->set), pts_dataset_class_name(c->set, k), images,
-                    c->options->min_images);
-            continue;
-        }
-        pts_status status = collect_class(c, k);
-        if (status != PTS_OK)
-            return status;
-    }
-    return PTS_OK;
+    size_t images;
+    pts_dataset_showing(c->set, class_id, &images);
+    return images;
 }
 
-static pts_status make_features(collector *c)
+static bool wanted(const collector *c, int class_id)
 {
-    size_t count = pts_dataset_images(c->set);
-    const char **paths = calloc(count + 1, sizeof *paths);
-    if (!paths)
-        return PTS_ERR_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        paths[i] = pts_dataset_image_path(c->set, i);
-    pts_feature_settings settings;
-    pts_feature_settings_default(&settings);
-    settings.side = (size_t)c->options->side;
-    pts_status status = pts_features_create(&c->features, c->encoder, paths, count, &settings,
-                                            show_progress, c, &c->err);
-    free(paths);
+    return c->only >= 0 ? class_id == c->only
+                        : images_of(c, class_id) >= (size_t)c->options->min_images;
+}
+
+/* Images enough for the split, and for one of the sizes? */
+static pts_status check_class(collector *c, int class_id)
+{
+    pts_split *split;
+    pts_error why;
+    size_t *sizes, count;
+    pts_status status = pts_dataset_split(&split, c->set, class_id, NULL, &c->err);
+    if (status != PTS_OK)
+        return status;
+    status = pts_schedule_parse(&sizes, &count, c->options->sizes, split->n_train, &why);
+    if (status != PTS_OK)
+        snprintf(c->err.message, sizeof c->err.message, "%.100s: %.60s: %.300s",
+                 pts_dataset_name(c->set), pts_dataset_class_name(c->set, class_id), why.message);
+    free(sizes);
+    pts_split_destroy(split);
+    return status;
+}
+
+/* Before the encoder runs over the data set for minutes. */
+static pts_status check_classes(collector *c)
+{
+    size_t count = 0;
+    for (int k = 0; k < pts_dataset_classes(c->set); k++) {
+        if (wanted(c, k)) {
+            pts_status status = check_class(c, k);
+            if (status != PTS_OK)
+                return status;
+            count++;
+        } else if (c->only < 0) {
+            fprintf(stderr, "%s: %s: left out, %zu images of at least %ld\n",
+                    pts_dataset_name(c->set), pts_dataset_class_name(c->set, k), images_of(c, k),
+                    c->options->min_images);
+        }
+    }
+    if (count)
+        return PTS_OK;
+    snprintf(c->err.message, sizeof c->err.message,
+             "%s: expected a class that %ld images show (--min-images), got none", c->options->data,
+             c->options->min_images);
+    return PTS_ERR_SHAPE;
+}
+
+static pts_status collect_classes(collector *c)
+{
+    pts_status status = PTS_OK;
+    for (int k = 0; status == PTS_OK && k < pts_dataset_classes(c->set); k++) {
+        if (wanted(c, k))
+            status = collect_class(c, k);
+    }
     return status;
 }
 
 static pts_status collect(collector *c)
 {
     const collect_options *o = c->options;
-    int only = -1;
     snprintf(c->settings, sizeof c->settings, "side %ld", o->side);
     pts_status status = pts_dataset_open(&c->set, o->data, &c->err);
     if (status == PTS_OK && strcmp(o->class_name, "all") != 0)
-        status = pts_dataset_find_class(c->set, o->class_name, &only, &c->err);
-    if (status == PTS_OK && only >= 0) {
-        pts_split *split; /* fails early where no image shows the class */
-        status = pts_dataset_split(&split, c->set, only, NULL, &c->err);
-        pts_split_destroy(split);
-    }
+        status = pts_dataset_find_class(c->set, o->class_name, &c->only, &c->err);
     if (status == PTS_OK)
-        status = pts_store_open(&c->store, o->store, PTS_STORE_WRITE, &c->err);
+        status = check_classes(c);
     if (status == PTS_OK)
         status = pts_team_create(&c->team, (int)o->threads, &c->err);
     if (status == PTS_OK)
         status = pts_encoder_open(&c->encoder, o->encoder, c->team, &c->err);
     if (status == PTS_OK)
-        status = make_features(c);
-    return status == PTS_OK ? collect_classes(c, only) : status;
+        status = pts_store_open(&c->store, o->store, PTS_STORE_WRITE, &c->err);
+    return status == PTS_OK ? collect_classes(c) : status;
 }
 
 static int run(const cli_syntax *syntax, const collect_options *options)
 {
-    collector c = {.syntax = syntax, .options = options};
+    collector c = {.syntax = syntax, .options = options, .only = -1};
     snprintf(c.err.message, sizeof c.err.message, "out of memory");
     pts_status status = collect(&c);
     pts_features_destroy(c.features);
@@ -259,6 +303,17 @@ static int run(const cli_syntax *syntax, const collect_options *options)
     pts_store_close(c.store);
     pts_dataset_close(c.set);
     return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", c.err.message);
+}
+
+/* Of no class yet: only whether the text can be understood. */
+static int check_sizes(const cli_syntax *syntax, const char *text)
+{
+    pts_error err;
+    size_t *sizes, count;
+    if (pts_schedule_parse(&sizes, &count, text, 1000000000, &err) != PTS_OK)
+        return cli_wrong(syntax, "--%s", err.message);
+    free(sizes);
+    return -1;
 }
 
 static int check(const cli_syntax *syntax, const collect_options *o)
@@ -275,7 +330,9 @@ static int check(const cli_syntax *syntax, const collect_options *o)
         return cli_wrong(syntax, "--seed: expected 0 or more, got %ld", o->seed);
     if (o->min_images < 3)
         return cli_wrong(syntax, "--min-images: expected 3 or more, got %ld", o->min_images);
-    return -1;
+    if (o->threads < 0 || o->threads > 256)
+        return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", o->threads);
+    return check_sizes(syntax, o->sizes);
 }
 
 int cmd_collect(int argc, char **argv)

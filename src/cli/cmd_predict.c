@@ -276,9 +276,6 @@ static int check(const cli_syntax *syntax, prediction *p)
 {
     if (!p->target_text)
         return cli_wrong(syntax, "expected --target Y, the wanted mAP");
-    int code = cli_target(syntax, "--target", p->target_text, &p->target);
-    if (code >= 0)
-        return code;
     if (p->photographs->count != PHOTOGRAPHS)
         return cli_wrong(syntax, "expected %d photographs, got %zu", PHOTOGRAPHS,
                          p->photographs->count);
@@ -297,7 +294,8 @@ static int check(const cli_syntax *syntax, prediction *p)
     if (p->plot_path)
         return cli_fail(syntax, "--plot: built without cairo");
 #endif
-    return -1;
+    /* Last, as it may say that it takes the number for percent: a mistake is told in one line. */
+    return cli_target(syntax, "--target", p->target_text, &p->target);
 }
 
 static pts_status read_pilot(const cli_syntax *syntax, prediction *p, pts_error *err)

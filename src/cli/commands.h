@@ -3,6 +3,7 @@
 #define PTS_CLI_COMMANDS_H
 
 /* ptsinfer */
+int cmd_audit(int argc, char **argv);
 int cmd_embed(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
 int cmd_curve(int argc, char **argv);

@@ -102,6 +102,10 @@ pts_status cli_paths_collect(cli_paths *paths, const cli_list *arguments, pts_er
         else
             status = add_path(paths, argument, err);
     }
+    if (status == PTS_OK && !paths->count) {
+        snprintf(err->message, sizeof err->message, "-: expected a path a line, got none");
+        status = PTS_ERR_FORMAT;
+    }
     if (status != PTS_OK)
         cli_paths_free(paths);
     return status;

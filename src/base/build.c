@@ -1,0 +1,25 @@
+#include "pts/base.h"
+
+#include <cblas.h>
+
+pts_build pts_build_info(void)
+{
+    static const char features[] = ""
+#ifdef PTS_HAVE_JSON
+                                   " json"
+#endif
+#ifdef PTS_HAVE_PLOT
+                                   " plot"
+#endif
+#ifdef PTS_HAVE_STORE
+                                   " store"
+#endif
+#ifdef PTS_HAVE_YAML
+                                   " yaml"
+#endif
+        ;
+    return (pts_build){.version = PTS_VERSION_STRING,
+                       .features = features + (features[0] == ' '),
+                       .blas = openblas_get_config(),
+                       .kernels = openblas_get_corename()};
+}
