@@ -1,6 +1,7 @@
 /* Figures: well-formed files, marks where the axes say, wrong plots refused, nothing left behind.
  * Positions are computed here from the documented layout, and looked up in the PNG's pixels. */
 #include "check_main.h"
+#include "well_formed.h"
 
 #include "plot/axes.h"
 
@@ -54,35 +55,6 @@ static char *read_text(const char *path)
     ck_assert_uint_lt(got, (1 << 20) - 1);
     fclose(file);
     return text;
-}
-
-/* Every element closed by its own name, quotes in pairs, one root: XML enough for cairo's output.
- */
-static void assert_well_formed(const char *text)
-{
-    char stack[32][32];
-    int depth = 0, roots = 0;
-    for (const char *at = strchr(text, '<'); at; at = strchr(at, '<')) {
-        const char *end = strchr(at, '>');
-        ck_assert_ptr_nonnull(end);
-        int quotes = 0;
-        for (const char *p = at; p < end; p++)
-            quotes += *p == '"';
-        ck_assert_int_eq(quotes % 2, 0);
-        char name[32] = "";
-        sscanf(at + (at[1] == '/' ? 2 : 1), "%31[a-zA-Z:]", name);
-        if (at[1] == '/') {
-            ck_assert_int_gt(depth, 0);
-            ck_assert_str_eq(stack[--depth], name);
-        } else if (at[1] != '?' && end[-1] != '/') {
-            roots += depth == 0;
-            ck_assert_int_lt(depth, 32);
-            strcpy(stack[depth++], name);
-        }
-        at = end;
-    }
-    ck_assert_int_eq(depth, 0);
-    ck_assert_int_eq(roots, 1);
 }
 
 static int count_of(const char *text, const char *needle)

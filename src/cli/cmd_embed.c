@@ -68,9 +68,10 @@ static pts_status embed_all(const sink *s, pts_encoder *encoder, const char *pre
         return PTS_ERR_MEMORY;
     }
     pts_status status = PTS_OK;
-    write_head(s, paths->count);
     for (size_t i = 0; i < paths->count && status == PTS_OK; i++) {
         status = cli_embed_image(encoder, preset, paths->items[i], row, err);
+        if (status == PTS_OK && i == 0) /* a first image that fails leaves stdout empty */
+            write_head(s, paths->count);
         if (status == PTS_OK)
             write_row(s, paths->items[i], row);
     }

@@ -1,0 +1,168 @@
+/* What every command of every program does alike: help, mistakes, versions, a full disk. */
+#include "check_main.h"
+#include "run_program.h"
+
+#include "pts/base.h"
+
+#include <string.h>
+#ifdef PTS_HAVE_JSON
+#include <jansson.h>
+#endif
+
+typedef struct command {
+    char program[16], name[16];
+} command;
+
+/* Those a program's own help lists: two blanks, the name, its summary. */
+static size_t list_commands(const char *program, command *list, size_t room)
+{
+    size_t count = 0;
+    ck_assert_int_eq(run_program("%s -h", program), 0);
+    ck_assert_str_eq(ran.err, "");
+    for (const char *line = ran.out; *line; line = strchr(line, '\n') + 1) {
+        if (strncmp(line, "  ", 2) != 0)
+            continue;
+        ck_assert_uint_lt(count, room);
+        command *c = &list[count++];
+        snprintf(c->program, sizeof c->program, "%s", program);
+        ck_assert_int_eq(sscanf(line, "%15s", c->name), 1);
+    }
+    return count;
+}
+
+static size_t all_commands(command *list, size_t room)
+{
+    size_t count = list_commands("ptsinfer", list, room);
+    ck_assert_uint_ge(count, 5);
+    size_t more = list_commands("ptstrain", list + count, room - count);
+    ck_assert_uint_ge(more, 2);
+    return count + more;
+}
+
+START_TEST(every_command_helps)
+{
+    command list[32];
+    size_t count = all_commands(list, 32);
+    for (size_t i = 0; i < count; i++) {
+        char usage[64], example[64];
+        const char *program = list[i].program, *name = list[i].name;
+        snprintf(usage, sizeof usage, "usage: %.15s %.15s ", program, name);
+        snprintf(example, sizeof example, "\nexample:\n  %.15s %.15s", program, name);
+        for (int form = 0; form < 2; form++) {
+            int code = run_program("%s %s %s", program, name, form ? "--help" : "-h");
+            ck_assert_msg(code == 0, "%s %s: %s", program, name, ran.err);
+            ck_assert_str_eq(ran.err, "");
+            ck_assert_int_eq(strncmp(ran.out, usage, strlen(usage)), 0);
+            ck_assert_msg(strstr(ran.out, example) != NULL, "%s", ran.out);
+        }
+    }
+}
+END_TEST
+
+START_TEST(every_command_refuses_unknown_options)
+{
+    command list[32];
+    size_t count = all_commands(list, 32);
+    for (size_t i = 0; i < count; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "%.15s %.15s --nonsense", list[i].program, list[i].name);
+        check_refused(2, line, "%s %s: no option '--nonsense' (%s %s -h lists them)\n",
+                      list[i].program, list[i].name, list[i].program, list[i].name);
+    }
+}
+END_TEST
+
+START_TEST(unknown_commands_are_refused)
+{
+    check_refused(2, "ptsinfer nonsense",
+                  "ptsinfer: no command 'nonsense' (ptsinfer -h lists them)\n");
+    check_refused(2, "ptstrain --nonsense",
+                  "ptstrain: no command '--nonsense' (ptstrain -h lists them)\n");
+    check_refused(2, "ptsinfer curve --params",
+                  "ptsinfer curve: --params: expected A,B,C,D, got "
+                  "nothing\n");
+    ck_assert_int_eq(run_program("ptsinfer"), 2);
+    ck_assert_str_eq(ran.out, "");
+    ck_assert_ptr_nonnull(strstr(ran.err, "usage: ptsinfer COMMAND"));
+}
+END_TEST
+
+START_TEST(programs_tell_their_version)
+{
+    ck_assert_int_eq(run_program("ptsinfer --version"), 0);
+    ck_assert_str_eq(ran.out, "ptsinfer " PTS_VERSION_STRING "\n");
+    ck_assert_int_eq(run_program("ptstrain --version"), 0);
+    ck_assert_str_eq(ran.out, "ptstrain " PTS_VERSION_STRING "\n");
+}
+END_TEST
+
+START_TEST(a_full_disk_is_no_success)
+{
+    ck_assert_int_eq(run_program("ptsinfer curve --params 0.1,2,50,0.6 --at 50 > /dev/full"), 1);
+    ck_assert_str_eq(ran.err, "ptsinfer curve: standard output: cannot write the result\n");
+}
+END_TEST
+
+/* The loader's own list of what the program needs, its paths in words that begin with '/'. */
+static size_t needed_libraries(char (*list)[256], size_t room)
+{
+    size_t count = 0;
+    ck_assert_int_eq(run_program("ldd \"$(command -v ptsinfer)\""), 0);
+    for (char *word = strtok(ran.out, " \t\n"); word; word = strtok(NULL, " \t\n")) {
+        if (*word == '/' && count < room)
+            snprintf(list[count++], sizeof *list, "%s", word);
+    }
+    ck_assert_uint_gt(count, 3); /* libc, libm, OpenBLAS, LAPACKE */
+    ck_assert_uint_lt(count, room);
+    return count;
+}
+
+START_TEST(audit_names_all_that_is_linked)
+{
+    static char libraries[256][256];
+    size_t count = needed_libraries(libraries, 256);
+    ck_assert_int_eq(run_program("ptsinfer --audit"), 0);
+    ck_assert_str_eq(ran.err, "");
+    for (size_t i = 0; i < count; i++) {
+        char line[264];
+        snprintf(line, sizeof line, "\n  %.255s\n", libraries[i]);
+        ck_assert_msg(strstr(ran.out, line) != NULL, "%s not in %s", libraries[i], ran.out);
+    }
+    ck_assert_ptr_nonnull(strstr(ran.out, "version    " PTS_VERSION_STRING "\n"));
+    ck_assert_ptr_nonnull(strstr(ran.out, "\nBLAS       OpenBLAS "));
+    ck_assert_ptr_nonnull(strstr(ran.out, "\nkernels    "));
+#ifndef PTS_HAVE_JSON
+    ck_assert_ptr_null(strstr(ran.out, "libjansson"));
+#endif
+#ifndef PTS_HAVE_PLOT
+    ck_assert_ptr_null(strstr(ran.out, "libcairo"));
+#endif
+    check_refused(2, "ptsinfer --audit x", "ptsinfer --audit: expected options only, got 'x'\n");
+}
+END_TEST
+
+#ifdef PTS_HAVE_JSON
+START_TEST(audit_writes_json)
+{
+    const char *version, *features, *blas, *kernels;
+    json_t *libraries;
+    ck_assert_int_eq(run_program("ptsinfer --audit --json"), 0);
+    json_t *root = json_loads(ran.out, 0, NULL);
+    ck_assert_int_eq(json_unpack_ex(root, NULL, JSON_STRICT, "{ss ss ss ss so}", "version",
+                                    &version, "features", &features, "blas", &blas, "kernels",
+                                    &kernels, "libraries", &libraries),
+                     0);
+    ck_assert_ptr_nonnull(strstr(features, "json"));
+    ck_assert_uint_gt(json_array_size(libraries), 4);
+    json_decref(root);
+}
+END_TEST
+#endif
+
+CHECK_SUITE("cli",
+#ifdef PTS_HAVE_JSON
+            audit_writes_json,
+#endif
+            every_command_helps, every_command_refuses_unknown_options,
+            unknown_commands_are_refused, programs_tell_their_version, a_full_disk_is_no_success,
+            audit_names_all_that_is_linked)
