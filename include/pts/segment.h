@@ -71,6 +71,9 @@ typedef struct pts_segment_task {
 
 typedef struct pts_segmenter pts_segmenter;
 
+/* Rises with every change that moves its results: measurements of two versions do not mix. */
+#define PTS_SEGMENTER_VERSION 1
+
 pts_status pts_segmenter_train(pts_segmenter **out, const pts_features *features,
                                const pts_segment_task *task, uint64_t seed, pts_team *team,
                                pts_error *err);

@@ -277,7 +277,6 @@ static pts_status collect_classes(collector *c)
 static pts_status collect(collector *c)
 {
     const collect_options *o = c->options;
-    snprintf(c->settings, sizeof c->settings, "side %ld", o->side);
     pts_status status = pts_dataset_open(&c->set, o->data, &c->err);
     if (status == PTS_OK && strcmp(o->class_name, "all") != 0)
         status = pts_dataset_find_class(c->set, o->class_name, &c->only, &c->err);
@@ -289,6 +288,9 @@ static pts_status collect(collector *c)
         status = pts_encoder_open(&c->encoder, o->encoder, c->team, &c->err);
     if (status == PTS_OK)
         status = pts_store_open(&c->store, o->store, PTS_STORE_WRITE, &c->err);
+    if (status == PTS_OK)
+        snprintf(c->settings, sizeof c->settings, "segmenter %d, side %ld, encoder %.12s",
+                 PTS_SEGMENTER_VERSION, o->side, pts_encoder_id(c->encoder));
     return status == PTS_OK ? collect_classes(c) : status;
 }
 

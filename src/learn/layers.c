@@ -261,6 +261,14 @@ static uint64_t next(pts_rng *rng)
     return z ^ (z >> 31);
 }
 
+pts_rng pts_rng_stream(unsigned long long seed, unsigned long long index)
+{
+    pts_rng rng = {seed};
+    rng.state = next(&rng) ^ index;
+    rng.state = next(&rng);
+    return rng;
+}
+
 double pts_rng_uniform(pts_rng *rng)
 {
     return (double)(next(rng) >> 11) * 0x1p-53;

@@ -54,6 +54,9 @@ void pts_adam_step(const pts_adam *adam, size_t step, size_t count, float *weigh
 typedef struct pts_rng {
     unsigned long long state;
 } pts_rng;
+/* A generator of its own for each index. Neighbouring seeds would not do: they give one sequence,
+ * shifted by a draw. */
+pts_rng pts_rng_stream(unsigned long long seed, unsigned long long index);
 double pts_rng_uniform(pts_rng *rng);
 double pts_rng_normal(pts_rng *rng);
 size_t pts_rng_below(pts_rng *rng, size_t bound);

@@ -41,7 +41,7 @@ size_t decoder_parameters(void)
 
 void decoder_init(float *parameters, uint64_t seed)
 {
-    pts_rng rng = {seed};
+    pts_rng rng = pts_rng_stream(seed, 0);
     memset(parameters, 0, decoder_parameters() * sizeof *parameters);
     for (int i = 0; i < LAYERS; i++) {
         size_t fan_in = layers[i].kernel * layers[i].kernel * layers[i].in;

@@ -92,7 +92,7 @@ static void drop_channels(float *map, size_t cells, size_t channels, pts_rng *rn
 
 static void draw_crop(const trainer *t, size_t slot, crop *c)
 {
-    pts_rng rng = {t->seed + 0x9e3779b97f4a7c15u * (t->step * BATCH + slot + 1)};
+    pts_rng rng = pts_rng_stream(t->seed, 1 + t->step * BATCH + slot);
     const segment_target *target = &t->targets[pts_rng_below(&rng, t->count)];
     const feature_item *item = target->item;
     size_t top, left;
