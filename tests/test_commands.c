@@ -794,7 +794,7 @@ int main(void)
     };
     Suite *suite = suite_create("commands");
     TCase *tcase = tcase_create("commands");
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 360); /* collect trains three times */
     tcase_add_unchecked_fixture(tcase, setup, teardown);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         tcase_add_test(tcase, cases[i]);
