@@ -27,9 +27,9 @@ static double weighted_logits(const float *p, const float *coarse, const float *
     return sum;
 }
 
-/* A step of 2^-10 balances the float32 rounding of the logits against the kinks of the ReLUs;
- * single parameters may still cross a kink, so the error is judged over each group of 40 draws
- * (seen: 1.3 % at most). */
+/* A step of 2^-10 balances the float32 rounding of the logits against the kinks of the ReLUs. A
+ * draw whose step crosses a kink is off whatever the backward pass does, so of the 40 draws of each
+ * group nine in ten must agree, to 2 % of the group's largest; a wrong backward pass fails all. */
 START_TEST(decoder_gradient_equals_differences)
 {
     static float coarse[CELLS * COARSE_CHANNELS], fine[CELLS * 4 * FINE_CHANNELS];
@@ -49,7 +49,7 @@ START_TEST(decoder_gradient_equals_differences)
     weighted_logits(p, coarse, fine, weights, &tape);
     decoder_backward(p, coarse, ROWS, COLUMNS, weights, &tape, g);
     for (size_t group = 0; group < 8; group++) {
-        double error = 0, norm = 0;
+        double off[40], largest = 0;
         for (int draw = 0; draw < 40; draw++) {
             size_t i = group * size / 8 + pts_rng_below(&rng, size / 8);
             float keep = p[i], step = 1.0f / 1024;
@@ -59,11 +59,14 @@ START_TEST(decoder_gradient_equals_differences)
             double down = weighted_logits(p, coarse, fine, weights, &tape);
             p[i] = keep;
             double numeric = (up - down) / (2 * (double)step);
-            error += (numeric - (double)g[i]) * (numeric - (double)g[i]);
-            norm += numeric * numeric;
+            off[draw] = fabs(numeric - (double)g[i]);
+            largest = fmax(largest, fabs(numeric));
         }
-        ck_assert_msg(sqrt(error) <= 0.02 * sqrt(norm), "group %zu: error %g of %g", group,
-                      sqrt(error), sqrt(norm));
+        int agree = 0;
+        for (int draw = 0; draw < 40; draw++)
+            agree += off[draw] <= 0.02 * largest;
+        ck_assert_double_gt(largest, 0);
+        ck_assert_msg(agree >= 36, "group %zu: %d of 40 draws agree", group, agree);
     }
     pts_arena_free(&arena);
     free(p);
