@@ -124,8 +124,9 @@ static pts_status bench_encoders(bench *b)
     for (size_t i = 0; images && i < BATCH * floats; i++)
         images[i] = (float)next_uniform(&state);
     job.images = images;
-    for (job.count = 1; images && job.out && status == PTS_OK && job.count <= BATCH;
-         job.count += BATCH - 1) {
+    if (!images || !job.out)
+        status = PTS_ERR_MEMORY;
+    for (job.count = 1; status == PTS_OK && job.count <= BATCH; job.count += BATCH - 1) {
         char name[64];
         snprintf(name, sizeof name, "encoder %s, batch %zu, %d threads",
                  pts_encoder_arch(job.encoder), job.count, pts_team_threads(b->team));
@@ -214,7 +215,9 @@ static pts_status bench_mlp(bench *b)
     for (size_t i = 0; job.x && i < MLP_ROWS * MLP_IN; i++)
         job.x[i] = (float)next_uniform(&state);
     pts_status status = pts_mlp_create(&job.mlp, sizes, 5, 1, b->team, &b->err);
-    if (status == PTS_OK && job.x && job.target) {
+    if (!job.x || !job.target)
+        status = PTS_ERR_MEMORY;
+    if (status == PTS_OK) {
         double flops = 6.0 * MLP_ROWS * (double)pts_mlp_parameter_count(job.mlp);
         status = measure(b, "mlp: Adam step of the study's head, batch 64", flops, mlp_work, &job);
     }

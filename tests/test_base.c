@@ -114,6 +114,17 @@ START_TEST(output_appears_whole_or_not_at_all)
 }
 END_TEST
 
+START_TEST(output_refuses_what_is_no_file)
+{
+    pts_output out;
+    pts_error err;
+    ck_assert_int_eq(pts_output_open(&out, "/dev/null", &err), PTS_ERR_IO);
+    ck_assert_str_eq(err.message, "/dev/null: expected a regular file or none");
+    ck_assert_int_eq(pts_output_open(&out, "/nowhere/at/all", &err), PTS_ERR_IO);
+    ck_assert_str_eq(err.message, "/nowhere/at/all: cannot write: No such file or directory");
+}
+END_TEST
+
 START_TEST(reading_a_pipe_does_not_hang)
 {
     char folder[] = "/tmp/pts_test_XXXXXX", path[64], *data;
@@ -130,5 +141,5 @@ START_TEST(reading_a_pipe_does_not_hang)
 END_TEST
 
 CHECK_SUITE("base", sizes_refuse_overflow, arena_measures_then_carves, arena_refuses_overflow,
-            team_runs_each_task_once, team_refuses_a_silly_size,
-            output_appears_whole_or_not_at_all, reading_a_pipe_does_not_hang)
+            team_runs_each_task_once, team_refuses_a_silly_size, output_appears_whole_or_not_at_all,
+            output_refuses_what_is_no_file, reading_a_pipe_does_not_hang)

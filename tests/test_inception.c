@@ -344,8 +344,9 @@ START_TEST(run_stops_after_the_last_tap)
                      PTS_OK);
     ck_assert_str_eq(seen, "embedding");
     pts_error err;
-    ck_assert_int_eq(pts_encoder_taps(encoder, image, SIDE, SIDE, "Mixed_9x", note_name, seen, &err),
-                     PTS_ERR_ARGUMENT);
+    ck_assert_int_eq(
+        pts_encoder_taps(encoder, image, SIDE, SIDE, "Mixed_9x", note_name, seen, &err),
+        PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "tap: the network has none named 'Mixed_9x'");
     close_encoder();
     free(image);

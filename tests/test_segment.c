@@ -215,7 +215,7 @@ START_TEST(training_learns_a_separable_scene)
     fill_normal(&rng, item.coarse, R * C * COARSE_CHANNELS);
     for (size_t i = 0; i < R * C; i++)
         item.coarse[i * COARSE_CHANNELS] = i % C >= 4 && i % C < 12 ? 2.0f : -2.0f;
-    pts_features features = {1, 0, &item};
+    pts_features features = {1, &item};
     const float xy[] = {0.25f, 0, 0.75f, 0, 0.75f, 1, 0.25f, 1};
     const pts_outline outline = {xy, 4};
     const pts_labelled_image image = {0, &outline, 1};

@@ -11,9 +11,9 @@
  * Computer Vision"; layer list and padding as in keras.applications and torchvision, which differ
  * only in the average pool at the borders: the file names which).
  *
- * An encoder keeps the file mapped and owns one arena, planned at open for one image at a time
- * and a team of threads; it grows once when larger maps are asked for. It is for one thread at a
- * time; the team is borrowed and must outlive it. */
+ * An encoder keeps the file mapped and owns one arena, planned for one image of the size it last
+ * saw: another size plans anew. It is for one thread at a time; the team is borrowed and must
+ * outlive it. */
 #ifndef PTS_ENCODER_H
 #define PTS_ENCODER_H
 

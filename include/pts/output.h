@@ -7,7 +7,8 @@
  *
  * Output goes to a temporary file in the folder of `path`; pts_output_commit flushes it to disk
  * and renames it, pts_output_discard removes it. So nobody ever sees half a file, and a failed
- * run leaves the old one. After commit, even one that failed, nothing is left to discard. */
+ * run leaves the old one. A path that is there and no regular file (a device, a folder) is refused.
+ * After commit, even one that failed, nothing is left to discard. */
 #ifndef PTS_OUTPUT_H
 #define PTS_OUTPUT_H
 

@@ -46,10 +46,6 @@ pts_status pts_features_create(pts_features **out, pts_encoder *encoder, const c
                                size_t count, const pts_feature_settings *settings,
                                pts_progress progress, void *user, pts_error *err);
 void pts_features_destroy(pts_features *features);
-/* The original size of an image in pixels. */
-void pts_features_image_size(const pts_features *features, size_t image, size_t *width,
-                             size_t *height);
-size_t pts_features_bytes(const pts_features *features);
 
 /* One labelled instance: a closed polygon xy [points][2], normalised to 0 … 1 of width, height. */
 typedef struct pts_outline {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,42 +54,78 @@ pts_status pts_read_file(const char *path, size_t limit, char **data, size_t *si
     return status;
 }
 
+/* A name of its own beside `path`, opened for writing; the process's umask decides who may read. */
+static int open_temporary(const char *path, char **temporary)
+{
+    static atomic_uint serial;
+    for (int tries = 0; tries < 100; tries++) {
+        if (asprintf(temporary, "%s.%ld-%u.part", path, (long)getpid(),
+                     atomic_fetch_add(&serial, 1)) < 0) {
+            *temporary = NULL;
+            errno = ENOMEM;
+            return -1;
+        }
+        int fd = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0)
+            return fd;
+        int reason = errno;
+        free(*temporary);
+        *temporary = NULL;
+        errno = reason;
+        if (reason != EEXIST)
+            return -1;
+    }
+    return -1;
+}
+
+static pts_status fail_to_write(pts_error *err, const char *path, int reason)
+{
+    return pts_fail(err, PTS_ERR_IO, "%s: cannot write: %s", path, strerror(reason));
+}
+
 pts_status pts_output_open(pts_output *out, const char *path, pts_error *err)
 {
+    struct stat info;
     *out = (pts_output){0};
+    /* Renaming over /dev/null would, for root, put a file in its place. */
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return pts_fail(err, PTS_ERR_IO, "%s: expected a regular file or none", path);
     out->path = strdup(path);
-    if (!out->path || asprintf(&out->temporary, "%s.XXXXXX", path) < 0) {
-        free(out->path);
-        *out = (pts_output){0};
-        return pts_fail_memory(err, strlen(path) + 8);
-    }
-    int fd = mkostemp(out->temporary, 0);
-    if (fd >= 0) {
-        mode_t mask = umask(0);
-        umask(mask);
-        fchmod(fd, 0666 & ~mask); /* mkstemp's 0600 would make a shared result unreadable */
+    if (!out->path)
+        return pts_fail_memory(err, strlen(path) + 1);
+    int fd = open_temporary(path, &out->temporary);
+    if (fd >= 0)
         out->file = fdopen(fd, "wb");
-    }
-    if (!out->file) {
-        pts_status status =
-            pts_fail(err, PTS_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        pts_output_discard(out);
-        return status;
-    }
-    return PTS_OK;
+    if (out->file)
+        return PTS_OK;
+    pts_status status = fail_to_write(err, path, errno);
+    if (fd >= 0)
+        close(fd);
+    pts_output_discard(out);
+    return status;
+}
+
+/* Everything to the disk and closed; 0 or the reason. */
+static int finish_file(FILE *file)
+{
+    int reason = 0;
+    errno = 0;
+    if (ferror(file) || fflush(file) != 0 || fsync(fileno(file)) != 0)
+        reason = errno ? errno : EIO;
+    if (fclose(file) != 0 && !reason)
+        reason = errno;
+    return reason;
 }
 
 pts_status pts_output_commit(pts_output *out, pts_error *err)
 {
     FILE *file = out->file;
     out->file = NULL;
-    int failed = ferror(file) | fflush(file) | fsync(fileno(file));
-    failed |= fclose(file);
-    if (failed || rename(out->temporary, out->path) != 0) {
-        pts_status status =
-            pts_fail(err, PTS_ERR_IO, "%s: cannot write: %s", out->path, strerror(errno));
+    int reason = finish_file(file);
+    if (!reason && rename(out->temporary, out->path) != 0)
+        reason = errno;
+    if (reason) {
+        pts_status status = fail_to_write(err, out->path, reason);
         pts_output_discard(out);
         return status;
     }

@@ -42,7 +42,7 @@ typedef struct network {
     pts_error *err;
 } network;
 
-/* Backs what was planned; the arena is replaced only where it is too small. */
+/* Backs what was planned with an arena of just that size. */
 pts_status network_prepare(network *net);
 void network_free(network *net);
 

@@ -11,7 +11,7 @@ enum { OBJECT, CORE, OUTPUTS };
 size_t decoder_parameters(void);
 void decoder_init(float *parameters, uint64_t seed);
 
-/* Activations of a window of at most `cells` coarse cells, for forward, or for both directions. */
+/* Activations of a window of at most rows × columns coarse cells, for forward, or both ways. */
 typedef struct decoder_tape {
     float *wide[3];   /* [rows][columns][WIDE] */
     float *neck;      /* [rows][columns][NECK] */

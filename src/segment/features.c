@@ -223,7 +223,6 @@ static pts_status extract_one(extractor *x, const char *path, feature_item *item
     size_t bytes = cells * (COARSE_CHANNELS + 4 * FINE_CHANNELS) * sizeof(float);
     if (!item->coarse || !item->fine)
         return pts_fail_memory(x->err, bytes);
-    x->features->bytes += bytes;
     x->item = item;
     pts_status status = run_encoder(x);
     x->item = NULL;
@@ -287,16 +286,4 @@ void pts_features_destroy(pts_features *features)
     }
     free(features->items);
     free(features);
-}
-
-void pts_features_image_size(const pts_features *features, size_t image, size_t *width,
-                             size_t *height)
-{
-    *width = features->items[image].width;
-    *height = features->items[image].height;
-}
-
-size_t pts_features_bytes(const pts_features *features)
-{
-    return features->bytes;
 }

@@ -24,7 +24,7 @@ typedef struct feature_item {
 } feature_item;
 
 struct pts_features {
-    size_t count, bytes;
+    size_t count;
     feature_item *items;
 };
 

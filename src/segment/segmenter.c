@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void features_extent(const pts_features *features, size_t *rows, size_t *columns, size_t *pixels)
+/* The largest coarse grid among the images, and the most pixels of a photograph. */
+static void features_extent(const pts_features *features, size_t *rows, size_t *columns,
+                            size_t *pixels)
 {
     *rows = *columns = *pixels = 0;
     for (size_t i = 0; i < features->count; i++) {

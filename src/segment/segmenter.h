@@ -9,9 +9,6 @@ struct pts_segmenter {
     instance_rule rule;
 };
 
-/* The largest coarse grid among the features' images, and the most pixels of a photograph. */
-void features_extent(const pts_features *features, size_t *rows, size_t *columns, size_t *pixels);
-
 /* Trains the decoder's parameters on targets [count]. */
 pts_status decoder_train(float *parameters, const segment_target *targets, size_t count,
                          uint64_t seed, pts_team *team, pts_error *err);
