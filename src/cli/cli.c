@@ -187,6 +187,19 @@ void cli_print_json(json_t *value)
     json_decref(value);
 }
 
+json_t *cli_json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    char *ascii = strdup(text);
+    for (char *c = ascii; c && *c; c++)
+        *c = (*c & 0x80) ? '?' : *c;
+    value = ascii ? json_string(ascii) : NULL;
+    free(ascii);
+    return value;
+}
+
 json_t *cli_json_real(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();

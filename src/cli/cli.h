@@ -70,6 +70,9 @@ bool cli_integer(const char *text, long *value);
 #include <jansson.h>
 /* Prints to stdout with 17 significant digits and a newline, and releases the value. */
 void cli_print_json(json_t *value);
+/* A string. A file's name may be any bytes, and a long message is cut anywhere, while JSON is
+ * UTF-8: where `text` is not, its bytes above 127 become '?'. */
+json_t *cli_json_text(const char *text);
 /* A real; null where it is not finite. */
 json_t *cli_json_real(double value);
 #endif

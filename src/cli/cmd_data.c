@@ -14,22 +14,6 @@ typedef struct findings {
 #endif
 } findings;
 
-#ifdef PTS_HAVE_JSON
-/* A file's name may be any bytes, and a long message is cut anywhere; JSON is UTF-8. */
-static json_t *text_json(const char *message)
-{
-    json_t *text = json_string(message);
-    if (text)
-        return text;
-    pts_error ascii;
-    size_t size = 0;
-    for (; message[size] && size + 1 < sizeof ascii.message; size++)
-        ascii.message[size] = (message[size] & 0x80) ? '?' : message[size];
-    ascii.message[size] = '\0';
-    return json_string(ascii.message);
-}
-#endif
-
 static void take_problem(void *user, int is_error, const char *message)
 {
     findings *f = user;
@@ -40,7 +24,7 @@ static void take_problem(void *user, int is_error, const char *message)
         f->warnings++;
 #ifdef PTS_HAVE_JSON
     if (f->error_list)
-        json_array_append_new(is_error ? f->error_list : f->warning_list, text_json(message));
+        json_array_append_new(is_error ? f->error_list : f->warning_list, cli_json_text(message));
 #endif
 }
 
@@ -95,7 +79,7 @@ static json_t *classes_json(const pts_dataset *set)
 static void print_json(const pts_dataset *set, const findings *f)
 {
     cli_print_json(json_pack(
-        "{s:o, s:I, s:I, s:I, s:o, s:O, s:O}", "dataset", text_json(pts_dataset_name(set)),
+        "{s:o, s:I, s:I, s:I, s:o, s:O, s:O}", "dataset", cli_json_text(pts_dataset_name(set)),
         "images", (json_int_t)pts_dataset_images(set), "images_without_objects",
         (json_int_t)count_empty(set), "instances", (json_int_t)count_instances(set), "classes",
         classes_json(set), "errors", f->error_list, "warnings", f->warning_list));

@@ -11,7 +11,8 @@
 
 typedef struct embed_options {
     const char *encoder, *preset, *output;
-    long threads;
+    long threads, max_pixels;
+    pts_image_limits limits;
 } embed_options;
 
 typedef struct sink {
@@ -59,7 +60,7 @@ static void write_row(const sink *s, const char *path, const float *row)
     fputc('\n', s->file);
 }
 
-static pts_status embed_all(const sink *s, pts_encoder *encoder, const char *preset,
+static pts_status embed_all(const sink *s, pts_encoder *encoder, const embed_options *o,
                             const cli_paths *paths, pts_error *err)
 {
     float *row = malloc(s->dim * sizeof *row);
@@ -69,7 +70,7 @@ static pts_status embed_all(const sink *s, pts_encoder *encoder, const char *pre
     }
     pts_status status = PTS_OK;
     for (size_t i = 0; i < paths->count && status == PTS_OK; i++) {
-        status = cli_embed_image(encoder, preset, paths->items[i], row, err);
+        status = cli_embed_image(encoder, o->preset, &o->limits, paths->items[i], row, err);
         if (status == PTS_OK && i == 0) /* a first image that fails leaves stdout empty */
             write_head(s, paths->count);
         if (status == PTS_OK)
@@ -84,7 +85,7 @@ static pts_status embed_to_output(const embed_options *o, pts_encoder *encoder,
 {
     sink s = {stdout, false, pts_encoder_dim(encoder)};
     if (!o->output)
-        return embed_all(&s, encoder, o->preset, paths, err);
+        return embed_all(&s, encoder, o, paths, err);
     pts_output out;
     pts_status status = pts_output_open(&out, o->output, err);
     if (status != PTS_OK)
@@ -92,7 +93,7 @@ static pts_status embed_to_output(const embed_options *o, pts_encoder *encoder,
     const char *dot = strrchr(o->output, '.');
     s.npy = dot && strcmp(dot, ".npy") == 0;
     s.file = out.file;
-    status = embed_all(&s, encoder, o->preset, paths, err);
+    status = embed_all(&s, encoder, o, paths, err);
     if (status == PTS_OK)
         return pts_output_commit(&out, err);
     pts_output_discard(&out);
@@ -119,7 +120,7 @@ static bool known_output(const char *path)
     return dot && (strcmp(dot, ".npy") == 0 || strcmp(dot, ".csv") == 0);
 }
 
-static int run(const cli_syntax *syntax, const embed_options *o, const cli_list *operands)
+static int run(const cli_syntax *syntax, embed_options *o, const cli_list *operands)
 {
     if (!operands->count)
         return cli_wrong(syntax, "expected images, folders or -, got nothing");
@@ -127,6 +128,8 @@ static int run(const cli_syntax *syntax, const embed_options *o, const cli_list 
         return cli_wrong(syntax, "-o: expected NAME.npy or NAME.csv, got '%s'", o->output);
     if (o->threads < 0 || o->threads > 256)
         return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", o->threads);
+    if (!cli_image_limits(o->max_pixels, &o->limits))
+        return cli_wrong(syntax, "--max-pixels: expected 1 or more, got %ld", o->max_pixels);
     if (strcmp(o->preset, "auto") != 0 && !pts_preset_known(o->preset))
         return cli_wrong(syntax,
                          "--preset: expected auto, keras, torchvision, clip or ptssp, got '%s'",
@@ -142,12 +145,13 @@ static int run(const cli_syntax *syntax, const embed_options *o, const cli_list 
 
 int cmd_embed(int argc, char **argv)
 {
-    embed_options o = {.preset = "auto"};
+    embed_options o = {.preset = "auto", .max_pixels = 100000000};
     const cli_option options[] = {
         {"--weights", 'w', CLI_TEXT, &o.encoder, "ENC.ptsw", "encoder (the installed one)"},
         {"--preset", 0, CLI_TEXT, &o.preset, "NAME",
          "auto, keras, torchvision, clip or ptssp (auto: the encoder's own)"},
         {"--output", 'o', CLI_TEXT, &o.output, "OUT.npy|OUT.csv", "file (csv to stdout)"},
+        CLI_MAX_PIXELS_OPTION(&o.max_pixels),
         {"--threads", 0, CLI_INTEGER, &o.threads, "N", "threads (all cores)"},
     };
     const cli_syntax syntax = {"ptsinfer embed", "[-w ENC.ptsw] [-o OUT.npy] IMAGE|FOLDER|-…",

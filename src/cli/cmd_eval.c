@@ -25,6 +25,13 @@ static void print_mae_row(const char *name, const pts_heldout *h)
     putchar('\n');
 }
 
+static void print_gain(const pts_lodo_report *r, pts_method method)
+{
+    printf("Gain of %s over mean_curve: %.4f +- %.4f a data set: %s.\n", pts_method_name(method),
+           r->gain[method], r->gain_error[method],
+           pts_gain_verdict(r->gain[method], r->gain_error[method]));
+}
+
 static void print_lodo(const pts_lodo_report *r)
 {
     printf("Curve MAE of the held-out data set (mean |predicted - measured mAP| over ln n)\n");
@@ -44,16 +51,16 @@ static void print_lodo(const pts_lodo_report *r)
             print_number(values[k]);
         putchar('\n');
     }
-    printf("\nGain of the head over the mean curve: %.4f +- %.4f a data set (%s).\n", r->gain,
-           r->gain_error,
-           fabs(r->gain) <= 2 * r->gain_error ? "no clear difference"
-           : r->gain > 0                      ? "the head wins"
-                                              : "the mean curve wins");
+    putchar('\n');
+    print_gain(r, PTS_METHOD_MLP);
+    print_gain(r, PTS_METHOD_MEAN);
+    printf("Chosen on all data sets, mlp head: %zu principal components, shrinkage %g.\n",
+           r->mlp_components, r->mlp_shrinkage);
     if (r->components)
-        printf("Chosen on all data sets: %zu principal components, ridge %g.\n", r->components,
-               r->penalty);
+        printf("Chosen on all data sets, mean head: %zu principal components, ridge %g.\n",
+               r->components, r->penalty);
     else
-        printf("Chosen on all data sets: one curve for all photographs.\n");
+        printf("Chosen on all data sets, mean head: one curve for all photographs.\n");
 }
 
 #ifdef PTS_HAVE_JSON
@@ -77,11 +84,19 @@ static void json_lodo(const pts_lodo_report *r)
     json_t *list = json_array();
     for (size_t i = 0; i < r->count; i++)
         json_array_append_new(list, describe_scores(&r->heldout[i]));
-    cli_print_json(json_pack("{ss so so so so sI so}", "protocol", "leave-one-dataset-out",
-                             "heldout", list, "overall", describe_scores(&r->overall), "gain",
-                             cli_json_real(r->gain), "gain_error", cli_json_real(r->gain_error),
-                             "components", (json_int_t)r->components, "penalty",
-                             cli_json_real(r->penalty)));
+    json_t *gain = json_object();
+    for (int m = 0; m < PTS_METHODS; m++)
+        if (m != PTS_METHOD_MEAN_CURVE)
+            json_object_set_new(gain, pts_method_name((pts_method)m),
+                                json_pack("{so so ss}", "mean", cli_json_real(r->gain[m]), "error",
+                                          cli_json_real(r->gain_error[m]), "verdict",
+                                          pts_gain_verdict(r->gain[m], r->gain_error[m])));
+    cli_print_json(json_pack("{ss so so so s{sI so} s{sI so}}", "protocol", "leave-one-dataset-out",
+                             "heldout", list, "overall", describe_scores(&r->overall),
+                             "gain_over_mean_curve", gain, "mlp_head", "components",
+                             (json_int_t)r->mlp_components, "shrinkage",
+                             cli_json_real(r->mlp_shrinkage), "mean_head", "components",
+                             (json_int_t)r->components, "penalty", cli_json_real(r->penalty)));
 }
 #endif
 

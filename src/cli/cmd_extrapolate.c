@@ -66,10 +66,10 @@ static json_t *describe(const options *o, int method, const pts_curve_set *set,
     json_t *list = json_array();
     for (size_t i = 0; i < set->count; i++)
         json_array_append_new(
-            list, json_pack("{ss ss sI so so so}", "dataset", set->curves[i].dataset, "class",
-                            set->curves[i].class_name, "points", (json_int_t)scores[i].points,
-                            "mae", cli_json_real(scores[i].mae), "log2_ratio",
-                            cli_json_real(scores[i].log2_ratio), "covered_80",
+            list, json_pack("{so so sI so so so}", "dataset", cli_json_text(set->curves[i].dataset),
+                            "class", cli_json_text(set->curves[i].class_name), "points",
+                            (json_int_t)scores[i].points, "mae", cli_json_real(scores[i].mae),
+                            "log2_ratio", cli_json_real(scores[i].log2_ratio), "covered_80",
                             cli_json_real(scores[i].covered_80)));
     return json_pack("{sI ss so so}", "upto", (json_int_t)o->upto, "method",
                      pts_forecast_name((pts_forecast)method), "mean_mae",

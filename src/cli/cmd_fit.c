@@ -18,16 +18,17 @@ typedef struct options {
 static json_t *describe(const pts_curve_points *c, const pts_fit *f)
 {
     if (f->points == 0)
-        return json_pack("{ss ss sI sn sn sn sn s[nnnn] sn sn ss}", "dataset", c->dataset, "class",
-                         c->class_name, "points", (json_int_t)c->count, "A", "B", "C", "D", "se",
-                         "sse", "smape", "status", "too_few_sizes");
-    return json_pack("{ss ss sI so so so so s[oooo] so so ss}", "dataset", c->dataset, "class",
-                     c->class_name, "points", (json_int_t)c->count, "A", cli_json_real(f->curve.A),
-                     "B", cli_json_real(f->curve.B), "C", cli_json_real(f->curve.C), "D",
-                     cli_json_real(f->curve.D), "se", cli_json_real(f->se[0]),
-                     cli_json_real(f->se[1]), cli_json_real(f->se[2]), cli_json_real(f->se[3]),
-                     "sse", cli_json_real(f->sse), "smape", cli_json_real(f->smape), "status",
-                     pts_fit_status_text(f->status));
+        return json_pack("{so so sI sn sn sn sn s[nnnn] sn sn ss}", "dataset",
+                         cli_json_text(c->dataset), "class", cli_json_text(c->class_name), "points",
+                         (json_int_t)c->count, "A", "B", "C", "D", "se", "sse", "smape", "status",
+                         "too_few_sizes");
+    return json_pack(
+        "{so so sI so so so so s[oooo] so so ss}", "dataset", cli_json_text(c->dataset), "class",
+        cli_json_text(c->class_name), "points", (json_int_t)c->count, "A",
+        cli_json_real(f->curve.A), "B", cli_json_real(f->curve.B), "C", cli_json_real(f->curve.C),
+        "D", cli_json_real(f->curve.D), "se", cli_json_real(f->se[0]), cli_json_real(f->se[1]),
+        cli_json_real(f->se[2]), cli_json_real(f->se[3]), "sse", cli_json_real(f->sse), "smape",
+        cli_json_real(f->smape), "status", pts_fit_status_text(f->status));
 }
 
 static json_t *describe_all(const pts_curve_set *set, const pts_fit *fits)

@@ -95,7 +95,7 @@ static json_t *category_list(const report *r)
         const pts_map *map = &r->categories[i];
         json_t *one = json_object();
         json_object_set_new(one, "id", json_integer(pts_coco_category_id(r->coco, i)));
-        json_object_set_new(one, "name", json_string(pts_coco_category_name(r->coco, i)));
+        json_object_set_new(one, "name", cli_json_text(pts_coco_category_name(r->coco, i)));
         json_object_set_new(one, "AP", cli_json_real(map->map));
         json_object_set_new(one, "AP50", cli_json_real(map->map50));
         json_object_set_new(one, "AP75", cli_json_real(map->map75));

@@ -18,12 +18,14 @@ enum { PHOTOGRAPHS = 4, SAMPLES = 200 };
 typedef struct prediction {
     const char *encoder_path, *head_path, *target_text, *pilot_path, *plot_path;
     double target, confidence;
-    long threads;
+    long threads, max_pixels;
+    pts_image_limits limits;
     bool json;
 
     const cli_list *photographs;
     pts_curve_set *pilot; /* NULL: none */
     char arch[32];
+    bool uses_photographs;
     pts_curve_posterior posterior;
     pts_curve_answer answer;
 } prediction;
@@ -41,8 +43,8 @@ static pts_status embed_photographs(const prediction *p, pts_encoder *encoder, f
 {
     size_t dim = pts_encoder_dim(encoder);
     for (size_t i = 0; i < PHOTOGRAPHS; i++) {
-        pts_status status =
-            cli_embed_image(encoder, "auto", p->photographs->items[i], embeddings + i * dim, err);
+        pts_status status = cli_embed_image(encoder, "auto", &p->limits, p->photographs->items[i],
+                                            embeddings + i * dim, err);
         if (status != PTS_OK)
             return status;
     }
@@ -91,6 +93,7 @@ static pts_status make_prior(prediction *p, pts_curve_prior *prior, pts_error *e
         status = pts_head_open(&head, p->head_path, err);
     if (status == PTS_OK)
         status = prior_from_photographs(p, encoder, head, prior, err);
+    p->uses_photographs = status == PTS_OK && pts_head_uses_photographs(head);
     pts_head_close(head);
     pts_encoder_close(encoder);
     pts_team_destroy(team);
@@ -230,6 +233,9 @@ static void print_text(const prediction *p)
         printf("From four photographs (%s) alone, which say little: pilot results on a few small "
                "training sets (--pilot) narrow it.\n",
                p->arch);
+    if (!p->uses_photographs)
+        printf("This head gives the same curve for all photographs: none of their features "
+               "predicted held-out data sets.\n");
     printf("It speaks of the trainer that the head's curves were measured with.\n");
     if (p->plot_path)
         printf("Plot: %s\n", p->plot_path);
@@ -254,6 +260,7 @@ static void print_json(const prediction *p)
     json_object_set_new(out, "probability_reachable",
                         cli_json_real(p->answer.probability_reachable));
     json_object_set_new(out, "encoder", json_string(p->arch));
+    json_object_set_new(out, "uses_photographs", json_boolean(p->uses_photographs));
     json_object_set_new(out, "pilot_points", json_integer((json_int_t)pilot_points(p)->count));
     cli_print_json(out);
 }
@@ -284,6 +291,8 @@ static int check(const cli_syntax *syntax, prediction *p)
                          p->confidence);
     if (p->threads < 0 || p->threads > 256)
         return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", p->threads);
+    if (!cli_image_limits(p->max_pixels, &p->limits))
+        return cli_wrong(syntax, "--max-pixels: expected 1 or more, got %ld", p->max_pixels);
     if (p->plot_path && !plot_name(p->plot_path))
         return cli_wrong(syntax, "--plot: expected NAME.svg or NAME.png, got '%s'", p->plot_path);
 #ifndef PTS_HAVE_JSON
@@ -334,7 +343,7 @@ static int run(const cli_syntax *syntax, prediction *p)
 
 int cmd_predict(int argc, char **argv)
 {
-    prediction p = {.confidence = 0.8};
+    prediction p = {.confidence = 0.8, .max_pixels = 100000000};
     const cli_option options[] = {
         {"--target", 0, CLI_TEXT, &p.target_text, "Y", "wanted mask mAP, 0 … 1 or percent"},
         {"--pilot", 0, CLI_TEXT, &p.pilot_path, "FILE.csv", "measured points: header n,map"},
@@ -343,6 +352,7 @@ int cmd_predict(int argc, char **argv)
         {"--json", 0, CLI_FLAG, &p.json, NULL, "the answer as JSON"},
         {"--weights", 'w', CLI_TEXT, &p.encoder_path, "ENC.ptsw", "encoder (the installed one)"},
         {"--head", 0, CLI_TEXT, &p.head_path, "HEAD.ptsw", "head (the installed one)"},
+        CLI_MAX_PIXELS_OPTION(&p.max_pixels),
         {"--threads", 0, CLI_INTEGER, &p.threads, "N", "threads (all cores)"},
     };
     const cli_syntax syntax = {"ptsinfer predict",

@@ -22,25 +22,36 @@ static int train(const cli_syntax *syntax, const cli_tasks *t, pts_head_kind kin
     return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", err.message);
 }
 
+static bool find_kind(const char *name, pts_head_kind *kind)
+{
+    static const pts_head_kind kinds[] = {PTS_HEAD_MLP, PTS_HEAD_MEAN, PTS_HEAD_STUDY};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(name, pts_head_kind_name(kinds[i])) == 0) {
+            *kind = kinds[i];
+            return true;
+        }
+    return false;
+}
+
 static int run(const cli_syntax *syntax, cli_tasks *t, const char *kind, const char *output,
                const cli_list *operands)
 {
-    bool study = strcmp(kind, "study") == 0;
-    if (!study && strcmp(kind, "mean") != 0)
-        return cli_wrong(syntax, "--head: expected mean or study, got '%s'", kind);
+    pts_head_kind number;
+    if (!find_kind(kind, &number))
+        return cli_wrong(syntax, "--head: expected mlp, mean or study, got '%s'", kind);
     if (!output)
         return cli_wrong(syntax, "-o: expected a file, got none");
     int code = cli_tasks_load(syntax, t, operands);
-    return code >= 0 ? code : train(syntax, t, study ? PTS_HEAD_STUDY : PTS_HEAD_MEAN, output);
+    return code >= 0 ? code : train(syntax, t, number, output);
 }
 
 int cmd_train(int argc, char **argv)
 {
     cli_tasks t;
-    const char *kind = "mean", *output = NULL;
+    const char *kind = "mlp", *output = NULL;
     const cli_option options[] = {
         {"--output", 'o', CLI_TEXT, &output, "HEAD.ptsw", "the head"},
-        {"--head", 0, CLI_TEXT, &kind, "mean|study", "which head (mean)"},
+        {"--head", 0, CLI_TEXT, &kind, "KIND", "mlp, mean or study (mlp)"},
         CLI_TASKS_OPTIONS(&t),
     };
     const cli_syntax syntax = {
