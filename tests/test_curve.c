@@ -538,6 +538,11 @@ START_TEST(csv_is_read_in_all_its_forms)
     ck_assert_double_eq(set->curves[0].n[1], 20);
     ck_assert(!set->percent);
     pts_curves_destroy(set);
+    pts_error err;
+    const char *two = "dataset,class,n,map\na,0,2,0.1\na,1,2,0.2\n";
+    ck_assert_int_eq(pts_pilot_read(&set, write_file(".csv", two), &err), PTS_ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.message, "expected the points of one task, got 2 curves"));
+    ck_assert_ptr_null(set);
     unlink(path);
 }
 END_TEST

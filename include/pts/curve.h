@@ -188,7 +188,8 @@ typedef struct pts_curve_set {
 pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err);
 void pts_curves_destroy(pts_curve_set *set);
 
-/* Pilot csv: columns n and map. The one curve of *out has dataset "" and class "". */
+/* Pilot csv: columns n and map; *out has one curve. With columns dataset and class too, all rows
+ * must be of one task. */
 pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err);
 
 /* ---- Benchmark of forecasts -------------------------------------------------------------------

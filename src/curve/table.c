@@ -252,5 +252,13 @@ pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err
 pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err)
 {
     static const bool required[COLUMNS] = {[SIZE] = true, [MAP] = true};
-    return read_csv(out, path, required, err);
+    PTS_TRY(read_csv(out, path, required, err));
+    if ((*out)->count == 1)
+        return PTS_OK;
+    pts_status status =
+        pts_fail(err, PTS_ERR_FORMAT, "%s: expected the points of one task, got %zu curves", path,
+                 (*out)->count);
+    pts_curves_destroy(*out);
+    *out = NULL;
+    return status;
 }
