@@ -4,6 +4,7 @@
 #include "golden.h"
 
 #include "learn/layers.h"
+#include "learn/perceptron.h"
 #include "learn/theta.h"
 #include "pts/learn.h"
 #include "pts/lm.h"
@@ -46,29 +47,35 @@ START_TEST(network_equals_torch)
 }
 END_TEST
 
-/* The network again, in double precision and without any tile. */
+/* The network again, in double precision and without any tile: one row x → y [sizes[layers]]. */
+static void naive_row(const size_t *sizes, size_t layers, const double *p, const float *x,
+                      double *y)
+{
+    double b[600];
+    for (size_t i = 0; i < sizes[0]; i++)
+        y[i] = x[i];
+    for (size_t l = 0; l < layers; l++) {
+        size_t in = sizes[l], out = sizes[l + 1];
+        for (size_t o = 0; o < out; o++) {
+            b[o] = p[in * out + o];
+            for (size_t i = 0; i < in; i++)
+                b[o] += y[i] * p[i * out + o];
+            if (l + 1 < layers && b[o] < 0)
+                b[o] = 0;
+        }
+        memcpy(y, b, out * sizeof *y);
+        p += (in + 1) * out;
+    }
+}
+
 static double naive_loss(const size_t *sizes, size_t layers, const double *parameters,
                          const float *x, const float *target, size_t rows)
 {
-    double a[600], b[600], loss = 0;
+    double y[600], loss = 0;
     for (size_t r = 0; r < rows; r++) {
-        const double *p = parameters;
-        for (size_t i = 0; i < sizes[0]; i++)
-            a[i] = x[r * sizes[0] + i];
-        for (size_t l = 0; l < layers; l++) {
-            size_t in = sizes[l], out = sizes[l + 1];
-            for (size_t o = 0; o < out; o++) {
-                b[o] = p[in * out + o];
-                for (size_t i = 0; i < in; i++)
-                    b[o] += a[i] * p[i * out + o];
-                if (l + 1 < layers && b[o] < 0)
-                    b[o] = 0;
-            }
-            memcpy(a, b, out * sizeof *a);
-            p += (in + 1) * out;
-        }
+        naive_row(sizes, layers, parameters, x + r * sizes[0], y);
         for (size_t o = 0; o < sizes[layers]; o++)
-            loss += pow(a[o] - target[r * sizes[layers] + o], 2);
+            loss += pow(y[o] - target[r * sizes[layers] + o], 2);
     }
     return loss / (double)(rows * sizes[layers]);
 }
@@ -118,6 +125,108 @@ START_TEST(gradients_equal_central_differences)
     check_gradient((size_t[]){5, 9, 4}, 2, 3, 60);
     check_gradient((size_t[]){7, 70, 65, 66, 2}, 4, 6, 150);
     check_gradient((size_t[]){300, 520, 3}, 2, 5, 100); /* several tiles in both directions */
+}
+END_TEST
+
+/* ---- the loss of the curve itself ---- */
+
+enum { CURVE_ROWS = 5 };
+static const double one_curve[4] = {0.03, 0.3, 4, 0.6};
+static const double curve_share[CURVE_ROWS] = {0.3, 0.1, 0.25, 0.2, 0.15};
+static const size_t curve_task[CURVE_ROWS] = {2, 0, 1, 2, 1};
+static const size_t curve_sizes[] = {3, PERCEPTRON_HIDDEN, 4};
+
+/* By the network above and pts/curve.h. */
+static double naive_curve_loss(const linear_data *data, const double *parameters, const float *x)
+{
+    static const double unit[4] = {0.1, 0.5, 1.5, 0.3};
+    double y[600], loss = 0;
+    for (size_t r = 0; r < CURVE_ROWS; r++) {
+        naive_row(curve_sizes, 2, parameters, x + r * curve_sizes[0], y);
+        for (int i = 0; i < 4; i++)
+            y[i] = one_curve[i] + unit[i] * y[i];
+        pts_curve curve = {y[0], exp(y[1]), exp(y[2]), y[3]};
+        for (size_t g = 0; g < LINEAR_GRID; g++) {
+            size_t at = curve_task[r] * LINEAR_GRID + g;
+            double residual = pts_curve_at(&curve, exp(data->log_n[at])) - data->target[at];
+            loss += curve_share[r] * residual * residual / LINEAR_GRID;
+        }
+    }
+    return loss;
+}
+
+START_TEST(curve_loss_through_the_network_equals_central_differences)
+{
+    double log_n[3 * LINEAR_GRID], target[3 * LINEAR_GRID], parameters[200];
+    float x[CURVE_ROWS * 3], y[CURVE_ROWS * 4], dy[CURVE_ROWS * 4], gradient[200];
+    const linear_data data = {.log_n = log_n, .target = target};
+    const perceptron_batch batch = {&data, curve_task, curve_share, CURVE_ROWS};
+    pts_rng rng = {12};
+    for (size_t i = 0; i < 3 * LINEAR_GRID; i++) {
+        log_n[i] = 0.5 * (double)(i % LINEAR_GRID) + 0.1 * (double)(i / LINEAR_GRID);
+        target[i] = pts_rng_uniform(&rng);
+    }
+    for (size_t i = 0; i < CURVE_ROWS * 3; i++)
+        x[i] = (float)pts_rng_normal(&rng);
+    pts_mlp *mlp;
+    ck_assert_int_eq(perceptron_network(&mlp, 3, 5, NULL), PTS_OK);
+    size_t count = pts_mlp_parameter_count(mlp);
+    ck_assert_uint_eq(count, 4 * PERCEPTRON_HIDDEN + (PERCEPTRON_HIDDEN + 1) * 4);
+    for (size_t i = 0; i < count; i++)
+        parameters[i] = pts_mlp_parameters(mlp)[i];
+    pts_mlp_forward(mlp, x, CURVE_ROWS, y, NULL);
+    double loss = perceptron_loss(&batch, one_curve, y, dy), scale = 0;
+    ck_assert_double_le(fabs(loss - naive_curve_loss(&data, parameters, x)), 1e-6);
+    ck_assert_int_eq(pts_mlp_backward(mlp, x, dy, CURVE_ROWS, NULL, gradient, NULL), PTS_OK);
+    for (size_t i = 0; i < count; i++)
+        scale = fmax(scale, fabs((double)gradient[i]));
+    for (size_t i = 0; i < count; i++) {
+        double old = parameters[i], h = 1e-6;
+        parameters[i] = old + h;
+        double up = naive_curve_loss(&data, parameters, x);
+        parameters[i] = old - h;
+        double expected = (up - naive_curve_loss(&data, parameters, x)) / (2 * h);
+        parameters[i] = old;
+        ck_assert_msg(fabs(gradient[i] - expected) <= 1e-5 * scale, "parameter %zu: %.9g, not %.9g",
+                      i, (double)gradient[i], expected);
+    }
+    pts_mlp_destroy(mlp);
+}
+END_TEST
+
+/* With the gradient of the mean squared error it is pts_mlp_step. */
+START_TEST(a_step_of_the_callers_gradient)
+{
+    float x[2 * 6], y[2 * 3], dy[2 * 3], target[2 * 3];
+    pts_rng rng = {6};
+    pts_mlp *mlp[2];
+    pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
+    double loss;
+    for (size_t i = 0; i < 12; i++)
+        x[i] = (float)pts_rng_normal(&rng);
+    for (size_t i = 0; i < 6; i++)
+        target[i] = (float)pts_rng_normal(&rng);
+    for (int k = 0; k < 2; k++)
+        ck_assert_int_eq(pts_mlp_create(&mlp[k], small, 3, 2, NULL, NULL), PTS_OK);
+    for (int step = 0; step < 3; step++) {
+        ck_assert_int_eq(pts_mlp_step(mlp[0], x, target, 2, &adam, &loss, NULL), PTS_OK);
+        ck_assert_int_eq(pts_mlp_forward(mlp[1], x, 2, y, NULL), PTS_OK);
+        for (size_t i = 0; i < 6; i++)
+            dy[i] = 2 * (y[i] - target[i]) / 6;
+        ck_assert_int_eq(pts_mlp_backward(mlp[1], x, dy, 2, &adam, NULL, NULL), PTS_OK);
+    }
+    ck_assert_int_eq(memcmp(pts_mlp_parameters(mlp[0]), pts_mlp_parameters(mlp[1]),
+                            pts_mlp_parameter_count(mlp[0]) * sizeof(float)),
+                     0);
+    pts_error err;
+    ck_assert_int_eq(pts_mlp_backward(mlp[1], x, dy, 1, &adam, NULL, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message,
+                     "network: backward: expected the 2 rows of the forward pass, got 1");
+    dy[4] = NAN;
+    ck_assert_int_eq(pts_mlp_backward(mlp[1], x, dy, 2, &adam, NULL, &err), PTS_ERR_NUMERIC);
+    ck_assert_str_eq(err.message, "network: backward: gradient 4 is not finite");
+    for (int k = 0; k < 2; k++)
+        pts_mlp_destroy(mlp[k]);
 }
 END_TEST
 
@@ -338,36 +447,54 @@ START_TEST(photographs_that_tell_beat_the_mean_curve)
 {
     pts_tasks *tasks = make_tasks(10, 1, 21);
     pts_lodo_report report;
-    pts_score head = lodo(tasks, PTS_METHOD_HEAD, &report);
+    lodo(tasks, PTS_METHOD_MLP, &report);
     pts_score mean = report.overall.score[PTS_METHOD_MEAN_CURVE];
     ck_assert_uint_eq(report.count, 10);
     ck_assert_uint_ge(report.components, 1);
-    ck_assert_double_le(head.mae, 0.5 * mean.mae);
-    ck_assert_double_le(head.log2_ratio, 0.6 * mean.log2_ratio);
-    ck_assert_double_ge(head.within_2, mean.within_2);
-    ck_assert_double_ge(head.covered_80, 0.6);
+    for (int m = PTS_METHOD_MLP; m <= PTS_METHOD_MEAN; m++) {
+        pts_score head = report.overall.score[m];
+        ck_assert_double_le(head.mae, 0.5 * mean.mae);
+        ck_assert_double_le(head.log2_ratio, 0.6 * mean.log2_ratio);
+        ck_assert_double_ge(head.within_2, mean.within_2);
+        ck_assert_double_ge(head.covered_80, 0.6);
+        ck_assert_double_ge(report.gain[m], 2 * report.gain_error[m]);
+    }
     ck_assert(isnan(report.overall.score[PTS_METHOD_NEAREST].covered_80));
-    ck_assert_double_ge(report.gain, 2 * report.gain_error);
+    ck_assert_double_eq(report.gain[PTS_METHOD_MEAN_CURVE], 0);
     pts_lodo_report_free(&report);
     pts_tasks_destroy(tasks);
 }
 END_TEST
 
-/* Choosing from chance costs something in a few populations; on average
- * over populations it must cost next to nothing, and what ships must be the one curve. */
-START_TEST(photographs_that_tell_nothing_do_no_harm)
+/* Choosing from chance costs something in a few populations; on average over populations it must
+ * cost the mean head next to nothing, and what ships must be the one curve. The mlp head always
+ * looks: its loss is bounded. */
+START_TEST(photographs_that_tell_nothing_do_little_harm)
 {
-    double head = 0, mean = 0;
+    double mlp = 0, head = 0, mean = 0;
     for (uint64_t seed = 31; seed < 34; seed++) {
         pts_tasks *tasks = make_tasks(12, 0, seed);
         pts_lodo_report report;
-        head += lodo(tasks, PTS_METHOD_HEAD, &report).mae;
+        mlp += lodo(tasks, PTS_METHOD_MLP, &report).mae;
+        head += report.overall.score[PTS_METHOD_MEAN].mae;
         mean += report.overall.score[PTS_METHOD_MEAN_CURVE].mae;
         ck_assert_uint_eq(report.components, 0);
+        ck_assert_double_gt(report.mlp_shrinkage, 0);
         pts_lodo_report_free(&report);
         pts_tasks_destroy(tasks);
     }
     ck_assert_double_le(head, 1.02 * mean);
+    ck_assert_double_le(mlp, 1.1 * mean);
+}
+END_TEST
+
+START_TEST(a_gain_in_words)
+{
+    ck_assert_str_eq(pts_gain_verdict(0.01, 0.02), "no difference beyond the standard error");
+    ck_assert_str_eq(pts_gain_verdict(0.03, 0.02),
+                     "the head is ahead by more than one standard error, less than two");
+    ck_assert_str_eq(pts_gain_verdict(-0.05, 0.02),
+                     "the mean curve wins by more than two standard errors");
 }
 END_TEST
 
@@ -395,10 +522,13 @@ static pts_head *train(const pts_tasks *tasks, pts_head_options options, int thr
     return head;
 }
 
-START_TEST(same_seed_same_head)
+static const pts_head_kind ours[] = {PTS_HEAD_MLP, PTS_HEAD_MEAN};
+
+static void check_same_head(pts_head_kind kind)
 {
-    pts_tasks *tasks = make_tasks(6, 1, 5);
+    pts_tasks *tasks = make_tasks(5, 1, 5);
     pts_head_options options = PTS_HEAD_DEFAULTS;
+    options.kind = kind;
     char path[] = "/tmp/pts_test_head_XXXXXX", *bytes[2];
     size_t size[2];
     close(mkstemp(path));
@@ -414,12 +544,19 @@ START_TEST(same_seed_same_head)
     unlink(path);
     pts_tasks_destroy(tasks);
 }
+
+START_TEST(same_seed_same_head)
+{
+    for (int k = 0; k < 2; k++)
+        check_same_head(ours[k]);
+}
 END_TEST
 
-START_TEST(head_survives_its_file)
+static void check_survival(pts_head_kind kind)
 {
     pts_tasks *tasks = make_tasks(8, 1, 6);
     pts_head_options options = PTS_HEAD_DEFAULTS;
+    options.kind = kind;
     char path[] = "/tmp/pts_test_head_XXXXXX";
     close(mkstemp(path));
     pts_head *head = train(tasks, options, 2), *again;
@@ -428,9 +565,11 @@ START_TEST(head_survives_its_file)
     ck_assert_str_eq(pts_head_encoder_id(again), "ab12");
     ck_assert_str_eq(pts_head_preset(again), "keras");
     ck_assert_uint_eq(pts_head_dim(again), DIM);
-    ck_assert_int_eq(pts_head_kind_of(again), PTS_HEAD_MEAN);
+    ck_assert_int_eq(pts_head_kind_of(again), kind);
+    ck_assert_int_eq(pts_head_uses_photographs(head), 1);
+    ck_assert_int_eq(pts_head_uses_photographs(again), 1);
     ck_assert_str_eq(pts_head_summary(again), pts_head_summary(head));
-    ck_assert_ptr_nonnull(strstr(pts_head_summary(again), "the head wins"));
+    ck_assert_ptr_nonnull(strstr(pts_head_summary(again), "the head wins by"));
     const float *photographs = pts_tasks_at(tasks, 3)->embeddings;
     float turned[5 * DIM];
     for (size_t k = 0; k < 5; k++)
@@ -448,6 +587,31 @@ START_TEST(head_survives_its_file)
     pts_head_close(head);
     pts_head_close(again);
     unlink(path);
+    pts_tasks_destroy(tasks);
+}
+
+START_TEST(head_survives_its_file)
+{
+    for (int k = 0; k < 2; k++)
+        check_survival(ours[k]);
+}
+END_TEST
+
+/* Where photographs tell nothing the mean head says so; the mlp head still looks at them. */
+START_TEST(heads_say_whether_they_look)
+{
+    pts_tasks *tasks = make_tasks(5, 0, 31);
+    for (int k = 0; k < 2; k++) {
+        pts_head_options options = PTS_HEAD_DEFAULTS;
+        options.kind = ours[k];
+        pts_head *head = train(tasks, options, 2);
+        pts_curve_prior a, b;
+        pts_head_predict(head, pts_tasks_at(tasks, 0)->embeddings, 4, &a, NULL);
+        pts_head_predict(head, pts_tasks_at(tasks, 2)->embeddings, 4, &b, NULL);
+        ck_assert_int_eq(pts_head_uses_photographs(head), ours[k] == PTS_HEAD_MLP);
+        ck_assert_int_eq(memcmp(a.mean, b.mean, sizeof a.mean) != 0, ours[k] == PTS_HEAD_MLP);
+        pts_head_close(head);
+    }
     pts_tasks_destroy(tasks);
 }
 END_TEST
@@ -585,7 +749,7 @@ START_TEST(head_files_are_checked)
         {{{"arch", "head"}, {"kind", "tall"}},
          2,
          PTS_ERR_UNSUPPORTED,
-         "kind of head: expected 'mean' or 'study', got 'tall'"},
+         "kind of head: expected 'mlp', 'mean' or 'study', got 'tall'"},
         {{{"arch", "head"}, {"kind", "mean"}, {"dim", "0x"}},
          3,
          PTS_ERR_FORMAT,
@@ -662,14 +826,24 @@ START_TEST(head_tensors_are_checked)
     ck_assert_int_eq(pts_head_predict(head, e, 0, &prior, &err), PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "head: expected at least one embedding, got none");
     pts_head_close(head);
+    const pts_meta mlp[] = {{"arch", "head"},  {"kind", "mlp"},     {"dim", "2"},
+                            {"encoder", "id"}, {"preset", "keras"}, {"datasets", "a,b,c"},
+                            {"trainer", "t"},  {"components", "9"}};
+    pts_weights_write(path, mlp, 8, tensors, 7, NULL);
+    ck_assert_int_eq(pts_head_open(&head, path, &err), PTS_ERR_FORMAT);
+    snprintf(expected, sizeof expected, "%s: components: expected 1 … 8, got '9'", path);
+    ck_assert_str_eq(err.message, expected);
+    ck_assert_ptr_null(head);
     unlink(path);
 }
 END_TEST
 
 CHECK_SUITE("mlp", network_equals_torch, gradients_equal_central_differences,
-            training_does_not_depend_on_threads, network_refuses, theta_is_the_curve,
-            theta_fit_finds_the_mode, spread_of_a_population_is_found,
-            photographs_that_tell_beat_the_mean_curve, photographs_that_tell_nothing_do_no_harm,
-            same_seed_same_head, head_survives_its_file, study_head_recognises_its_curves,
-            tasks_refuse, training_refuses, training_can_be_stopped, head_files_are_checked,
-            head_tensors_are_checked)
+            training_does_not_depend_on_threads, network_refuses,
+            curve_loss_through_the_network_equals_central_differences,
+            a_step_of_the_callers_gradient, theta_is_the_curve, theta_fit_finds_the_mode,
+            spread_of_a_population_is_found, photographs_that_tell_beat_the_mean_curve,
+            photographs_that_tell_nothing_do_little_harm, a_gain_in_words,
+            heads_say_whether_they_look, same_seed_same_head, head_survives_its_file,
+            study_head_recognises_its_curves, tasks_refuse, training_refuses,
+            training_can_be_stopped, head_files_are_checked, head_tensors_are_checked)

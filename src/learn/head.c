@@ -24,7 +24,18 @@ struct pts_head {
     float *centre, *map;             /* mean: [dim], [dim][4] */
     float theta[4], low[4], high[4]; /* mean: θ of the average photograph, and its range */
     pts_mlp *mlp;                    /* study */
+    /* mlp: centre, theta of one curve, low and high of the step in units, and */
+    size_t components;
+    float *projection; /* [dim][components] */
+    float shrinkage;
+    pts_mlp *member[PERCEPTRON_MEMBERS];
 };
+
+const char *pts_head_kind_name(pts_head_kind kind)
+{
+    static const char *const names[] = {"mean", "study", "mlp"};
+    return kind <= PTS_HEAD_MLP ? names[kind] : "?";
+}
 
 void pts_head_close(pts_head *head)
 {
@@ -36,7 +47,10 @@ void pts_head_close(pts_head *head)
     free(head->trainer);
     free(head->centre);
     free(head->map);
+    free(head->projection);
     pts_mlp_destroy(head->mlp);
+    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++)
+        pts_mlp_destroy(head->member[m]);
     free(head);
 }
 
@@ -65,22 +79,68 @@ const char *pts_head_summary(const pts_head *head)
     return head->summary;
 }
 
+static int any(const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (values[i] != 0)
+            return 1;
+    return 0;
+}
+
+int pts_head_uses_photographs(const pts_head *head)
+{
+    if (head->kind == PTS_HEAD_STUDY)
+        return 1;
+    if (head->kind == PTS_HEAD_MEAN)
+        return any(head->map, head->dim * 4);
+    int moves = 0;
+    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++)
+        moves |= any(pts_mlp_weight(head->member[m], 0), head->components * PERCEPTRON_HIDDEN) &&
+                 any(pts_mlp_weight(head->member[m], 1), PERCEPTRON_HIDDEN * 4);
+    return moves && head->shrinkage != 0 && any(head->projection, head->dim * head->components);
+}
+
 /* ---- prediction ---- */
+
+/* Adds (mean embedding − centre) · matrix [dim][columns] to `to`. */
+static void add_product(const pts_head *head, const float *embeddings, size_t count,
+                        const float *matrix, size_t columns, double *to)
+{
+    for (size_t d = 0; d < head->dim; d++) {
+        double sum = 0;
+        for (size_t k = 0; k < count; k++)
+            sum += embeddings[k * head->dim + d];
+        for (size_t i = 0; i < columns; i++)
+            to[i] += (sum / (double)count - head->centre[d]) * matrix[d * columns + i];
+    }
+}
 
 static void predict_mean(const pts_head *head, const float *embeddings, size_t count,
                          double theta[4])
 {
     for (size_t i = 0; i < 4; i++)
         theta[i] = head->theta[i];
-    for (size_t d = 0; d < head->dim; d++) {
-        double sum = 0;
-        for (size_t k = 0; k < count; k++)
-            sum += embeddings[k * head->dim + d];
-        for (size_t i = 0; i < 4; i++)
-            theta[i] += (sum / (double)count - head->centre[d]) * head->map[d * 4 + i];
-    }
+    add_product(head, embeddings, count, head->map, 4, theta);
     for (size_t i = 0; i < 4; i++)
         theta[i] = fmin(fmax(theta[i], head->low[i]), head->high[i]);
+}
+
+static pts_status predict_mlp(const pts_head *head, const float *embeddings, size_t count,
+                              double theta[4], pts_error *err)
+{
+    double sums[LINEAR_COMPONENTS] = {0};
+    float scores[LINEAR_COMPONENTS];
+    perceptron_model model = {.components = head->components};
+    add_product(head, embeddings, count, head->projection, head->components, sums);
+    for (size_t j = 0; j < head->components; j++)
+        scores[j] = (float)sums[j];
+    for (size_t i = 0; i < 4; i++) {
+        model.theta[i] = head->theta[i];
+        model.low[i] = head->low[i];
+        model.high[i] = head->high[i];
+    }
+    memcpy(model.member, head->member, sizeof model.member);
+    return perceptron_predict(&model, head->shrinkage, scores, theta, err);
 }
 
 static pts_status check_embeddings(const pts_head *head, const float *embeddings, size_t count,
@@ -106,7 +166,9 @@ pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t coun
         float y[4];
         PTS_TRY(pts_mlp_forward(head->mlp, embeddings, 1, y, err));
         study_theta(y, out->mean);
-    } else
+    } else if (head->kind == PTS_HEAD_MLP)
+        PTS_TRY(predict_mlp(head, embeddings, count, out->mean, err));
+    else
         predict_mean(head, embeddings, count, out->mean);
     for (size_t i = 0; i < 16; i++)
         out->covariance[i] = head->covariance[i];
@@ -165,89 +227,110 @@ static pts_status take_spread(pts_head *head, const sweep *s, size_t choice, pts
     return PTS_OK;
 }
 
-/* The choice that ships: one curve for all unless choosing has paid on the held-out data sets,
- * where no step of it had seen them. */
-static size_t honest_choice(const sweep *s, const pts_lodo_report *report)
+static void take_model(pts_head *head, const double theta[4], const double low[4],
+                       const double high[4], const linear_fold *fold)
 {
-    double gain = 0;
-    for (size_t i = 0; i < report->count; i++)
-        gain += report->heldout[i].score[PTS_METHOD_ONE_CURVE].mae -
-                report->heldout[i].score[PTS_METHOD_HEAD].mae;
-    return gain > 0 ? sweep_choose(s, SIZE_MAX) : 0;
+    for (size_t i = 0; i < 4; i++) {
+        head->theta[i] = (float)theta[i];
+        head->low[i] = (float)low[i];
+        head->high[i] = (float)high[i];
+    }
+    memcpy(head->centre, fold->centre, head->dim * sizeof *head->centre);
 }
 
-static pts_status fit_all(pts_head *head, const sweep *s, size_t choice, pts_error *err)
+static pts_status fit_linear(pts_head *head, const sweep *s, const linear_fold *fold, size_t choice,
+                             const linear_model *one)
 {
-    linear_fold fold;
-    PTS_TRY(linear_fold_create(&fold, &s->data, SIZE_MAX, SIZE_MAX, err));
-    linear_model one, model;
-    linear_fit(&s->data, &fold, linear_choices[0], NULL, &one);
-    linear_fit(&s->data, &fold, linear_choices[choice], &one, &model);
-    for (size_t i = 0; i < 4; i++) {
-        head->theta[i] = (float)model.theta[i];
-        head->low[i] = (float)model.low[i];
-        head->high[i] = (float)model.high[i];
-    }
-    memcpy(head->centre, fold.centre, head->dim * sizeof *head->centre);
+    linear_model model;
+    linear_fit(&s->data, fold, linear_choices[choice], one, &model);
+    take_model(head, model.theta, model.low, model.high, fold);
     for (size_t d = 0; d < head->dim; d++)
         for (size_t i = 0; i < 4; i++) {
             double sum = 0;
             for (size_t j = 0; j < model.components; j++)
-                sum += fold.projection[d * LINEAR_COMPONENTS + j] * model.weight[j][i];
+                sum += fold->projection[d * LINEAR_COMPONENTS + j] * model.weight[j][i];
             head->map[d * 4 + i] = (float)sum;
         }
-    linear_fold_free(&fold);
     return PTS_OK;
 }
 
-/* Mean and standard error over data sets of what `method` gains on the mean curve. */
-static void gain_of(const pts_lodo_report *report, pts_method method, double *gain, double *error)
+static pts_status fit_mlp(pts_head *head, const sweep *s, const linear_fold *fold, size_t choice,
+                          const linear_model *one, pts_error *err)
 {
-    double sum = 0, squares = 0, count = (double)report->count;
-    for (size_t i = 0; i < report->count; i++) {
-        const pts_score *score = report->heldout[i].score;
-        double one = score[PTS_METHOD_MEAN_CURVE].mae - score[method].mae;
-        sum += one;
-        squares += one * one;
-    }
-    *gain = sum / count;
-    *error = sqrt(fmax(squares / count - *gain * *gain, 0) / (count - 1));
+    const perceptron_choice *chosen = &perceptron_choices[choice - SWEEP_MLP];
+    size_t components = perceptron_components[chosen->network];
+    head->projection = pts_calloc64(head->dim * components, sizeof *head->projection);
+    if (!head->projection)
+        return pts_fail_memory(err, head->dim * components * sizeof *head->projection);
+    perceptron_model model;
+    PTS_TRY(perceptron_fit(&s->data, fold, components, one, s->seed, &model, err));
+    take_model(head, model.theta, model.low, model.high, fold);
+    for (size_t d = 0; d < head->dim; d++)
+        memcpy(head->projection + d * components, fold->projection + d * LINEAR_COMPONENTS,
+               components * sizeof *head->projection);
+    head->components = components;
+    head->shrinkage = (float)chosen->shrinkage;
+    memcpy(head->member, model.member, sizeof head->member); /* they are the head's now */
+    return PTS_OK;
 }
 
-static const char *verdict(double gain, double error)
+/* On all data sets, with what the choice among them says. */
+static pts_status fit_all(pts_head *head, const sweep *s, size_t choice, pts_error *err)
 {
-    if (fabs(gain) <= 2 * error)
-        return "no clear difference";
-    return gain > 0 ? "the head wins" : "the mean curve wins";
+    linear_fold fold;
+    linear_model one;
+    PTS_TRY(take_spread(head, s, choice, err));
+    PTS_TRY(linear_fold_create(&fold, &s->data, SIZE_MAX, SIZE_MAX, err));
+    linear_fit(&s->data, &fold, linear_choices[0], NULL, &one);
+    pts_status status = choice < SWEEP_MLP ? fit_linear(head, s, &fold, choice, &one)
+                                           : fit_mlp(head, s, &fold, choice, &one, err);
+    linear_fold_free(&fold);
+    return status;
 }
 
-static void summarise(pts_head *head, const pts_lodo_report *report, size_t choice)
+static void describe_model(const pts_lodo_report *report, pts_head_kind kind, char *text,
+                           size_t size)
+{
+    if (kind == PTS_HEAD_MLP)
+        snprintf(text, size, "%d networks %zu-%d-4 on principal components, shrinkage %g",
+                 PERCEPTRON_MEMBERS, report->mlp_components, PERCEPTRON_HIDDEN,
+                 report->mlp_shrinkage);
+    else if (report->components)
+        snprintf(text, size, "%zu principal components, ridge %g", report->components,
+                 report->penalty);
+    else
+        snprintf(text, size,
+                 "one curve for all photographs (no dependence on them has proved itself)");
+}
+
+/* Figures of the procedure that made the head, not of the choice that came out of it: that one was
+ * picked because its own figures were good. */
+static void summarise(pts_head *head, const pts_lodo_report *report)
 {
     const pts_score *score = report->overall.score;
-    pts_method ships = choice ? PTS_METHOD_HEAD : PTS_METHOD_ONE_CURVE;
-    double gain, error;
-    gain_of(report, ships, &gain, &error);
-    char model[96] = "one curve for all photographs (no dependence on them has proved itself)";
-    if (choice)
-        snprintf(model, sizeof model, "%zu principal components, ridge %g",
-                 linear_choices[choice].components, linear_choices[choice].penalty);
+    pts_method method = head->kind == PTS_HEAD_MLP ? PTS_METHOD_MLP : PTS_METHOD_MEAN;
+    char model[96];
+    describe_model(report, head->kind, model, sizeof model);
     snprintf(head->summary, sizeof head->summary,
-             "mean head: %s; %zu classes of %zu data sets; leave-one-data-set-out curve MAE %.4f, "
-             "mean curve of the other data sets %.4f, nearest data set %.4f, 80 %% band covers "
-             "%.2f; gain over the mean curve %.4f ± %.4f a data set: %s",
-             model, report->overall.tasks, report->count, score[ships].mae,
-             score[PTS_METHOD_MEAN_CURVE].mae, score[PTS_METHOD_NEAREST].mae,
-             score[ships].covered_80, gain, error, verdict(gain, error));
+             "%s head: %s; %zu classes of %zu data sets; nested leave-one-data-set-out curve MAE "
+             "%.4f (80 %% band covers %.2f), mean curve of the other data sets %.4f, one curve for "
+             "all %.4f, nearest data set %.4f; gain over the mean curve %.4f ± %.4f a data set: %s",
+             pts_head_kind_name(head->kind), model, report->overall.tasks, report->count,
+             score[method].mae, score[method].covered_80, score[PTS_METHOD_MEAN_CURVE].mae,
+             score[PTS_METHOD_ONE_CURVE].mae, score[PTS_METHOD_NEAREST].mae, report->gain[method],
+             report->gain_error[method],
+             pts_gain_verdict(report->gain[method], report->gain_error[method]));
 }
 
-static pts_status train_mean(pts_head *head, const sweep *s, pts_error *err)
+/* Kinds mlp and mean. */
+static pts_status train_ours(pts_head *head, const sweep *s, pts_error *err)
 {
     pts_lodo_report report;
     PTS_TRY(lodo_report(&report, s, err));
-    size_t choice = honest_choice(s, &report);
-    summarise(head, &report, choice);
+    summarise(head, &report);
     pts_lodo_report_free(&report);
-    PTS_TRY(take_spread(head, s, choice, err));
+    size_t choice =
+        head->kind == PTS_HEAD_MLP ? sweep_choose_mlp(s, SIZE_MAX) : sweep_choose(s, SIZE_MAX);
     return fit_all(head, s, choice, err);
 }
 
@@ -274,10 +357,10 @@ pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head
     PTS_TRY(sweep_run(&s, tasks, options->seed, team, progress, user, err));
     pts_head *head = NULL;
     pts_status status = head_create(&head, tasks, options, err);
-    if (status == PTS_OK && options->kind == PTS_HEAD_MEAN)
-        status = train_mean(head, &s, err);
-    else if (status == PTS_OK)
+    if (status == PTS_OK && options->kind == PTS_HEAD_STUDY)
         status = train_study(head, tasks, &s, options, team, progress, user, err);
+    else if (status == PTS_OK)
+        status = train_ours(head, &s, err);
     sweep_free(&s);
     if (status != PTS_OK)
         pts_head_close(head);
@@ -288,10 +371,14 @@ pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head
 
 /* ---- the file ---- */
 
-/* Tensors of either kind: the spread, then the kind's own. */
+/* Of one network of the mlp head, as pts_mlp_parameters has them. */
+#define MEMBER_PARAMETERS(components) (((components) + 1 + 4) * PERCEPTRON_HIDDEN + 4)
+
+/* Tensors of any kind: the spread, then the kind's own. */
 typedef struct tensor_list {
     pts_tensor items[2 + 2 * STUDY_LAYERS + 5];
     char names[2 * STUDY_LAYERS][32];
+    float members[PERCEPTRON_MEMBERS * MEMBER_PARAMETERS(LINEAR_COMPONENTS)];
     size_t count;
 } tensor_list;
 
@@ -318,6 +405,25 @@ static void list_network(tensor_list *list, pts_mlp *mlp)
     }
 }
 
+static void list_curve(tensor_list *list, const pts_head *head)
+{
+    list_tensor(list, "centre", head->centre, head->dim, 0);
+    list_tensor(list, "theta", head->theta, 4, 0);
+    list_tensor(list, "low", head->low, 4, 0);
+    list_tensor(list, "high", head->high, 4, 0);
+}
+
+static void list_members(tensor_list *list, const pts_head *head)
+{
+    size_t count = MEMBER_PARAMETERS(head->components);
+    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++)
+        memcpy(list->members + m * count, pts_mlp_parameters(head->member[m]),
+               count * sizeof *list->members);
+    list_tensor(list, "projection", head->projection, head->dim, head->components);
+    list_tensor(list, "shrinkage", &head->shrinkage, 1, 0);
+    list_tensor(list, "networks", list->members, PERCEPTRON_MEMBERS, count);
+}
+
 pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err)
 {
     tensor_list list = {.count = 0};
@@ -325,26 +431,28 @@ pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err
     list_tensor(&list, "noise", &head->noise, 1, 0);
     if (head->kind == PTS_HEAD_STUDY)
         list_network(&list, head->mlp);
-    else {
-        list_tensor(&list, "centre", head->centre, head->dim, 0);
+    else
+        list_curve(&list, head);
+    if (head->kind == PTS_HEAD_MEAN)
         list_tensor(&list, "map", head->map, head->dim, 4);
-        list_tensor(&list, "theta", head->theta, 4, 0);
-        list_tensor(&list, "low", head->low, 4, 0);
-        list_tensor(&list, "high", head->high, 4, 0);
-    }
-    char dim[32];
+    if (head->kind == PTS_HEAD_MLP)
+        list_members(&list, head);
+    char dim[32], components[32];
     snprintf(dim, sizeof dim, "%zu", head->dim);
+    snprintf(components, sizeof components, "%zu", head->components);
     const pts_meta meta[] = {
         {"arch", "head"},
-        {"kind", head->kind == PTS_HEAD_STUDY ? "study" : "mean"},
+        {"kind", pts_head_kind_name(head->kind)},
         {"dim", dim},
         {"encoder", head->encoder},
         {"preset", head->preset},
         {"datasets", head->datasets},
         {"trainer", head->trainer},
         {"summary", head->summary},
+        {"components", components}, /* mlp only: the last */
     };
-    return pts_weights_write(path, meta, sizeof meta / sizeof *meta, list.items, list.count, err);
+    size_t metas = sizeof meta / sizeof *meta - (head->kind != PTS_HEAD_MLP);
+    return pts_weights_write(path, meta, metas, list.items, list.count, err);
 }
 
 static pts_status take(const pts_weights *w, const char *name, size_t rows, size_t columns,
@@ -373,24 +481,40 @@ static pts_status take_text(const pts_weights *w, const char *key, char **to, pt
     return *to ? PTS_OK : pts_fail_memory(err, strlen(value) + 1);
 }
 
+static pts_status take_count(const pts_weights *w, const char *key, size_t most, size_t *to,
+                             pts_error *err)
+{
+    const char *text = pts_weights_meta(w, key);
+    char *end = "";
+    unsigned long number = text ? strtoul(text, &end, 10) : 0;
+    if (*end || number < 1 || number > most)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: %s: expected 1 … %zu, got '%s'",
+                        pts_weights_path(w), key, most, text ? text : "");
+    *to = number;
+    return PTS_OK;
+}
+
+static pts_status read_kind(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    const char *text = pts_weights_meta(w, "kind");
+    for (int kind = PTS_HEAD_MEAN; text && kind <= PTS_HEAD_MLP; kind++)
+        if (strcmp(text, pts_head_kind_name((pts_head_kind)kind)) == 0) {
+            head->kind = (pts_head_kind)kind;
+            return PTS_OK;
+        }
+    return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                    "%s: kind of head: expected 'mlp', 'mean' or 'study', got '%s'",
+                    pts_weights_path(w), text ? text : "");
+}
+
 static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error *err)
 {
     const char *path = pts_weights_path(w), *arch = pts_weights_meta(w, "arch");
     if (!arch || strcmp(arch, "head") != 0)
         return pts_fail(err, PTS_ERR_FORMAT, "%s: expected a head, got architecture '%s'", path,
                         arch ? arch : "");
-    const char *kind = pts_weights_meta(w, "kind"), *dim = pts_weights_meta(w, "dim");
-    if (!kind || (strcmp(kind, "mean") != 0 && strcmp(kind, "study") != 0))
-        return pts_fail(err, PTS_ERR_UNSUPPORTED,
-                        "%s: kind of head: expected 'mean' or 'study', got '%s'", path,
-                        kind ? kind : "");
-    head->kind = strcmp(kind, "study") == 0 ? PTS_HEAD_STUDY : PTS_HEAD_MEAN;
-    char *end = "";
-    unsigned long number = dim ? strtoul(dim, &end, 10) : 0;
-    if (*end || number < 1 || number > 65536)
-        return pts_fail(err, PTS_ERR_FORMAT, "%s: dim: expected 1 … 65536, got '%s'", path,
-                        dim ? dim : "");
-    head->dim = number;
+    PTS_TRY(read_kind(head, w, err));
+    PTS_TRY(take_count(w, "dim", 65536, &head->dim, err));
     const char *summary = pts_weights_meta(w, "summary");
     snprintf(head->summary, sizeof head->summary, "%s", summary ? summary : "");
     PTS_TRY(take_text(w, "encoder", &head->encoder, err));
@@ -415,17 +539,43 @@ static pts_status read_spread(pts_head *head, const pts_weights *w, pts_error *e
     return PTS_OK;
 }
 
-static pts_status read_mean(pts_head *head, const pts_weights *w, pts_error *err)
+static pts_status read_curve(pts_head *head, const pts_weights *w, pts_error *err)
 {
     head->centre = pts_calloc64(head->dim, sizeof *head->centre);
-    head->map = pts_calloc64(head->dim * 4, sizeof *head->map);
-    if (!head->centre || !head->map)
-        return pts_fail_memory(err, head->dim * 5 * sizeof *head->map);
+    if (!head->centre)
+        return pts_fail_memory(err, head->dim * sizeof *head->centre);
     PTS_TRY(take(w, "centre", head->dim, 0, head->centre, err));
-    PTS_TRY(take(w, "map", head->dim, 4, head->map, err));
     PTS_TRY(take(w, "theta", 4, 0, head->theta, err));
     PTS_TRY(take(w, "low", 4, 0, head->low, err));
     return take(w, "high", 4, 0, head->high, err);
+}
+
+static pts_status read_mean(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    PTS_TRY(read_curve(head, w, err));
+    head->map = pts_calloc64(head->dim * 4, sizeof *head->map);
+    if (!head->map)
+        return pts_fail_memory(err, head->dim * 4 * sizeof *head->map);
+    return take(w, "map", head->dim, 4, head->map, err);
+}
+
+static pts_status read_mlp(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    float values[PERCEPTRON_MEMBERS * MEMBER_PARAMETERS(LINEAR_COMPONENTS)];
+    PTS_TRY(read_curve(head, w, err));
+    PTS_TRY(take_count(w, "components", LINEAR_COMPONENTS, &head->components, err));
+    size_t count = MEMBER_PARAMETERS(head->components);
+    head->projection = pts_calloc64(head->dim * head->components, sizeof *head->projection);
+    if (!head->projection)
+        return pts_fail_memory(err, head->dim * head->components * sizeof *head->projection);
+    PTS_TRY(take(w, "projection", head->dim, head->components, head->projection, err));
+    PTS_TRY(take(w, "shrinkage", 1, 0, &head->shrinkage, err));
+    PTS_TRY(take(w, "networks", PERCEPTRON_MEMBERS, count, values, err));
+    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++) {
+        PTS_TRY(perceptron_network(&head->member[m], head->components, 0, err));
+        memcpy(pts_mlp_parameters(head->member[m]), values + m * count, count * sizeof *values);
+    }
+    return PTS_OK;
 }
 
 static pts_status read_study(pts_head *head, const pts_weights *w, pts_error *err)
@@ -446,6 +596,8 @@ static pts_status read_head(pts_head *head, const pts_weights *w, pts_error *err
 {
     PTS_TRY(read_identity(head, w, err));
     PTS_TRY(read_spread(head, w, err));
+    if (head->kind == PTS_HEAD_MLP)
+        return read_mlp(head, w, err);
     return head->kind == PTS_HEAD_STUDY ? read_study(head, w, err) : read_mean(head, w, err);
 }
 

@@ -18,8 +18,7 @@ const linear_choice linear_choices[LINEAR_CHOICES] = {
     {4, 0.064}, {8, 0.001}, {8, 0.004}, {8, 0.016}, {8, 0.064},
 };
 
-/* θ changes that matter about equally to the curve: the unit of the penalty. */
-static const double unit[4] = {0.1, 0.5, 1.5, 0.3};
+const double linear_unit[4] = {0.1, 0.5, 1.5, 0.3};
 
 /* ---- data ---- */
 
@@ -276,7 +275,7 @@ static double add_penalty(fit_state *s)
     theta_weak_prior(&weak);
     double loss = 0;
     for (size_t p = 0; p < s->size; p++) {
-        double weight = (p < 4 ? 1e-5 : s->penalty) / (unit[p % 4] * unit[p % 4]);
+        double weight = (p < 4 ? 1e-5 : s->penalty) / (linear_unit[p % 4] * linear_unit[p % 4]);
         double from = s->x[p] - (p < 4 ? weak.mean[p] : 0);
         loss += weight * from * from;
         s->gradient[p] += 2 * weight * from;

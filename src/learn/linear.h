@@ -20,6 +20,9 @@ typedef struct linear_choice {
 #define LINEAR_CHOICES 17
 extern const linear_choice linear_choices[LINEAR_CHOICES]; /* the first: one curve for all */
 
+/* θ changes that matter about equally to the curve: units of the penalty and of networks. */
+extern const double linear_unit[4];
+
 /* What does not change between folds. */
 typedef struct linear_data {
     const pts_tasks *tasks;

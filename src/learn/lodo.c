@@ -9,10 +9,12 @@
 #include <string.h>
 
 #define GRID 240 /* over ln n from ln 1 to ln(10 · largest size) */
+#define HEADS 3  /* the first methods: those that answer with θ */
 
 const char *pts_method_name(pts_method method)
 {
-    static const char *const names[PTS_METHODS] = {"head", "one_curve", "mean_curve", "nearest"};
+    static const char *const names[PTS_METHODS] = {"mlp_head", "mean_head", "one_curve",
+                                                   "mean_curve", "nearest"};
     return method < PTS_METHODS ? names[method] : "?";
 }
 
@@ -114,11 +116,11 @@ static pts_score mean_score(const score_sum *s)
 
 typedef struct fold_state {
     const sweep *s;
-    size_t out;                         /* the data set held out */
-    size_t choice[2];                   /* of head and one curve */
-    double covariance[2][16], noise[2]; /* of both */
-    float *centroids, *inverse;         /* nearest: [groups][dim], [dim] */
-    double *low, *high, *others;        /* [points], [points], [tasks] */
+    size_t out;           /* the data set held out */
+    size_t choice[HEADS]; /* by method: mlp head, mean head, one curve */
+    double covariance[HEADS][16], noise[HEADS];
+    float *centroids, *inverse;  /* nearest: [groups][dim], [dim] */
+    double *low, *high, *others; /* [points], [points], [tasks] */
 } fold_state;
 
 static pts_status band_of_theta(fold_state *f, const task_row *row, const double theta[4],
@@ -138,7 +140,6 @@ static pts_status band_of_theta(fold_state *f, const task_row *row, const double
     return PTS_OK;
 }
 
-/* which: 0 the head, 1 one curve for all. */
 static pts_status score_theta(fold_state *f, size_t task, int which, score_sum *sum, pts_error *err)
 {
     const task_row *row = &f->s->data.tasks->rows[task];
@@ -277,8 +278,8 @@ static void score_nearest(const fold_state *f, size_t task, score_sum *sum)
 static pts_status score_task(fold_state *f, size_t task, score_sum sums[PTS_METHODS],
                              pts_error *err)
 {
-    PTS_TRY(score_theta(f, task, 0, &sums[PTS_METHOD_HEAD], err));
-    PTS_TRY(score_theta(f, task, 1, &sums[PTS_METHOD_ONE_CURVE], err));
+    for (int which = 0; which < HEADS; which++)
+        PTS_TRY(score_theta(f, task, which, &sums[which], err));
     score_mean_curve(f, &f->s->data.tasks->rows[task], &sums[PTS_METHOD_MEAN_CURVE]);
     score_nearest(f, task, &sums[PTS_METHOD_NEAREST]);
     return PTS_OK;
@@ -288,8 +289,9 @@ static pts_status hold_out(fold_state *f, size_t out, pts_heldout *heldout,
                            score_sum all[PTS_METHODS], pts_error *err)
 {
     f->out = out;
-    f->choice[0] = sweep_choose(f->s, out);
-    for (int which = 0; which < 2; which++)
+    f->choice[PTS_METHOD_MLP] = sweep_choose_mlp(f->s, out);
+    f->choice[PTS_METHOD_MEAN] = sweep_choose(f->s, out);
+    for (int which = 0; which < HEADS; which++)
         PTS_TRY(
             sweep_spread(f->s, out, f->choice[which], f->covariance[which], &f->noise[which], err));
     PTS_TRY(prepare_nearest(f, err));
@@ -311,18 +313,29 @@ static pts_status hold_out(fold_state *f, size_t out, pts_heldout *heldout,
     return PTS_OK;
 }
 
-static void note_gain(pts_lodo_report *report)
+static void note_gain(pts_lodo_report *report, pts_method method)
 {
     double sum = 0, squares = 0, count = (double)report->count;
     for (size_t i = 0; i < report->count; i++) {
         const pts_score *score = report->heldout[i].score;
-        double gain = score[PTS_METHOD_MEAN_CURVE].mae - score[PTS_METHOD_HEAD].mae;
+        double gain = score[PTS_METHOD_MEAN_CURVE].mae - score[method].mae;
         sum += gain;
         squares += gain * gain;
     }
-    report->gain = sum / count;
-    double variance = squares / count - report->gain * report->gain;
-    report->gain_error = sqrt(fmax(variance, 0) / (count - 1));
+    double mean = sum / count, variance = squares / count - mean * mean;
+    report->gain[method] = mean;
+    report->gain_error[method] = sqrt(fmax(variance, 0) / (count - 1));
+}
+
+const char *pts_gain_verdict(double gain, double error)
+{
+    if (!(fabs(gain) > error))
+        return "no difference beyond the standard error";
+    if (fabs(gain) <= 2 * error)
+        return gain > 0 ? "the head is ahead by more than one standard error, less than two"
+                        : "the mean curve is ahead by more than one standard error, less than two";
+    return gain > 0 ? "the head wins by more than two standard errors"
+                    : "the mean curve wins by more than two standard errors";
 }
 
 static pts_status hold_each_out(fold_state *f, pts_lodo_report *out, pts_error *err)
@@ -336,7 +349,12 @@ static pts_status hold_each_out(fold_state *f, pts_lodo_report *out, pts_error *
     size_t choice = sweep_choose(f->s, SIZE_MAX);
     out->components = linear_choices[choice].components;
     out->penalty = linear_choices[choice].penalty;
-    note_gain(out);
+    const perceptron_choice *mlp =
+        &perceptron_choices[sweep_choose_mlp(f->s, SIZE_MAX) - SWEEP_MLP];
+    out->mlp_components = perceptron_components[mlp->network];
+    out->mlp_shrinkage = mlp->shrinkage;
+    for (int m = 0; m < PTS_METHODS; m++)
+        note_gain(out, (pts_method)m);
     return PTS_OK;
 }
 
@@ -354,7 +372,7 @@ pts_status lodo_report(pts_lodo_report *out, const sweep *s, pts_error *err)
     const pts_tasks *tasks = s->data.tasks;
     size_t points = most_points(tasks);
     *out = (pts_lodo_report){.count = s->groups};
-    fold_state f = {.s = s, .choice = {0, 0}};
+    fold_state f = {.s = s, .choice = {0}};
     out->heldout = calloc(s->groups, sizeof *out->heldout);
     f.centroids = pts_calloc64(s->groups * tasks->dim, sizeof *f.centroids);
     f.inverse = pts_calloc64(tasks->dim, sizeof *f.inverse);

@@ -26,6 +26,7 @@ typedef struct mlp_layer {
 
 struct pts_mlp {
     size_t layers, parameters, rows, steps;
+    size_t passed; /* rows of the last forward pass */
     mlp_layer layer[LAYERS_MAX];
     float *values, *m, *v; /* [parameters] */
     float *rows_block;     /* y and dy of all layers */
@@ -167,6 +168,7 @@ static pts_status hold_rows(pts_mlp *mlp, size_t rows, pts_error *err)
     if (!block)
         return pts_fail_memory(err, width * rows * sizeof *block);
     free(mlp->rows_block);
+    mlp->passed = 0;
     mlp->rows_block = block;
     mlp->rows = rows;
     for (size_t l = 0; l < mlp->layers; l++) {
@@ -273,6 +275,7 @@ static void weight_gradient_tile(void *user, size_t task, int thread)
 
 static void forward(pts_mlp *mlp, const float *x, size_t rows)
 {
+    mlp->passed = rows;
     for (size_t l = 0; l < mlp->layers; l++) {
         mlp_layer *layer = &mlp->layer[l];
         layer_pass pass = {
@@ -343,6 +346,14 @@ static pts_status hold_moments(pts_mlp *mlp, pts_error *err)
     return PTS_OK;
 }
 
+static void adam_step(pts_mlp *mlp, const float *x, size_t rows, const pts_mlp_adam *options)
+{
+    mlp->steps++;
+    pts_adam adam = {(float)options->rate, (float)options->beta1, (float)options->beta2,
+                     (float)options->epsilon, (float)options->weight_decay};
+    backward(mlp, x, rows, &adam, NULL);
+}
+
 pts_status pts_mlp_step(pts_mlp *mlp, const float *x, const float *target, size_t rows,
                         const pts_mlp_adam *options, double *loss, pts_error *err)
 {
@@ -353,9 +364,28 @@ pts_status pts_mlp_step(pts_mlp *mlp, const float *x, const float *target, size_
     if (!isfinite(*loss))
         return pts_fail(err, PTS_ERR_NUMERIC, "network: step %zu: the loss is not finite (rate %g)",
                         mlp->steps + 1, options->rate);
-    mlp->steps++;
-    pts_adam adam = {(float)options->rate, (float)options->beta1, (float)options->beta2,
-                     (float)options->epsilon, (float)options->weight_decay};
-    backward(mlp, x, rows, &adam, NULL);
+    adam_step(mlp, x, rows, options);
+    return PTS_OK;
+}
+
+pts_status pts_mlp_backward(pts_mlp *mlp, const float *x, const float *dy, size_t rows,
+                            const pts_mlp_adam *adam, float *gradient, pts_error *err)
+{
+    mlp_layer *last = &mlp->layer[mlp->layers - 1];
+    if (rows < 1 || rows != mlp->passed)
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "network: backward: expected the %zu rows of the forward pass, got %zu",
+                        mlp->passed, rows);
+    for (size_t i = 0; i < rows * last->out; i++)
+        if (!isfinite(dy[i]))
+            return pts_fail(err, PTS_ERR_NUMERIC, "network: backward: gradient %zu is not finite",
+                            i);
+    memcpy(last->dy, dy, rows * last->out * sizeof *dy);
+    if (!adam) {
+        backward(mlp, x, rows, NULL, gradient);
+        return PTS_OK;
+    }
+    PTS_TRY(hold_moments(mlp, err));
+    adam_step(mlp, x, rows, adam);
     return PTS_OK;
 }

@@ -10,7 +10,7 @@
 static size_t slot(const sweep *s, size_t task, size_t out, size_t choice)
 {
     size_t other = out == SIZE_MAX ? s->data.tasks->rows[task].group : out;
-    return (task * s->groups + other) * LINEAR_CHOICES + choice;
+    return (task * s->groups + other) * SWEEP_CHOICES + choice;
 }
 
 const double *sweep_theta(const sweep *s, size_t task, size_t out, size_t choice)
@@ -32,16 +32,46 @@ static double absolute_error(const linear_data *data, size_t task, const double 
     return sum / LINEAR_GRID;
 }
 
-static void predict_task(sweep *s, const linear_fold *fold, const linear_model *model, size_t task,
-                         size_t out, size_t choice)
+/* What one fold trained: one of the two. */
+typedef struct fold_model {
+    const linear_fold *fold;
+    const linear_model *linear;
+    const perceptron_model *perceptron;
+} fold_model;
+
+static pts_status predict_view(const fold_model *m, const float *scores, size_t choice,
+                               double theta[4])
+{
+    if (m->perceptron)
+        return perceptron_predict(m->perceptron, perceptron_choices[choice - SWEEP_MLP].shrinkage,
+                                  scores, theta, NULL);
+    linear_predict(m->linear, scores, theta);
+    return PTS_OK;
+}
+
+static pts_status predict_task(sweep *s, const fold_model *m, size_t task, size_t out,
+                               size_t choice)
 {
     size_t at = slot(s, task, out, choice);
     s->error[at] = 0;
     for (size_t v = 0; v < LINEAR_VIEWS; v++) {
+        const float *scores = m->fold->scores + (task * LINEAR_VIEWS + v) * LINEAR_COMPONENTS;
         double *theta = s->theta + (at * LINEAR_VIEWS + v) * 4;
-        linear_predict(model, fold->scores + (task * LINEAR_VIEWS + v) * LINEAR_COMPONENTS, theta);
+        PTS_TRY(predict_view(m, scores, choice, theta));
         s->error[at] += absolute_error(&s->data, task, theta) / LINEAR_VIEWS;
     }
+    return PTS_OK;
+}
+
+/* Predicts what the fold left out: data sets a and b. */
+static pts_status predict_left_out(sweep *s, const fold_model *m, size_t a, size_t b, size_t choice)
+{
+    for (size_t t = 0; t < s->tasks; t++) {
+        size_t group = s->data.tasks->rows[t].group;
+        if (group == a || group == b)
+            PTS_TRY(predict_task(s, m, t, group == a ? b : a, choice));
+    }
+    return PTS_OK;
 }
 
 typedef struct sweep_job {
@@ -59,29 +89,51 @@ static void unpack(size_t pair, size_t *a, size_t *b)
     *a = pair;
 }
 
+static pts_status run_linear(sweep *s, const linear_fold *fold, size_t a, size_t b,
+                             linear_model *one)
+{
+    linear_model model;
+    fold_model trained = {.fold = fold, .linear = &model};
+    for (size_t c = 0; c < LINEAR_CHOICES; c++) {
+        linear_fit(&s->data, fold, linear_choices[c], c ? one : NULL, &model);
+        if (c == 0)
+            *one = model;
+        PTS_TRY(predict_left_out(s, &trained, a, b, c));
+    }
+    return PTS_OK;
+}
+
+static pts_status run_network(sweep *s, const linear_fold *fold, size_t a, size_t b,
+                              const linear_model *one, size_t network)
+{
+    perceptron_model model;
+    fold_model trained = {.fold = fold, .perceptron = &model};
+    PTS_TRY(
+        perceptron_fit(&s->data, fold, perceptron_components[network], one, s->seed, &model, NULL));
+    pts_status status = PTS_OK;
+    for (size_t c = 0; status == PTS_OK && c < PERCEPTRON_CHOICES; c++)
+        if (perceptron_choices[c].network == network)
+            status = predict_left_out(s, &trained, a, b, SWEEP_MLP + c);
+    perceptron_free(&model);
+    return status;
+}
+
 static void run_pair(void *user, size_t task, int thread)
 {
     (void)thread;
     const sweep_job *job = user;
-    sweep *s = job->s;
     size_t a, b;
     unpack(job->first + task, &a, &b);
     linear_fold fold;
-    job->status[job->first + task] = linear_fold_create(&fold, &s->data, a, b, NULL);
-    if (job->status[job->first + task] != PTS_OK)
-        return;
-    linear_model one, model;
-    for (size_t c = 0; c < LINEAR_CHOICES; c++) {
-        linear_fit(&s->data, &fold, linear_choices[c], c ? &one : NULL, &model);
-        if (c == 0)
-            one = model;
-        for (size_t t = 0; t < s->tasks; t++) {
-            size_t group = s->data.tasks->rows[t].group;
-            if (group == a || group == b)
-                predict_task(s, &fold, &model, t, group == a ? b : a, c);
-        }
+    linear_model one;
+    pts_status status = linear_fold_create(&fold, &job->s->data, a, b, NULL);
+    if (status == PTS_OK) {
+        status = run_linear(job->s, &fold, a, b, &one);
+        for (size_t network = 0; status == PTS_OK && network < PERCEPTRON_NETWORKS; network++)
+            status = run_network(job->s, &fold, a, b, &one, network);
+        linear_fold_free(&fold);
     }
-    linear_fold_free(&fold);
+    job->status[job->first + task] = status;
 }
 
 static pts_status run_pairs(sweep *s, pts_team *team, pts_progress progress, void *user,
@@ -102,7 +154,7 @@ static pts_status run_pairs(sweep *s, pts_team *team, pts_progress progress, voi
             pts_team_run(team, count, run_pair, &job);
         for (size_t i = 0; status == PTS_OK && i < count; i++)
             if (job.status[job.first + i] != PTS_OK)
-                status = pts_fail(err, job.status[job.first + i], "no memory for a fold");
+                status = pts_fail(err, job.status[job.first + i], "a fold could not be trained");
     }
     if (status == PTS_OK && progress)
         progress(user, "choose", pairs, pairs);
@@ -113,14 +165,14 @@ static pts_status run_pairs(sweep *s, pts_team *team, pts_progress progress, voi
 pts_status sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *team,
                      pts_progress progress, void *user, pts_error *err)
 {
-    *s = (sweep){.tasks = tasks->count, .groups = tasks->groups};
+    *s = (sweep){.tasks = tasks->count, .groups = tasks->groups, .seed = seed};
     if (tasks->groups < 3)
         return pts_fail(err, PTS_ERR_SHAPE,
                         "curves: expected at least 3 data sets (one is predicted from the others), "
                         "got %zu",
                         tasks->groups);
     PTS_TRY(linear_data_create(&s->data, tasks, seed, err));
-    size_t slots = s->tasks * s->groups * LINEAR_CHOICES;
+    size_t slots = s->tasks * s->groups * SWEEP_CHOICES;
     s->theta = pts_calloc64(slots, LINEAR_VIEWS * 4 * sizeof *s->theta);
     s->error = pts_calloc64(slots, sizeof *s->error);
     pts_status status = PTS_OK;
@@ -168,25 +220,45 @@ static double student(double freedom)
     return 1.96 + 2.372 / freedom + 2.822 / (freedom * freedom);
 }
 
+/* Gain of choice c over choice `base`. */
+static void gain_of(const sweep *s, size_t out, size_t base, size_t c, double *gain, double *error)
+{
+    for (size_t t = 0; t < s->tasks; t++)
+        if (s->data.tasks->rows[t].group != out)
+            s->scratch[t] = sweep_error(s, t, out, base) - sweep_error(s, t, out, c);
+    sweep_gain(s, s->scratch, out, gain, error);
+}
+
 size_t sweep_choose(const sweep *s, size_t out)
 {
-    size_t best = 0;
-    double best_gain = 0;
-    double *difference = s->scratch;
-    size_t sets = s->groups - (out != SIZE_MAX);
-    double limit = student((double)sets - 1);
+    size_t best = 0, sets = s->groups - (out != SIZE_MAX);
+    double best_gain = 0, limit = student((double)sets - 1);
     for (size_t c = 1; c < LINEAR_CHOICES; c++) {
         double gain, error;
-        for (size_t t = 0; t < s->tasks; t++)
-            if (s->data.tasks->rows[t].group != out)
-                difference[t] = sweep_error(s, t, out, 0) - sweep_error(s, t, out, c);
-        sweep_gain(s, difference, out, &gain, &error);
+        gain_of(s, out, 0, c, &gain, &error);
         if (gain > limit * error && gain > best_gain) {
             best_gain = gain;
             best = c;
         }
     }
     return best;
+}
+
+size_t sweep_choose_mlp(const sweep *s, size_t out)
+{
+    size_t best = SWEEP_MLP, c;
+    double gain, error;
+    for (c = SWEEP_MLP + 1; c < SWEEP_CHOICES; c++) {
+        gain_of(s, out, best, c, &gain, &error);
+        if (gain > 0)
+            best = c;
+    }
+    for (c = SWEEP_MLP; c < best; c++) {
+        gain_of(s, out, c, best, &gain, &error);
+        if (gain <= error)
+            break;
+    }
+    return c;
 }
 
 pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covariance[16],

@@ -1,17 +1,21 @@
-/* Every choice of the linear head, trained without each data set and each pair of them. A model
- * trained without {a, b} serves twice: as an inner fold on a where b is held out, and on b where a
- * is. */
+/* Every choice of the linear and the mlp head, trained without each data set and each pair of them.
+ * A model trained without {a, b} serves twice: as an inner fold on a where b is held out, and on b
+ * where a is. */
 #ifndef PTS_SRC_LEARN_SWEEP_H
 #define PTS_SRC_LEARN_SWEEP_H
 
-#include "learn/linear.h"
+#include "learn/perceptron.h"
+
+/* Choices are numbered: the linear ones, one curve for all (0) first, then the mlp head's. */
+enum { SWEEP_MLP = LINEAR_CHOICES, SWEEP_CHOICES = LINEAR_CHOICES + PERCEPTRON_CHOICES };
 
 typedef struct sweep {
     linear_data data;
     size_t tasks, groups;
+    uint64_t seed;
     /* By task, other data set left out (its own: no other), choice: */
-    double *theta; /* [tasks][groups][LINEAR_CHOICES][LINEAR_VIEWS][4] */
-    double *error; /* [tasks][groups][LINEAR_CHOICES]: mean |f̂ − measured| over grid and draws */
+    double *theta; /* [tasks][groups][SWEEP_CHOICES][LINEAR_VIEWS][4] */
+    double *error; /* [tasks][groups][SWEEP_CHOICES]: mean |f̂ − measured| over grid and draws */
     double *scratch; /* [tasks] */
 } sweep;
 
@@ -25,9 +29,12 @@ void sweep_free(sweep *s);
 const double *sweep_theta(const sweep *s, size_t task, size_t out, size_t choice);
 double sweep_error(const sweep *s, size_t task, size_t out, size_t choice);
 
-/* The best choice by the mean error over data sets other than `out`; one curve for all (0) unless
- * the gain over it is significant (t test over data sets, 97.5 %). */
+/* The best linear choice by the mean error over data sets other than `out`; one curve for all (0)
+ * unless the gain over it is significant (t test over data sets, 97.5 %). */
 size_t sweep_choose(const sweep *s, size_t out);
+/* Of the mlp head's choices (SWEEP_MLP …) the most cautious one that is within one standard error
+ * of the best by the same mean (Breiman et al. 1984, "Classification and Regression Trees"). */
+size_t sweep_choose_mlp(const sweep *s, size_t out);
 
 /* Covariance [4][4] and noise of the choice's errors in θ, over all data sets but `out`. */
 pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covariance[16],

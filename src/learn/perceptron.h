@@ -1,0 +1,55 @@
+/* The mlp head's regression: the same principal components as the linear map's → one hidden ReLU
+ * layer → a step away from one curve for all, in units of θ. A small ensemble, each network
+ * trained on the error of the curve itself. */
+#ifndef PTS_SRC_LEARN_PERCEPTRON_H
+#define PTS_SRC_LEARN_PERCEPTRON_H
+
+#include "learn/linear.h"
+
+enum { PERCEPTRON_HIDDEN = 16, PERCEPTRON_MEMBERS = 5, PERCEPTRON_NETWORKS = 3 };
+
+/* Components of each network that is trained. Shrinkage acts on trained networks, so that it costs
+ * nothing to choose. */
+extern const size_t perceptron_components[PERCEPTRON_NETWORKS];
+
+typedef struct perceptron_choice {
+    size_t network; /* of perceptron_components */
+    double shrinkage;
+} perceptron_choice;
+
+#define PERCEPTRON_CHOICES 8
+/* From the most cautious on; all look at photographs. */
+extern const perceptron_choice perceptron_choices[PERCEPTRON_CHOICES];
+
+typedef struct perceptron_model {
+    size_t components;
+    double theta[4];        /* one curve for all */
+    double low[4], high[4]; /* range of the step seen in training: odd photographs stay within */
+    pts_mlp *member[PERCEPTRON_MEMBERS];
+} perceptron_model;
+
+/* `one`: the linear model of one curve for all. */
+pts_status perceptron_fit(const linear_data *data, const linear_fold *fold, size_t components,
+                          const linear_model *one, uint64_t seed, perceptron_model *model,
+                          pts_error *err);
+void perceptron_free(perceptron_model *model);
+/* scores [components] */
+pts_status perceptron_predict(const perceptron_model *model, double shrinkage, const float *scores,
+                              double theta[4], pts_error *err);
+
+pts_status perceptron_network(pts_mlp **out, size_t components, uint64_t seed, pts_error *err);
+
+/* Which curves count how much; the shares add up to 1. */
+typedef struct perceptron_batch {
+    const linear_data *data; /* log_n and target are used */
+    const size_t *task;      /* [count] */
+    const double *share;     /* [count] */
+    size_t count;
+} perceptron_batch;
+
+/* Squared error of the curves θ = one + unit·y [count][4], averaged over ln n and by share; its
+ * gradient by y into dy [count][4]. */
+double perceptron_loss(const perceptron_batch *batch, const double one[4], const float *y,
+                       float *dy);
+
+#endif
