@@ -106,12 +106,13 @@ static void add_task(pts_tasks *tasks, int k, int count)
     ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
 }
 
-static void make_head(const char *name, const char *encoder_id, int sets)
+static void make_head(const char *name, const char *encoder_id, int sets, pts_head_kind kind)
 {
     pts_tasks *tasks;
     pts_head *head;
     pts_error err = {""};
-    const pts_head_options options = PTS_HEAD_DEFAULTS;
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    options.kind = kind;
     ck_assert_int_eq(pts_tasks_create(&tasks, DIM, encoder_id, "keras", NULL), PTS_OK);
     for (int k = 0; k < sets; k++)
         add_task(tasks, k, sets);
@@ -136,11 +137,12 @@ static void setup(void)
     ck_assert_int_eq(pts_encoder_open(&encoder, weights_path(), team, NULL), PTS_OK);
     for (int i = 0; i < PHOTOS; i++)
         embed_photo(encoder, i);
-    make_head("head.ptsw", pts_encoder_id(encoder), SETS);
+    make_head("head.ptsw", pts_encoder_id(encoder), SETS, PTS_HEAD_MLP);
+    make_head("flat.ptsw", pts_encoder_id(encoder), 3, PTS_HEAD_MEAN);
     char other[65];
     memset(other, 'a', 64);
     other[64] = '\0';
-    make_head("other.ptsw", other, 3);
+    make_head("other.ptsw", other, 3, PTS_HEAD_MEAN);
     pts_encoder_close(encoder);
     pts_team_destroy(team);
     setenv("PTS_WEIGHTS", folder, 1); /* the default encoder and head of all commands here */
@@ -323,7 +325,7 @@ END_TEST
 typedef struct answer {
     double A, B, C, D, target, n, n_low, n_high, confidence, probability;
     char status[16], encoder[32];
-    int pilot_points;
+    int pilot_points, uses_photographs;
 } answer;
 
 static double number_or_nan(json_t *value)
@@ -339,11 +341,12 @@ static answer read_answer(void)
     json_t *root = json_loads(ran.out, 0, &why), *n, *low, *high;
     const char *status, *encoder;
     ck_assert_msg(root != NULL, "%s: %s", why.text, ran.out);
-    int code = json_unpack_ex(root, &why, JSON_STRICT, "{sF sF sF sF sF so so so ss sF sF ss si}",
-                              "A", &a.A, "B", &a.B, "C", &a.C, "D", &a.D, "target", &a.target, "n",
-                              &n, "n_low", &low, "n_high", &high, "status", &status, "confidence",
-                              &a.confidence, "probability_reachable", &a.probability, "encoder",
-                              &encoder, "pilot_points", &a.pilot_points);
+    int code =
+        json_unpack_ex(root, &why, JSON_STRICT, "{sF sF sF sF sF so so so ss sF sF ss si sb}", "A",
+                       &a.A, "B", &a.B, "C", &a.C, "D", &a.D, "target", &a.target, "n", &n, "n_low",
+                       &low, "n_high", &high, "status", &status, "confidence", &a.confidence,
+                       "probability_reachable", &a.probability, "encoder", &encoder, "pilot_points",
+                       &a.pilot_points, "uses_photographs", &a.uses_photographs);
     ck_assert_msg(code == 0, "%s", why.text);
     a.n = number_or_nan(n);
     a.n_low = number_or_nan(low);
@@ -388,6 +391,7 @@ START_TEST(answer_is_the_heads_curve)
     ck_assert_str_eq(a.status, "ok");
     ck_assert_str_eq(a.encoder, "inception_v3");
     ck_assert_int_eq(a.pilot_points, 0);
+    ck_assert_int_eq(a.uses_photographs, 1);
     ck_assert_double_eq(a.target, 0.3);
     ck_assert_double_eq(a.confidence, 0.8);
     ck_assert(a.probability > 0.5 && a.probability <= 1);
@@ -501,7 +505,11 @@ START_TEST(words_say_what_json_says)
     done(T ALL);
     ck_assert_msg(strncmp(ran.out, line, strlen(line)) == 0, "%s%s", line, ran.out);
     ck_assert_ptr_nonnull(strstr(ran.out, "From four photographs (inception_v3) alone"));
+    ck_assert_ptr_null(strstr(ran.out, "same curve for all photographs"));
     ck_assert_str_eq(ran.err, "");
+    run(T "--head flat.ptsw " ALL); /* too few data sets for its dependence to prove itself */
+    ck_assert_ptr_nonnull(strstr(ran.out, "This head gives the same curve for all photographs"));
+    ck_assert_int_eq(ask(0, "--target 0.3 --head flat.ptsw " ALL).uses_photographs, 0);
 }
 END_TEST
 #endif

@@ -445,11 +445,11 @@ static pts_score lodo(const pts_tasks *tasks, pts_method method, pts_lodo_report
 
 START_TEST(photographs_that_tell_beat_the_mean_curve)
 {
-    pts_tasks *tasks = make_tasks(10, 1, 21);
+    pts_tasks *tasks = make_tasks(8, 1, 21);
     pts_lodo_report report;
     lodo(tasks, PTS_METHOD_MLP, &report);
     pts_score mean = report.overall.score[PTS_METHOD_MEAN_CURVE];
-    ck_assert_uint_eq(report.count, 10);
+    ck_assert_uint_eq(report.count, 8);
     ck_assert_uint_ge(report.components, 1);
     for (int m = PTS_METHOD_MLP; m <= PTS_METHOD_MEAN; m++) {
         pts_score head = report.overall.score[m];
@@ -473,7 +473,7 @@ START_TEST(photographs_that_tell_nothing_do_little_harm)
 {
     double mlp = 0, head = 0, mean = 0;
     for (uint64_t seed = 31; seed < 34; seed++) {
-        pts_tasks *tasks = make_tasks(12, 0, seed);
+        pts_tasks *tasks = make_tasks(8, 0, seed);
         pts_lodo_report report;
         mlp += lodo(tasks, PTS_METHOD_MLP, &report).mae;
         head += report.overall.score[PTS_METHOD_MEAN].mae;
@@ -526,7 +526,7 @@ static const pts_head_kind ours[] = {PTS_HEAD_MLP, PTS_HEAD_MEAN};
 
 static void check_same_head(pts_head_kind kind)
 {
-    pts_tasks *tasks = make_tasks(5, 1, 5);
+    pts_tasks *tasks = make_tasks(4, 1, 5);
     pts_head_options options = PTS_HEAD_DEFAULTS;
     options.kind = kind;
     char path[] = "/tmp/pts_test_head_XXXXXX", *bytes[2];
@@ -554,7 +554,7 @@ END_TEST
 
 static void check_survival(pts_head_kind kind)
 {
-    pts_tasks *tasks = make_tasks(8, 1, 6);
+    pts_tasks *tasks = make_tasks(6, 1, 6);
     pts_head_options options = PTS_HEAD_DEFAULTS;
     options.kind = kind;
     char path[] = "/tmp/pts_test_head_XXXXXX";

@@ -238,8 +238,8 @@ static void take_model(pts_head *head, const double theta[4], const double low[4
     memcpy(head->centre, fold->centre, head->dim * sizeof *head->centre);
 }
 
-static pts_status fit_linear(pts_head *head, const sweep *s, const linear_fold *fold, size_t choice,
-                             const linear_model *one)
+static void fit_linear(pts_head *head, const sweep *s, const linear_fold *fold, size_t choice,
+                       const linear_model *one)
 {
     linear_model model;
     linear_fit(&s->data, fold, linear_choices[choice], one, &model);
@@ -251,7 +251,6 @@ static pts_status fit_linear(pts_head *head, const sweep *s, const linear_fold *
                 sum += fold->projection[d * LINEAR_COMPONENTS + j] * model.weight[j][i];
             head->map[d * 4 + i] = (float)sum;
         }
-    return PTS_OK;
 }
 
 static pts_status fit_mlp(pts_head *head, const sweep *s, const linear_fold *fold, size_t choice,
@@ -282,8 +281,11 @@ static pts_status fit_all(pts_head *head, const sweep *s, size_t choice, pts_err
     PTS_TRY(take_spread(head, s, choice, err));
     PTS_TRY(linear_fold_create(&fold, &s->data, SIZE_MAX, SIZE_MAX, err));
     linear_fit(&s->data, &fold, linear_choices[0], NULL, &one);
-    pts_status status = choice < SWEEP_MLP ? fit_linear(head, s, &fold, choice, &one)
-                                           : fit_mlp(head, s, &fold, choice, &one, err);
+    pts_status status = PTS_OK;
+    if (choice < SWEEP_MLP)
+        fit_linear(head, s, &fold, choice, &one);
+    else
+        status = fit_mlp(head, s, &fold, choice, &one, err);
     linear_fold_free(&fold);
     return status;
 }

@@ -140,20 +140,26 @@ static pts_status band_of_theta(fold_state *f, const task_row *row, const double
     return PTS_OK;
 }
 
+static pts_status score_view(fold_state *f, const task_row *row, const double theta[4], int which,
+                             score_sum *draws, pts_error *err)
+{
+    double curve[GRID], covered;
+    for (size_t g = 0; g < GRID; g++)
+        curve[g] = fmin(fmax(theta_value(theta, grid_log_n(row, g), NULL), 0), 1);
+    PTS_TRY(band_of_theta(f, row, theta, which, &covered, err));
+    add_score(draws, grid_error(row, curve), size_ratio(row, curve), covered);
+    return PTS_OK;
+}
+
+/* One curve for all answers every draw alike; its band, the dearest part, is then drawn once. */
 static pts_status score_theta(fold_state *f, size_t task, int which, score_sum *sum, pts_error *err)
 {
     const task_row *row = &f->s->data.tasks->rows[task];
     const double *thetas = sweep_theta(f->s, task, SIZE_MAX, f->choice[which]);
     score_sum draws = {0};
-    for (size_t v = 0; v < LINEAR_VIEWS; v++) {
-        double curve[GRID], covered;
-        for (size_t g = 0; g < GRID; g++) {
-            double y = theta_value(thetas + v * 4, grid_log_n(row, g), NULL);
-            curve[g] = fmin(fmax(y, 0), 1);
-        }
-        PTS_TRY(band_of_theta(f, row, thetas + v * 4, which, &covered, err));
-        add_score(&draws, grid_error(row, curve), size_ratio(row, curve), covered);
-    }
+    size_t views = f->choice[which] == 0 ? 1 : LINEAR_VIEWS;
+    for (size_t v = 0; v < views; v++)
+        PTS_TRY(score_view(f, row, thetas + v * 4, which, &draws, err));
     add_task(sum, &draws);
     return PTS_OK;
 }
