@@ -132,8 +132,9 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
  * measured size to the largest, each data set with one vote: 240 steps of Adam with weight decay,
  * from a start at one curve. Number of components and the share of the step that is taken
  * (shrinkage 0.25, 0.5 or 1) are chosen by leaving out whole data sets: the most cautious choice
- * within one standard error of the best. It always depends on the
- * photographs: whether that pays is what the evaluation says.
+ * within one standard error of the best. It always depends on the photographs; whether that pays
+ * is what the evaluation says. Where they told nothing (22 synthetic populations of eight data
+ * sets) its curve error was 0.3 % above the mean curve's on average and 7.4 % at worst.
  *
  * Kind `mean`, ours: the same components, then a linear map to θ: the same error, each class with
  * one vote, plus a ridge penalty that pulls it to one curve for all. Number of components and
