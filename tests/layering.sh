@@ -25,7 +25,7 @@ END
 # The public headers that are not called as their room is.
 room_of_public() {
     case $1 in
-    output) echo base ;;
+    file) echo base ;;
     encoder) echo encoders ;;
     lm) echo curve ;;
     hash) echo weights ;;

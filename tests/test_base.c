@@ -2,7 +2,7 @@
 #include "check_main.h"
 
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "base/memory.h"
 
 #include <stdatomic.h>

@@ -225,7 +225,7 @@ static void check_mixed(const char *name)
     char *raw;
     size_t size, at = 0;
     ck_assert_msg(tfjs_open(&m, data_path(name), &err) == PTS_OK, "%s", err.message);
-    ck_assert_int_eq(convert_read(data_path("mixed.bin"), 1 << 20, &raw, &size, NULL), PTS_OK);
+    ck_assert_int_eq(pts_read_file(data_path("mixed.bin"), 1 << 20, &raw, &size, NULL), PTS_OK);
     ck_assert_uint_eq(m.tensor_count, 6);
     for (size_t i = 0; i < 5; i++) {
         float values[256];
@@ -264,7 +264,7 @@ START_TEST(source_is_described)
         char name[64], *data;
         size_t size;
         snprintf(name, sizeof name, "mixed_packed/%s.min.js", files[i]);
-        ck_assert_int_eq(convert_read(data_path(name), sizeof all - used, &data, &size, NULL),
+        ck_assert_int_eq(pts_read_file(data_path(name), sizeof all - used, &data, &size, NULL),
                          PTS_OK);
         memcpy(all + used, data, size);
         used += size;
@@ -420,11 +420,11 @@ static const char *inception_folder(void)
     const char *folder = new_folder();
     char *text;
     size_t size, bytes;
-    ck_assert_int_eq(convert_read(data_path("inception.json"), 1 << 20, &text, &size, NULL),
+    ck_assert_int_eq(pts_read_file(data_path("inception.json"), 1 << 20, &text, &size, NULL),
                      PTS_OK);
     put_file(in_folder(folder, "model.json"), text, size);
     free(text);
-    ck_assert_int_eq(convert_read(data_path("inception.txt"), 1 << 20, &text, &size, NULL), PTS_OK);
+    ck_assert_int_eq(pts_read_file(data_path("inception.txt"), 1 << 20, &text, &size, NULL), PTS_OK);
     ck_assert_int_eq(sscanf(text, "bytes %zu", &bytes), 1);
     free(text);
     unsigned char *shard = malloc(bytes);
@@ -454,7 +454,7 @@ START_TEST(inception_folds_as_numpy_does)
     open_inception(&m);
     ck_assert_msg(inception_v3_convert(&m, &c, &err) == PTS_OK, "%s", err.message);
     ck_assert_uint_eq(c.count, 188);
-    ck_assert_int_eq(convert_read(data_path("inception.txt"), 1 << 20, &text, &size, NULL), PTS_OK);
+    ck_assert_int_eq(pts_read_file(data_path("inception.txt"), 1 << 20, &text, &size, NULL), PTS_OK);
     for (char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1)
         check_folded(&c.tensors[row++], line);
     ck_assert_uint_eq(row, 188);
@@ -745,7 +745,7 @@ START_TEST(fetch_checks_what_it_got)
     const char *build = getenv("PTS_TEST_BUILD"), *folder = new_folder();
     char *small;
     size_t size;
-    ck_assert_int_eq(convert_read(data_path("mixed.bin"), 1 << 20, &small, &size, NULL), PTS_OK);
+    ck_assert_int_eq(pts_read_file(data_path("mixed.bin"), 1 << 20, &small, &size, NULL), PTS_OK);
     put_file(in_folder(folder, "mixed.bin"), small, size);
     free(small);
     put_file(in_folder(folder, "zeros"), "", 0);

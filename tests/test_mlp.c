@@ -556,7 +556,7 @@ END_TEST
 
 static void check_survival(pts_head_kind kind)
 {
-    pts_tasks *tasks = make_tasks(6, 1, 6);
+    pts_tasks *tasks = make_tasks(5, 1, 6);
     pts_head_options options = PTS_HEAD_DEFAULTS;
     options.kind = kind;
     char path[] = "/tmp/pts_test_head_XXXXXX";
@@ -602,7 +602,7 @@ END_TEST
 /* Where photographs tell nothing the mean head says so; the mlp head still looks at them. */
 START_TEST(heads_say_whether_they_look)
 {
-    pts_tasks *tasks = make_tasks(5, 0, 31);
+    pts_tasks *tasks = make_tasks(4, 0, 31);
     for (int k = 0; k < 2; k++) {
         pts_head_options options = PTS_HEAD_DEFAULTS;
         options.kind = ours[k];

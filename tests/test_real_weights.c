@@ -3,7 +3,7 @@
 #include "check_main.h"
 #include "folded.h"
 
-#include "base/file.h"
+#include "pts/file.h"
 
 #include <string.h>
 #include <unistd.h>

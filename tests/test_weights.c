@@ -2,7 +2,7 @@
  * against numpy, SHA-256 against NIST's examples. */
 #include "check_main.h"
 
-#include "base/file.h"
+#include "pts/file.h"
 #include "pts/hash.h"
 #include "pts/weights.h"
 #include "weights/ptsw.h"

@@ -1,6 +1,6 @@
 #include "base/csv.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "base/file.h"
+#include "pts/file.h"
 #include "base/error.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "cli/images.h"
 #include "cli/npy.h"
 
-#include "pts/output.h"
+#include "pts/file.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "cli/commands.h"
 
 #include "pts/curve.h"
-#include "pts/output.h"
+#include "pts/file.h"
 
 #include <math.h>
 #include <stdio.h>

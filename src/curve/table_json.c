@@ -1,7 +1,7 @@
 /* The study's processed_result.json, read with jansson. */
 #include "curve/table.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "data/dataset.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "base/memory.h"
 
 #include <dirent.h>

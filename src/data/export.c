@@ -1,6 +1,6 @@
 /* The store's curves as a table or as the study's JSON. */
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "data/store.h"
 
 #include <string.h>

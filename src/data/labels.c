@@ -1,6 +1,6 @@
 /* Label files: one polygon a line. */
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "base/memory.h"
 #include "data/dataset.h"
 

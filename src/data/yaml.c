@@ -1,6 +1,6 @@
 /* data.yaml: the class names, by libyaml. */
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "base/memory.h"
 #include "data/dataset.h"
 

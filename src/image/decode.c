@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "base/memory.h"
 #include "image/probe.h"
 #include "image/stb.h"

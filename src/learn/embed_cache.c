@@ -2,7 +2,7 @@
 #include "pts/learn.h"
 
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "base/memory.h"
 #include "pts/hash.h"
 #include "pts/image.h"

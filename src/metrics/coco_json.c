@@ -2,7 +2,7 @@
  * pycocotools' COCO.loadRes and annToRLE. */
 #include "metrics/coco.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "base/memory.h"
 
 #include <jansson.h>

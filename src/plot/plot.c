@@ -1,7 +1,7 @@
 /* pts_plot_write: refuses what cannot be drawn, then surface, drawing, file. */
 #include "pts/plot.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "plot/draw.h"
 
 #include <cairo-svg.h>

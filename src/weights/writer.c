@@ -1,6 +1,6 @@
 /* The writer: lays the file out, sums it, and writes it whole or not at all. */
 #include "base/error.h"
-#include "base/file.h"
+#include "pts/file.h"
 #include "base/memory.h"
 #include "weights/ptsw.h"
 

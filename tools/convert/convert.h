@@ -12,6 +12,7 @@
 #define PTS_TOOLS_CONVERT_H
 
 #include "pts/base.h"
+#include "pts/file.h"
 #include "pts/hash.h"
 #include "pts/weights.h"
 
@@ -35,9 +36,6 @@ pts_status convert_fail(pts_error *err, pts_status status, const char *format, .
 #define CONVERT_TOTAL_MAX ((uint64_t)8 << 30) /* of all tensors as float32 */
 
 /* ---- source.c ---- */
-
-/* The whole file, a NUL past its end; the caller frees *data. */
-pts_status convert_read(const char *path, size_t limit, char **data, size_t *size, pts_error *err);
 
 typedef struct source {
     char *model;  /* path of model.json or model.min.js */

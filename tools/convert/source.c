@@ -20,43 +20,6 @@ pts_status convert_fail(pts_error *err, pts_status status, const char *format, .
     return status;
 }
 
-static pts_status read_stream(FILE *file, const char *path, size_t limit, char **data, size_t *size,
-                              pts_error *err)
-{
-    struct stat info;
-    if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode))
-        return convert_fail(err, PTS_ERR_IO, "%s: expected a regular file", path);
-    if ((uintmax_t)info.st_size > limit)
-        return convert_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu bytes, got %jd", path,
-                            limit, (intmax_t)info.st_size);
-    size_t bytes = (size_t)info.st_size;
-    char *text = malloc(bytes + 1);
-    if (!text)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory: %zu bytes wanted", path,
-                            bytes);
-    size_t got = fread(text, 1, bytes, file);
-    if (got != bytes) {
-        free(text);
-        return convert_fail(err, PTS_ERR_IO, "%s: expected %zu bytes, read %zu", path, bytes, got);
-    }
-    text[bytes] = '\0';
-    *data = text;
-    *size = bytes;
-    return PTS_OK;
-}
-
-pts_status convert_read(const char *path, size_t limit, char **data, size_t *size, pts_error *err)
-{
-    *data = NULL;
-    *size = 0;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return convert_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
-    pts_status status = read_stream(file, path, limit, data, size, err);
-    fclose(file);
-    return status;
-}
-
 /* A malloc'd "folder/name" when that is a file, else NULL. */
 static char *file_in(const char *folder, const char *name)
 {
@@ -81,7 +44,7 @@ static void read_package(source *src, const char *folder, const char *up)
     free(root);
     if (!path)
         return;
-    pts_status status = convert_read(path, CONVERT_MODEL_MAX, &text, &size, NULL);
+    pts_status status = pts_read_file(path, CONVERT_MODEL_MAX, &text, &size, NULL);
     free(path);
     if (status != PTS_OK)
         return;
@@ -91,7 +54,7 @@ static void read_package(source *src, const char *folder, const char *up)
     const char *licence = json_string_value(json_object_get(package, "license"));
     if (name && version && asprintf(&src->origin, "npm package %s %s", name, version) < 0)
         src->origin = NULL;
-    if (licence)
+    if (src->origin && licence)
         src->licence = strdup(licence);
     json_decref(package);
     free(text);
@@ -202,7 +165,7 @@ pts_status source_model(source *src, json_t **out, pts_error *err)
     char *text;
     size_t size;
     *out = NULL;
-    CONVERT_TRY(convert_read(src->model, CONVERT_MODEL_MAX, &text, &size, err));
+    CONVERT_TRY(pts_read_file(src->model, CONVERT_MODEL_MAX, &text, &size, err));
     pts_sha256_update(&src->hash, text, size);
     pts_status status = src->packed ? unpack_model(src->model, &text, &size, err) : PTS_OK;
     if (status == PTS_OK) {
@@ -262,7 +225,7 @@ pts_status source_shard(source *src, const char *name, char **data, size_t *size
                             src->model, name);
     if (asprintf(&path, "%s/%s%s", src->folder, name, src->packed ? ".min.js" : "") < 0)
         return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", src->folder);
-    pts_status status = convert_read(path, CONVERT_SHARD_MAX, data, size, err);
+    pts_status status = pts_read_file(path, CONVERT_SHARD_MAX, data, size, err);
     if (status == PTS_OK) {
         pts_sha256_update(&src->hash, *data, *size);
         if (src->packed)

@@ -1,4 +1,5 @@
-/* pts/output.h: files that appear whole or not at all.
+/* pts/file.h: files at the edge: read whole with a cap, written so that they appear whole or not
+ * at all.
  *
  *   pts_output out;
  *   PTS_TRY(pts_output_open(&out, "result.csv", &err));
@@ -9,8 +10,8 @@
  * and renames it, pts_output_discard removes it. So nobody ever sees half a file, and a failed
  * run leaves the old one. A path that is there and no regular file (a device, a folder) is refused.
  * After commit, even one that failed, nothing is left to discard. */
-#ifndef PTS_OUTPUT_H
-#define PTS_OUTPUT_H
+#ifndef PTS_FILE_H
+#define PTS_FILE_H
 
 #include "pts/base.h"
 
@@ -19,6 +20,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The whole file into *data (malloc, the caller frees it; one NUL byte past the end), at most
+ * `limit` bytes. Only regular files are read: a FIFO or device is refused, not waited for. */
+pts_status pts_read_file(const char *path, size_t limit, char **data, size_t *size, pts_error *err);
 
 typedef struct pts_output {
     FILE *file;
