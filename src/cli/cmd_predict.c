@@ -194,16 +194,30 @@ static pts_status draw(const prediction *p, pts_error *err)
 
 /* ---- the answer in words ---- */
 
-static void print_interval(const prediction *p)
+/* Whole images; past a billion the digits mean nothing. */
+static void format_size(double n, char text[32])
 {
-    double low = ceil(fmax(p->answer.n_low, 1));
-    printf(" (%g %% interval: ", 100 * p->confidence);
-    if (!isfinite(p->answer.n_low))
-        printf("out of reach at both ends).\n");
-    else if (isfinite(p->answer.n_high))
-        printf("%.0f to %.0f).\n", low, ceil(fmax(p->answer.n_high, 1)));
+    if (n > 1e9)
+        strcpy(text, "over a billion");
     else
-        printf("%.0f or more; its upper end is out of reach).\n", low);
+        snprintf(text, 32, "%.0f", ceil(fmax(n, 1)));
+}
+
+static void print_size(const prediction *p)
+{
+    const pts_curve_answer *a = &p->answer;
+    char n[32], low[32], high[32];
+    format_size(a->n, n);
+    format_size(a->n_low, low);
+    format_size(a->n_high, high);
+    printf("mAP %g takes about %s labelled images (%g %% interval: ", p->target, n,
+           100 * p->confidence);
+    if (!isfinite(a->n_low))
+        printf("out of reach at both ends).\n");
+    else if (isfinite(a->n_high))
+        printf("%s to %s).\n", low, high);
+    else
+        printf("%s or more; its upper end is out of reach).\n", low);
 }
 
 static void print_text(const prediction *p)
@@ -212,8 +226,7 @@ static void print_text(const prediction *p)
     const pts_curve_points *pilot = pilot_points(p);
     switch (p->answer.status) {
     case PTS_SIZE_OK:
-        printf("mAP %g takes about %.0f labelled images", p->target, ceil(p->answer.n));
-        print_interval(p);
+        print_size(p);
         break;
     case PTS_SIZE_ALREADY_MET:
         printf("mAP %g is met by the first labelled image: the curve starts at %.2f.\n", p->target,
@@ -223,7 +236,7 @@ static void print_text(const prediction *p)
         printf("mAP %g is out of reach: the curve levels off at %.2f ± %.2f.\n", p->target, c->D,
                sqrt(p->posterior.covariance[15]));
     }
-    printf("Probability that any number of images reaches it: %.0f %%.\n",
+    printf("Probability that it can be reached at all: %.0f %%.\n",
            100 * p->answer.probability_reachable);
     printf("Curve: mAP(n) = (A − D) / (1 + (n/C)^B) + D with A %.4f, B %.4f, C %.4g, D %.4f.\n",
            c->A, c->B, c->C, c->D);
@@ -236,7 +249,7 @@ static void print_text(const prediction *p)
     if (!p->uses_photographs)
         printf("This head gives the same curve for all photographs: none of their features "
                "predicted held-out data sets.\n");
-    printf("It speaks of the trainer that the head's curves were measured with.\n");
+    printf("The curve is that of the trainer whose results the head was trained on.\n");
     if (p->plot_path)
         printf("Plot: %s\n", p->plot_path);
 }
