@@ -494,9 +494,9 @@ START_TEST(a_gain_in_words)
 {
     ck_assert_str_eq(pts_gain_verdict(0.01, 0.02), "no difference beyond the standard error");
     ck_assert_str_eq(pts_gain_verdict(0.03, 0.02),
-                     "the head is ahead by more than one standard error, less than two");
+                     "ahead of the mean curve by one to two standard errors");
     ck_assert_str_eq(pts_gain_verdict(-0.05, 0.02),
-                     "the mean curve wins by more than two standard errors");
+                     "loses to the mean curve by more than two standard errors");
 }
 END_TEST
 
@@ -571,7 +571,7 @@ static void check_survival(pts_head_kind kind)
     ck_assert_int_eq(pts_head_uses_photographs(head), 1);
     ck_assert_int_eq(pts_head_uses_photographs(again), 1);
     ck_assert_str_eq(pts_head_summary(again), pts_head_summary(head));
-    ck_assert_ptr_nonnull(strstr(pts_head_summary(again), "the head wins by"));
+    ck_assert_ptr_nonnull(strstr(pts_head_summary(again), "wins against the mean curve"));
     const float *photographs = pts_tasks_at(tasks, 3)->embeddings;
     float turned[5 * DIM];
     for (size_t k = 0; k < 5; k++)

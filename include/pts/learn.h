@@ -235,7 +235,8 @@ typedef struct pts_lodo_report {
     double mlp_shrinkage;
 } pts_lodo_report;
 
-/* A gain over the mean curve and its standard error in words: who wins, and how surely. */
+/* A gain over the mean curve and its standard error in words: whether the method wins, and how
+ * surely. */
 const char *pts_gain_verdict(double gain, double error);
 
 pts_status pts_evaluate_lodo(pts_lodo_report *out, const pts_tasks *tasks, uint64_t seed,

@@ -338,10 +338,10 @@ const char *pts_gain_verdict(double gain, double error)
     if (!(fabs(gain) > error))
         return "no difference beyond the standard error";
     if (fabs(gain) <= 2 * error)
-        return gain > 0 ? "the head is ahead by more than one standard error, less than two"
-                        : "the mean curve is ahead by more than one standard error, less than two";
-    return gain > 0 ? "the head wins by more than two standard errors"
-                    : "the mean curve wins by more than two standard errors";
+        return gain > 0 ? "ahead of the mean curve by one to two standard errors"
+                        : "behind the mean curve by one to two standard errors";
+    return gain > 0 ? "wins against the mean curve by more than two standard errors"
+                    : "loses to the mean curve by more than two standard errors";
 }
 
 static pts_status hold_each_out(fold_state *f, pts_lodo_report *out, pts_error *err)
