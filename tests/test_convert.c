@@ -424,7 +424,8 @@ static const char *inception_folder(void)
                      PTS_OK);
     put_file(in_folder(folder, "model.json"), text, size);
     free(text);
-    ck_assert_int_eq(pts_read_file(data_path("inception.txt"), 1 << 20, &text, &size, NULL), PTS_OK);
+    ck_assert_int_eq(pts_read_file(data_path("inception.txt"), 1 << 20, &text, &size, NULL),
+                     PTS_OK);
     ck_assert_int_eq(sscanf(text, "bytes %zu", &bytes), 1);
     free(text);
     unsigned char *shard = malloc(bytes);
@@ -454,7 +455,8 @@ START_TEST(inception_folds_as_numpy_does)
     open_inception(&m);
     ck_assert_msg(inception_v3_convert(&m, &c, &err) == PTS_OK, "%s", err.message);
     ck_assert_uint_eq(c.count, 188);
-    ck_assert_int_eq(pts_read_file(data_path("inception.txt"), 1 << 20, &text, &size, NULL), PTS_OK);
+    ck_assert_int_eq(pts_read_file(data_path("inception.txt"), 1 << 20, &text, &size, NULL),
+                     PTS_OK);
     for (char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1)
         check_folded(&c.tensors[row++], line);
     ck_assert_uint_eq(row, 188);
