@@ -135,7 +135,7 @@ static pts_plot_target plot_target(const prediction *p)
     pts_plot_target t = {.y = p->target, .confidence = p->confidence};
     if (p->answer.status == PTS_SIZE_OK) {
         t.answer = PTS_PLOT_REACHED;
-        t.n = fmax(p->answer.n, 1);
+        t.n = fmax(ceil(p->answer.n), 1); /* whole images, as in the text */
         t.n_low = fmax(p->answer.n_low, 1);
         t.n_high = fmax(p->answer.n_high, t.n_low);
     } else {
