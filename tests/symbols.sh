@@ -11,10 +11,10 @@ failed=0
 prefixes_of() {
     case $1 in
     data) echo 'dataset|store' ;;
-    encoders) echo 'inception_v3|clip_vit|network' ;;
-    learn) echo 'linear|lodo|mlp|study|sweep|theta' ;;
+    encoders) echo 'inception_v3|network' ;;
+    learn) echo 'linear|lodo|mlp|perceptron|study|sweep|theta' ;;
     metrics) echo 'coco' ;;
-    segment) echo 'chamfer|decoder|features|instances?|pca|segment' ;;
+    segment) echo 'chamfer|decoder|instances?|pca|segment' ;;
     weights) echo 'ptsw' ;;
     esac
 }
