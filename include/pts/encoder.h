@@ -41,6 +41,35 @@ size_t pts_encoder_arena_bytes(const pts_encoder *encoder);
 pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t count, float *out,
                              pts_error *err);
 
+/* Makes image `index` of the batch, [size][size][3]: called from the team's threads, several at
+ * once with distinct `image`. A failure ends the run with that status and message. */
+typedef pts_status (*pts_image_source)(void *user, size_t index, float *image /* [size][size][3] */,
+                                       pts_error *err);
+
+/* The same for images that are made only when their turn comes: with two or more images a thread
+ * each thread makes and encodes its own, so that decoding on one core overlaps with encoding on
+ * another and no more than `threads` images are in memory. The failure of the first image in
+ * order is the one reported. */
+pts_status pts_encoder_embed_from(pts_encoder *encoder, pts_image_source source, void *user,
+                                  size_t count, float *out /* [count][dim] */, pts_error *err);
+
+/* Multiplications and additions of one image by the textbook's algorithm: what speed is quoted
+ * in, whatever the kernels really do. */
+double pts_encoder_flops(const pts_encoder *encoder);
+
+/* One step of the forward pass as it was run. */
+typedef struct pts_encoder_step {
+    const char *name;   /* "Mixed_5b.branch5x5_2", valid during the call only */
+    const char *method; /* "product", "winograd 4x4" …: how it was computed */
+    double flops;       /* the textbook's; 0 for pooling and the like */
+    double seconds;
+} pts_encoder_step;
+typedef void (*pts_step_visitor)(void *user, const pts_encoder_step *step);
+
+/* Embeds one image and tells how long each step took, on the whole team. */
+pts_status pts_encoder_profile(pts_encoder *encoder, const float *image /* [size][size][3] */,
+                               pts_step_visitor visit, void *user, pts_error *err);
+
 /* One image [height][width][3] of any size ≥ 75 through the network, fully convolutionally;
  * `visit` sees each named tap (for inception_v3: "Conv2d_1a_3x3" … "Mixed_7c", torchvision's
  * names, and "embedding") right after it was computed: map [height][width][channels], valid only

@@ -70,6 +70,10 @@ const pts_tensor *pts_weights_find(const pts_weights *weights, const char *name)
 pts_status pts_weights_require(const pts_weights *weights, const char *name, int rank,
                                const size_t *shape, const pts_tensor **out, pts_error *err);
 
+/* Tells the system that this tensor's pages are not needed for now: whole pages of it leave the
+ * process's memory and are read again when they are touched. For who has packed a copy. */
+void pts_weights_forget(const pts_weights *weights, const pts_tensor *tensor);
+
 size_t pts_weights_meta_count(const pts_weights *weights);
 const pts_meta *pts_weights_meta_at(const pts_weights *weights, size_t index);
 /* NULL when there is no such key. */

@@ -1,33 +1,34 @@
 #include "base/error.h"
 #include "encoders/inception_v3.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct pts_encoder {
     pts_weights *weights;
-    network net;
-    size_t height, width; /* what the arena is planned for */
+    network_layers layers;
+    network net;          /* one image on the whole team */
+    network *alone;       /* [threads] one image a thread, made when first needed; or NULL */
+    size_t height, width; /* what net's arena is planned for */
 };
 
-static pts_status plan(pts_encoder *encoder, size_t height, size_t width, pts_error *err)
+/* A dry run: binds the layers the first time, and sizes the arena. */
+static pts_status plan(pts_encoder *encoder, network *net, size_t height, size_t width,
+                       pts_error *err)
 {
-    network *net = &encoder->net;
-    net->planning = true;
-    net->main_floats = net->scratch_floats = net->work_floats = 0;
-    net->layer = 0;
-    net->turn = 0;
-    net->done = false;
-    net->last = NULL;
-    net->status = PTS_OK;
-    net->err = err;
-    memset(net->main, 0, sizeof net->main);
-    memset(net->scratch, 0, sizeof net->scratch);
+    network_begin(net, true, NULL, err);
     inception_v3_forward(net, (pts_feature_map){NULL, height, width, 3, 3}, NULL);
-    net->planning = false;
-    encoder->height = encoder->width = 0;
     PTS_TRY(net->status);
-    PTS_TRY(network_prepare(net));
+    if (!encoder->layers.bound)
+        PTS_TRY(network_layers_pack(&encoder->layers, net->team, err));
+    return network_prepare(net);
+}
+
+static pts_status plan_together(pts_encoder *encoder, size_t height, size_t width, pts_error *err)
+{
+    encoder->height = encoder->width = 0;
+    PTS_TRY(plan(encoder, &encoder->net, height, width, err));
     encoder->height = height;
     encoder->width = width;
     return PTS_OK;
@@ -66,8 +67,10 @@ static pts_status open_checked(pts_encoder *encoder, const char *path, pts_error
     PTS_TRY(meta(encoder->weights, "preset", &ignored, err));
     PTS_TRY(meta(encoder->weights, "source_sha256", &ignored, err));
     PTS_TRY(read_pooling(encoder, err));
-    encoder->net.weights = encoder->weights;
-    return plan(encoder, INCEPTION_V3_INPUT, INCEPTION_V3_INPUT, err);
+    encoder->layers.weights = encoder->weights;
+    encoder->layers.level = pts_level_current();
+    encoder->net.layers = &encoder->layers;
+    return plan_together(encoder, INCEPTION_V3_INPUT, INCEPTION_V3_INPUT, err);
 }
 
 pts_status pts_encoder_open(pts_encoder **out, const char *path, pts_team *team, pts_error *err)
@@ -86,11 +89,21 @@ pts_status pts_encoder_open(pts_encoder **out, const char *path, pts_team *team,
     return PTS_OK;
 }
 
+static void free_alone(pts_encoder *encoder)
+{
+    for (int i = 0; encoder->alone && i < pts_team_threads(encoder->net.team); i++)
+        network_free(&encoder->alone[i]);
+    free(encoder->alone);
+    encoder->alone = NULL;
+}
+
 void pts_encoder_close(pts_encoder *encoder)
 {
     if (!encoder)
         return;
     network_free(&encoder->net);
+    free_alone(encoder);
+    pts_arena_free(&encoder->layers.arena);
     pts_weights_close(encoder->weights);
     free(encoder);
 }
@@ -127,34 +140,173 @@ size_t pts_encoder_arena_bytes(const pts_encoder *encoder)
     return encoder->net.arena.size;
 }
 
-/* The arena serves one size of input; changing it plans anew. */
-static pts_status run(pts_encoder *encoder, const float *image, size_t height, size_t width,
-                      const char *last, float *embedding, pts_error *err)
+double pts_encoder_flops(const pts_encoder *encoder)
 {
-    if (height != encoder->height || width != encoder->width)
-        PTS_TRY(plan(encoder, height, width, err));
-    network *net = &encoder->net;
-    net->layer = 0;
-    net->turn = 0;
-    net->done = false;
-    net->last = last;
-    net->status = PTS_OK;
-    net->err = err;
+    return encoder->net.flops;
+}
+
+static pts_status forward(network *net, const float *image, size_t height, size_t width,
+                          const char *last, float *embedding, pts_error *err)
+{
+    network_begin(net, false, last, err);
     /* Kernels write to outputs only; the map type is shared, hence the cast. */
     inception_v3_forward(net, (pts_feature_map){(float *)(uintptr_t)image, height, width, 3, 3},
                          embedding);
     return net->status;
 }
 
+/* The arena serves one size of input; changing it plans anew. */
+static pts_status run_together(pts_encoder *encoder, const float *image, size_t height,
+                               size_t width, const char *last, float *embedding, pts_error *err)
+{
+    if (height != encoder->height || width != encoder->width)
+        PTS_TRY(plan_together(encoder, height, width, err));
+    return forward(&encoder->net, image, height, width, last, embedding, err);
+}
+
+/* ---- many images ---- */
+
+/* Where images come from: a source, or an array. */
+typedef struct batch {
+    pts_encoder *encoder;
+    pts_image_source source;
+    void *user;
+    const float *images; /* [count][size][size][3], or NULL */
+    float *made;         /* [threads][size][size][3], what the source makes */
+    float *out;          /* [count][dim] */
+    pthread_mutex_t mutex;
+    size_t failed; /* the first image that failed; SIZE_MAX: none */
+    pts_status status;
+    pts_error error;
+} batch;
+
+enum { IMAGE_FLOATS = INCEPTION_V3_INPUT * INCEPTION_V3_INPUT * 3 };
+
+static pts_status embed_one(batch *b, network *net, size_t index, int thread, pts_error *err)
+{
+    const size_t side = INCEPTION_V3_INPUT;
+    const float *image;
+    if (b->images) {
+        image = b->images + index * IMAGE_FLOATS;
+    } else {
+        float *made = b->made + (size_t)thread * IMAGE_FLOATS;
+        PTS_TRY(b->source(b->user, index, made, err));
+        image = made;
+    }
+    return forward(net, image, side, side, NULL, b->out + index * INCEPTION_V3_DIM, err);
+}
+
+static void note_failure(batch *b, size_t index, pts_status status, const pts_error *err)
+{
+    pthread_mutex_lock(&b->mutex);
+    if (index < b->failed) {
+        b->failed = index;
+        b->status = status;
+        b->error = *err;
+    }
+    pthread_mutex_unlock(&b->mutex);
+}
+
+static void embed_task(void *user, size_t index, int thread)
+{
+    batch *b = user;
+    pts_error err;
+    pthread_mutex_lock(&b->mutex);
+    bool needed = index < b->failed;
+    pthread_mutex_unlock(&b->mutex);
+    if (!needed)
+        return;
+    pts_status status = embed_one(b, &b->encoder->alone[thread], index, thread, &err);
+    if (status != PTS_OK)
+        note_failure(b, index, status, &err);
+}
+
+static pts_status plan_alone(pts_encoder *encoder, pts_error *err)
+{
+    const size_t side = INCEPTION_V3_INPUT, threads = (size_t)pts_team_threads(encoder->net.team);
+    network *alone = calloc(threads, sizeof *alone);
+    if (!alone)
+        return pts_fail_memory(err, threads * sizeof *alone);
+    encoder->alone = alone;
+    for (size_t i = 0; i < threads; i++) {
+        alone[i].layers = &encoder->layers;
+        alone[i].count_padding = encoder->net.count_padding;
+        PTS_TRY(plan(encoder, &alone[i], side, side, err));
+    }
+    return PTS_OK;
+}
+
+/* The first `count` images, one a thread at a time: threads do not wait for each other, and each
+ * keeps its maps in its own cache. */
+static pts_status embed_alone(batch *b, size_t count, pts_error *err)
+{
+    pts_encoder *encoder = b->encoder;
+    if (!encoder->alone) {
+        pts_status status = plan_alone(encoder, err);
+        if (status != PTS_OK) {
+            free_alone(encoder);
+            return status;
+        }
+    }
+    pts_team_run(encoder->net.team, count, embed_task, b);
+    if (b->status != PTS_OK && err)
+        *err = b->error;
+    return b->status;
+}
+
+static pts_status embed_batch(batch *b, size_t count, pts_error *err)
+{
+    pts_encoder *encoder = b->encoder;
+    const size_t side = INCEPTION_V3_INPUT, threads = (size_t)pts_team_threads(encoder->net.team);
+    size_t alone = threads > 1 ? count / threads * threads : 0;
+    b->failed = SIZE_MAX;
+    encoder->net.visit = NULL;
+    encoder->net.visit_step = NULL;
+    if (alone)
+        PTS_TRY(embed_alone(b, alone, err));
+    if (alone < count && (side != encoder->height || side != encoder->width))
+        PTS_TRY(plan_together(encoder, side, side, err));
+    for (size_t i = alone; i < count; i++)
+        PTS_TRY(embed_one(b, &encoder->net, i, 0, err));
+    return PTS_OK;
+}
+
 pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t count, float *out,
                              pts_error *err)
 {
+    batch b = {.encoder = encoder, .images = images, .out = out};
+    pthread_mutex_init(&b.mutex, NULL);
+    pts_status status = embed_batch(&b, count, err);
+    pthread_mutex_destroy(&b.mutex);
+    return status;
+}
+
+pts_status pts_encoder_embed_from(pts_encoder *encoder, pts_image_source source, void *user,
+                                  size_t count, float *out, pts_error *err)
+{
+    const size_t threads = (size_t)pts_team_threads(encoder->net.team);
+    batch b = {.encoder = encoder, .source = source, .user = user, .out = out};
+    b.made = pts_calloc64(threads, IMAGE_FLOATS * sizeof *b.made);
+    if (!b.made)
+        return pts_fail_memory(err, threads * IMAGE_FLOATS * sizeof *b.made);
+    pthread_mutex_init(&b.mutex, NULL);
+    pts_status status = embed_batch(&b, count, err);
+    pthread_mutex_destroy(&b.mutex);
+    free(b.made);
+    return status;
+}
+
+pts_status pts_encoder_profile(pts_encoder *encoder, const float *image, pts_step_visitor visit,
+                               void *user, pts_error *err)
+{
     const size_t side = INCEPTION_V3_INPUT;
+    float embedding[INCEPTION_V3_DIM];
     encoder->net.visit = NULL;
-    for (size_t i = 0; i < count; i++)
-        PTS_TRY(run(encoder, images + i * side * side * 3, side, side, NULL,
-                    out + i * INCEPTION_V3_DIM, err));
-    return PTS_OK;
+    encoder->net.visit_step = visit;
+    encoder->net.user = user;
+    pts_status status = run_together(encoder, image, side, side, NULL, embedding, err);
+    encoder->net.visit_step = NULL;
+    return status;
 }
 
 pts_status pts_encoder_taps(pts_encoder *encoder, const float *image, size_t height, size_t width,
@@ -165,8 +317,9 @@ pts_status pts_encoder_taps(pts_encoder *encoder, const float *image, size_t hei
         return pts_fail(err, PTS_ERR_ARGUMENT, "image: expected sides of at least %d, got %zu×%zu",
                         INCEPTION_V3_SMALLEST, width, height);
     encoder->net.visit = visit;
+    encoder->net.visit_step = NULL;
     encoder->net.user = user;
-    PTS_TRY(run(encoder, image, height, width, last, embedding, err));
+    PTS_TRY(run_together(encoder, image, height, width, last, embedding, err));
     if (encoder->net.done)
         return PTS_OK;
     if (last && strcmp(last, "embedding") != 0)

@@ -153,6 +153,5 @@ void inception_v3_forward(network *net, pts_feature_map image, float *embedding)
     x = reduction_b(net, "Mixed_7a", x); /* 8×8×1280 */
     x = inception_c(net, "Mixed_7b", x); /* 8×8×2048 */
     x = inception_c(net, "Mixed_7c", x);
-    if (embedding && !net->planning && !net->done && net->status == PTS_OK)
-        pts_global_average(&x, embedding);
+    network_global_average(net, x, embedding);
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static bool idle(const network *net)
 {
@@ -51,6 +52,58 @@ pts_status network_prepare(network *net)
     return PTS_OK;
 }
 
+typedef struct pack_job {
+    network_layers *layers;
+    float *packed[MAX_LAYERS];
+} pack_job;
+
+static void pack_layer(void *user, size_t task, int thread)
+{
+    pack_job *job = user;
+    struct network_layer *layer = &job->layers->layer[task];
+    (void)thread;
+    pts_conv_pack(&layer->conv, layer->weight->data, job->packed[task]);
+    pts_weights_forget(job->layers->weights, layer->weight);
+}
+
+static void lay_out_packed(network_layers *layers, pack_job *job)
+{
+    for (size_t i = 0; i < layers->count; i++) {
+        size_t floats;
+        if (!pts_conv_packed_floats(&layers->layer[i].conv, &floats))
+            floats = SIZE_MAX;
+        job->packed[i] = pts_arena_take(&layers->arena, floats, sizeof(float));
+    }
+}
+
+pts_status network_layers_pack(network_layers *layers, pts_team *team, pts_error *err)
+{
+    pack_job job = {.layers = layers};
+    lay_out_packed(layers, &job);
+    PTS_TRY(pts_arena_commit(&layers->arena, err));
+    lay_out_packed(layers, &job);
+    pts_team_run(team, layers->count, pack_layer, &job);
+    layers->bound = true;
+    return PTS_OK;
+}
+
+void network_begin(network *net, bool planning, const char *last, pts_error *err)
+{
+    net->planning = planning;
+    net->layer = 0;
+    net->turn = 0;
+    net->done = false;
+    net->last = last;
+    net->status = PTS_OK;
+    net->err = err;
+    if (!planning)
+        return;
+    net->main_floats = net->scratch_floats = net->work_floats = 0;
+    net->flops = 0;
+    memset(net->main, 0, sizeof net->main);
+    memset(net->scratch, 0, sizeof net->scratch);
+}
+
 void network_free(network *net)
 {
     pts_arena_free(&net->arena);
@@ -85,22 +138,58 @@ pts_feature_map network_slice(pts_feature_map map, size_t first, size_t channels
     return map;
 }
 
+/* A layer whose tensors are in the file as they should be; packed later. */
 static void bind_layer(network *net, const char *block, const char *branch, pts_window window,
                        size_t in, size_t out)
 {
-    char name[96];
-    int stem =
-        snprintf(name, sizeof name - 8, "%s%s%s", block, branch ? "." : "", branch ? branch : "");
+    network_layers *layers = net->layers;
+    struct network_layer *layer = &layers->layer[net->layer];
+    char name[LAYER_NAME + 8];
+    int stem = snprintf(name, LAYER_NAME, "%s%s%s", block, branch ? "." : "", branch ? branch : "");
     const size_t shape[4] = {window.height, window.width, in, out};
-    const pts_tensor *weight = NULL, *bias = NULL;
+    const pts_tensor *bias = NULL;
+    memcpy(layer->name, name, (size_t)stem + 1);
     strcpy(name + stem, ".weight");
-    net->status = pts_weights_require(net->weights, name, 4, shape, &weight, net->err);
+    net->status = pts_weights_require(layers->weights, name, 4, shape, &layer->weight, net->err);
     strcpy(name + stem, ".bias");
     if (net->status == PTS_OK)
-        net->status = pts_weights_require(net->weights, name, 1, &shape[3], &bias, net->err);
-    if (net->status == PTS_OK) {
-        net->layers[net->layer].weight = weight->data;
-        net->layers[net->layer].bias = bias->data;
+        net->status = pts_weights_require(layers->weights, name, 1, &shape[3], &bias, net->err);
+    if (net->status != PTS_OK)
+        return;
+    pts_conv_init(&layer->conv, layers->level, &window, in, out);
+    layer->conv.bias = bias->data;
+    layers->count = net->layer + 1;
+}
+
+static void plan_conv(network *net, const char *block, const char *branch, pts_feature_map in,
+                      pts_window window, pts_feature_map out)
+{
+    if (!net->layers->bound)
+        bind_layer(net, block, branch, window, in.channels, out.channels);
+    size_t floats;
+    if (net->status != PTS_OK)
+        return;
+    if (pts_conv_workspace(&net->layers->layer[net->layer].conv,
+                           (size_t)pts_team_threads(net->team), out.height, out.width, &floats))
+        at_least(&net->work_floats, floats);
+    else
+        net->status = pts_fail_memory(net->err, SIZE_MAX);
+}
+
+static double seconds_now(const network *net)
+{
+    struct timespec now = {0};
+    if (net->visit_step)
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void show_step(const network *net, const char *name, const char *method, double flops,
+                      double start)
+{
+    if (net->visit_step) {
+        pts_encoder_step step = {name, method, flops, seconds_now(net) - start};
+        net->visit_step(net->user, &step);
     }
 }
 
@@ -109,13 +198,16 @@ void network_conv(network *net, const char *block, const char *branch, pts_featu
 {
     if (idle(net))
         return;
+    const struct network_layer *layer = &net->layers->layer[net->layer];
+    double flops = 2.0 * (double)(window.height * window.width * in.channels) *
+                   (double)(out.height * out.width * out.channels);
     if (net->planning) {
-        bind_layer(net, block, branch, window, in.channels, out.channels);
-        at_least(&net->work_floats,
-                 pts_conv_workspace(&window, in.channels, out.height * out.width));
+        plan_conv(net, block, branch, in, window, out);
+        net->flops += flops;
     } else {
-        pts_conv_relu(net->team, &window, &in, net->layers[net->layer].weight,
-                      net->layers[net->layer].bias, &out, net->work);
+        double start = seconds_now(net);
+        pts_conv_relu(&layer->conv, net->team, &in, &out, net->work);
+        show_step(net, layer->name, pts_conv_method(&layer->conv), flops, start);
     }
     net->layer++;
 }
@@ -135,8 +227,11 @@ pts_feature_map network_conv_scratch(network *net, const char *block, const char
 
 void network_max_pool(network *net, pts_feature_map in, pts_window window, pts_feature_map out)
 {
-    if (!idle(net) && !net->planning)
-        pts_max_pool(net->team, &window, &in, &out);
+    if (idle(net) || net->planning)
+        return;
+    double start = seconds_now(net);
+    pts_max_pool(net->layers->level, net->team, &window, &in, &out);
+    show_step(net, "max pool", "pool", 0, start);
 }
 
 pts_feature_map network_average_pool_scratch(network *net, pts_feature_map in, pts_window window,
@@ -145,9 +240,21 @@ pts_feature_map network_average_pool_scratch(network *net, pts_feature_map in, p
     if (idle(net))
         return in;
     pts_feature_map out = scratch_map(net, in.height, in.width, in.channels, which);
-    if (!net->planning)
-        pts_average_pool(net->team, &window, net->count_padding, &in, &out);
+    if (net->planning)
+        return out;
+    double start = seconds_now(net);
+    pts_average_pool(net->layers->level, net->team, &window, net->count_padding, &in, &out);
+    show_step(net, "average pool", "pool", 0, start);
     return out;
+}
+
+void network_global_average(network *net, pts_feature_map in, float *out)
+{
+    if (idle(net) || net->planning)
+        return;
+    double start = seconds_now(net);
+    net->layers->level->global_average(&in, out);
+    show_step(net, "global average", "pool", 0, start);
 }
 
 void network_tap(network *net, const char *name, pts_feature_map map)

@@ -9,39 +9,58 @@
 #define PTS_SRC_ENCODERS_NETWORK_H
 
 #include "base/memory.h"
-#include "kernels/kernels.h"
+#include "kernels/conv.h"
 #include "pts/encoder.h"
 #include "pts/weights.h"
 
 #include <stdbool.h>
 
-enum { MAX_LAYERS = 128, SCRATCH_MAPS = 2 };
+enum { MAX_LAYERS = 128, LAYER_NAME = 64, SCRATCH_MAPS = 2 };
+
+/* The convolutions of an architecture in the order of the calls, their weights packed for one
+ * level. Bound by the first plan, then immutable and shared by all networks that run it. */
+typedef struct network_layers {
+    const pts_level *level;
+    pts_weights *weights;
+    size_t count;
+    bool bound;
+    struct network_layer {
+        pts_conv conv;
+        const pts_tensor *weight;
+        char name[LAYER_NAME]; /* "Mixed_5b.branch1x1" */
+    } layer[MAX_LAYERS];
+    pts_arena arena; /* the packed weights */
+} network_layers;
 
 typedef struct network {
-    const pts_weights *weights;
+    network_layers *layers;
     pts_team *team;
     int count_padding; /* the average pool's convention, as the file names it */
 
     bool planning;
     size_t main_floats, scratch_floats, work_floats; /* planned: the largest of each */
+    double flops;                                    /* planned: the textbook's, of one run */
     pts_arena arena;
     float *main[2], *scratch[SCRATCH_MAPS], *work;
-    int turn; /* which of main[] the next block writes to */
-
-    struct {
-        const float *weight, *bias;
-    } layers[MAX_LAYERS]; /* bound while planning, in the order of the calls */
-    size_t layer;
+    int turn;     /* which of main[] the next block writes to */
+    size_t layer; /* the next one */
 
     const char *last; /* stop after this tap; NULL: go on to the end */
     bool done;
     pts_tap_visitor visit;
+    pts_step_visitor visit_step;
     void *user;
 
     pts_status status;
     pts_error *err;
 } network;
 
+/* Packs the weights of all bound layers, on the team; the file's pages of each are dropped from
+ * memory once it is packed. */
+pts_status network_layers_pack(network_layers *layers, pts_team *team, pts_error *err);
+
+/* Sets all that a run begins with. */
+void network_begin(network *net, bool planning, const char *last, pts_error *err);
 /* Backs what was planned with an arena of just that size. */
 pts_status network_prepare(network *net);
 void network_free(network *net);
@@ -62,6 +81,9 @@ pts_feature_map network_conv_scratch(network *net, const char *block, const char
 void network_max_pool(network *net, pts_feature_map in, pts_window window, pts_feature_map out);
 pts_feature_map network_average_pool_scratch(network *net, pts_feature_map in, pts_window window,
                                              int which);
+
+/* out [channels] = the mean over the map's pixels. */
+void network_global_average(network *net, pts_feature_map in, float *out);
 
 /* Shows the map to the visitor; ends the run where it is the last one wanted. */
 void network_tap(network *net, const char *name, pts_feature_map map);

@@ -1,18 +1,19 @@
-#include "kernels/kernels.h"
+#include "kernels/conv.h"
+#include "base/memory.h"
+#include "kernels/winograd.h"
 
-#include <cblas.h>
 #include <string.h>
 
-/* A task's im2col rows fill at most this many floats (1 MiB: half of a common L2), so that GEMM
- * reads them from cache; and at most MAX_ROWS rows, so that there is work for every thread. */
+/* A task's im2col rows fill at most this many floats (1 MiB: half of a common L2), so that the
+ * product reads them from cache; and at most MAX_ROWS rows, so that there is work for every
+ * thread. */
 #define LOWERED_FLOATS ((size_t)1 << 18)
 #define MIN_ROWS 48
 #define MAX_ROWS 512
 
 typedef struct conv_job {
-    const pts_window *window;
+    const pts_conv *conv;
     const pts_feature_map *x, *y;
-    const float *weight, *bias;
     float *workspace;
     size_t workspace_floats, rows, row_tiles, columns;
 } conv_job;
@@ -27,6 +28,48 @@ static int is_pointwise(const pts_window *w)
     return w->height == 1 && w->width == 1 && w->stride == 1 && !w->pad_y && !w->pad_x;
 }
 
+static size_t depth_of(const pts_conv *conv)
+{
+    return conv->window.height * conv->window.width * conv->in;
+}
+
+void pts_conv_init(pts_conv *conv, const pts_level *level, const pts_window *window, size_t in,
+                   size_t out)
+{
+    *conv = (pts_conv){.level = level, .window = *window, .in = in, .out = out};
+    pts_winograd_choose(conv);
+}
+
+const char *pts_conv_method(const pts_conv *conv)
+{
+    switch (conv->axis.taps) {
+    case 7:
+        return "winograd 6, 7";
+    case 5:
+        return "winograd 4x4, 5x5";
+    case 3:
+        return "winograd 4x4, 3x3";
+    default:
+        return is_pointwise(&conv->window) ? "product" : "im2col + product";
+    }
+}
+
+int pts_conv_packed_floats(const pts_conv *conv, size_t *floats)
+{
+    if (conv->axis.outputs)
+        return pts_winograd_packed_floats(conv, floats);
+    return pts_product_packed_floats(conv->level, depth_of(conv), conv->out, floats);
+}
+
+void pts_conv_pack(pts_conv *conv, const float *weight, float *packed)
+{
+    conv->packed = packed;
+    if (conv->axis.outputs)
+        pts_winograd_pack(conv, weight, packed);
+    else
+        pts_product_pack(conv->level, weight, conv->out, depth_of(conv), conv->out, packed);
+}
+
 static size_t tile_rows(size_t depth, size_t pixels)
 {
     size_t rows = LOWERED_FLOATS / depth;
@@ -34,16 +77,20 @@ static size_t tile_rows(size_t depth, size_t pixels)
     return rows > pixels ? pixels : rows;
 }
 
-size_t pts_conv_workspace(const pts_window *window, size_t in_channels, size_t out_pixels)
+int pts_conv_workspace(const pts_conv *conv, size_t threads, size_t height, size_t width,
+                       size_t *floats)
 {
-    size_t depth = window->height * window->width * in_channels;
-    return is_pointwise(window) ? 0 : tile_rows(depth, out_pixels) * depth;
+    if (conv->axis.outputs)
+        return pts_winograd_workspace(conv, threads, height, width, floats);
+    *floats = 0;
+    return is_pointwise(&conv->window) ||
+           pts_mul(tile_rows(depth_of(conv), height * width), depth_of(conv), floats);
 }
 
 /* One row of the lowered matrix: the window at output pixel (oy, ox), [kh][kw][in]. */
 static float *lower_pixel(const conv_job *job, size_t oy, size_t ox, float *row)
 {
-    const pts_window *w = job->window;
+    const pts_window *w = &job->conv->window;
     const pts_feature_map *x = job->x;
     for (size_t ky = 0; ky < w->height; ky++) {
         size_t iy = oy * w->stride + ky - w->pad_y; /* wraps below zero: then ≥ height */
@@ -58,56 +105,63 @@ static float *lower_pixel(const conv_job *job, size_t oy, size_t ox, float *row)
     return row;
 }
 
-static void add_bias_relu(float *y, size_t rows, size_t stride, const float *bias, size_t columns)
-{
-    for (size_t r = 0; r < rows; r++, y += stride) {
-        for (size_t c = 0; c < columns; c++) {
-            float v = y[c] + bias[c];
-            y[c] = v > 0 ? v : 0;
-        }
-    }
-}
-
 static void conv_task(void *user, size_t task, int thread)
 {
     const conv_job *job = user;
+    const pts_conv *conv = job->conv;
     const pts_feature_map *x = job->x, *y = job->y;
-    size_t pixels = y->height * y->width, depth = x->channels;
-    size_t first = task % job->row_tiles * job->rows;
-    size_t column = task / job->row_tiles * job->columns;
-    size_t rows = pixels - first < job->rows ? pixels - first : job->rows;
-    size_t columns = y->channels - column < job->columns ? y->channels - column : job->columns;
-    const float *a = x->data + first * x->stride;
-    size_t lda = x->stride;
-    if (!is_pointwise(job->window)) {
+    size_t pixels = y->height * y->width, first = task % job->row_tiles * job->rows;
+    pts_product product = {.rows = pixels - first < job->rows ? pixels - first : job->rows,
+                           .columns = conv->out,
+                           .depth = depth_of(conv),
+                           .first = task / job->row_tiles * job->columns,
+                           .a = x->data + first * x->stride,
+                           .a_stride = x->stride,
+                           .b = conv->packed,
+                           .bias = conv->bias,
+                           .c = y->data + first * y->stride,
+                           .c_stride = y->stride,
+                           .relu = true};
+    size_t left = conv->out - product.first;
+    product.end = product.first + (left < job->columns ? left : job->columns);
+    if (!is_pointwise(&conv->window)) {
         float *lowered = job->workspace + (size_t)thread * job->workspace_floats, *row = lowered;
-        for (size_t p = first; p < first + rows; p++)
+        for (size_t p = first; p < first + product.rows; p++)
             row = lower_pixel(job, p / y->width, p % y->width, row);
-        depth *= job->window->height * job->window->width;
-        a = lowered;
-        lda = depth;
+        product.a = lowered;
+        product.a_stride = product.depth;
     }
-    float *out = y->data + first * y->stride + column;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)columns, (int)depth, 1,
-                a, (int)lda, job->weight + column, (int)y->channels, 0, out, (int)y->stride);
-    add_bias_relu(out, rows, y->stride, job->bias + column, columns);
+    conv->level->product(&product);
 }
 
-void pts_conv_relu(pts_team *team, const pts_window *window, const pts_feature_map *x,
-                   const float *weight, const float *bias, const pts_feature_map *y,
-                   float *workspace)
+/* Small maps (8×8) have too few rows to share: then threads share the output channels. */
+static void share(conv_job *job, size_t threads)
 {
+    const pts_level *level = job->conv->level;
+    size_t pixels = job->y->height * job->y->width, panel = level->panel ? level->panel : 1;
+    job->columns = job->conv->out;
+    if (pixels < threads * 2 * MIN_ROWS) {
+        size_t panels = (job->columns + panel - 1) / panel;
+        job->columns = (panels + threads - 1) / threads * panel;
+    } else if (pixels < threads * job->rows) {
+        job->rows = (pixels + threads - 1) / threads;
+    }
+    job->row_tiles = (pixels + job->rows - 1) / job->rows;
+}
+
+void pts_conv_relu(const pts_conv *conv, pts_team *team, const pts_feature_map *x,
+                   const pts_feature_map *y, float *workspace)
+{
+    if (conv->axis.outputs) {
+        pts_winograd_relu(conv, team, x, y, workspace);
+        return;
+    }
     size_t pixels = y->height * y->width, threads = (size_t)pts_team_threads(team);
-    size_t depth = window->height * window->width * x->channels;
-    conv_job job = {window, x, y, weight, bias, workspace, 0, 0, 0, y->channels};
-    job.workspace_floats = pts_conv_workspace(window, x->channels, pixels);
-    job.rows = tile_rows(depth, pixels);
-    /* Small maps (8×8) have too few rows to share: then threads share the output channels. */
-    if (pixels < threads * 2 * MIN_ROWS)
-        job.columns = (y->channels + threads - 1) / threads;
-    else if (pixels < threads * job.rows)
-        job.rows = (pixels + threads - 1) / threads;
-    job.row_tiles = (pixels + job.rows - 1) / job.rows;
-    size_t column_tiles = (y->channels + job.columns - 1) / job.columns;
+    conv_job job = {.conv = conv, .x = x, .y = y, .workspace = workspace};
+    job.rows = tile_rows(depth_of(conv), pixels);
+    if (!is_pointwise(&conv->window))
+        job.workspace_floats = job.rows * depth_of(conv);
+    share(&job, threads);
+    size_t column_tiles = (conv->out + job.columns - 1) / job.columns;
     pts_team_run(team, job.row_tiles * column_tiles, conv_task, &job);
 }

@@ -411,6 +411,15 @@ pts_status pts_weights_require(const pts_weights *w, const char *name, int rank,
     return PTS_OK;
 }
 
+void pts_weights_forget(const pts_weights *weights, const pts_tensor *tensor)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)tensor->data;
+    uintptr_t first = (start + page - 1) / page * page, end = (start + tensor->bytes) / page * page;
+    (void)weights;
+    if (end > first) /* only advice: nothing changes where the system refuses */
+        (void)posix_madvise((void *)first, end - first, POSIX_MADV_DONTNEED);
+}
+
 size_t pts_weights_meta_count(const pts_weights *w)
 {
     return w->header.meta_count;

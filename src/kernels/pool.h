@@ -1,0 +1,27 @@
+/* Pooling over maps. */
+#ifndef PTS_SRC_KERNELS_POOL_H
+#define PTS_SRC_KERNELS_POOL_H
+
+#include "kernels/map.h"
+#include "pts/base.h"
+
+/* The part of a window that lies inside the map. */
+typedef struct pts_pool_window {
+    const float *first; /* [rows][columns] pixels, at these distances in floats */
+    size_t rows, columns, row_stride, pixel_stride;
+    float scale; /* what an average is multiplied with */
+} pts_pool_window;
+typedef void (*pts_pool_pixel_fn)(const pts_pool_window *window, size_t channels,
+                                  float *out /* [channels] */);
+typedef void (*pts_global_average_fn)(const pts_feature_map *x, float *out /* [channels] */);
+
+struct pts_level;
+void pts_max_pool(const struct pts_level *level, pts_team *team, const pts_window *window,
+                  const pts_feature_map *x, const pts_feature_map *y);
+
+/* count_padding: the divisor is always the window's area (torchvision); else only the pixels
+ * inside the map count (TensorFlow, Keras). They differ at the borders only. */
+void pts_average_pool(const struct pts_level *level, pts_team *team, const pts_window *window,
+                      int count_padding, const pts_feature_map *x, const pts_feature_map *y);
+
+#endif

@@ -1,0 +1,39 @@
+/* The matrix product of every level: C = A·B, B packed once.
+ *
+ * A packed B [depth][columns] is cut into panels of level->panel columns (the last one narrower:
+ * a multiple of the vector, padded with zeros), each panel [depth][its width]: the micro-kernel
+ * reads it front to back (Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix
+ * Multiplication"; the register tile as in BLIS). A is not packed: its elements are broadcast
+ * from where they lie, rows `a_stride` floats apart. */
+#ifndef PTS_SRC_KERNELS_PRODUCT_H
+#define PTS_SRC_KERNELS_PRODUCT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct pts_product {
+    size_t rows, columns, depth;
+    size_t first, end; /* only these columns of C are computed; first is a multiple of the panel */
+    const float *a;    /* [rows][a_stride], the first `depth` of each row */
+    size_t a_stride;
+    const float *b;    /* [depth][columns], packed by pts_product_pack */
+    const float *bias; /* [columns], or NULL */
+    float *c;          /* [rows][c_stride] */
+    size_t c_stride;
+    bool accumulate; /* C += A·B instead of C = A·B */
+    bool relu;       /* C = max(0, …) at the end */
+} pts_product;
+
+/* Each element of C is summed in the same order whatever `rows` is: cutting a product by rows, or
+ * by panels, changes no bit. */
+typedef void (*pts_product_fn)(const pts_product *p);
+
+struct pts_level;
+/* Floats of a packed B; its block must be 64-byte aligned. False where that does not fit. */
+int pts_product_packed_floats(const struct pts_level *level, size_t depth, size_t columns,
+                              size_t *floats);
+/* b [depth][b_stride] → packed. */
+void pts_product_pack(const struct pts_level *level, const float *b, size_t b_stride, size_t depth,
+                      size_t columns, float *packed);
+
+#endif

@@ -1,0 +1,136 @@
+/* One vector of PTS_LANES floats, for the sources that are compiled once a level (level.h).
+ *
+ * meson.build gives each level its compiler flags and PTS_LANES; the intrinsics stay in this file.
+ * At level "c" the compiler's own vectors are used: 4 lanes are SSE2 on x86-64, NEON on arm64. */
+#ifndef PTS_SRC_KERNELS_SIMD_H
+#define PTS_SRC_KERNELS_SIMD_H
+
+#include <stddef.h>
+#include <string.h>
+
+#if PTS_LANES > 4
+#include <immintrin.h>
+#endif
+
+#define LEVEL_JOIN(a, b) pts_##a##_##b
+#define LEVEL_NAME(a, b) LEVEL_JOIN(a, b)
+/* LEVEL(product) is pts_avx2_product where this is compiled for AVX2. */
+#define LEVEL(name) LEVEL_NAME(PTS_LEVEL, name)
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Before a loop whose bounds are constant after inlining: unrolled whole, so that an array indexed
+ * by it is a set of registers. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* The product's register tile: TILE_ROWS × 2 vectors of C, 2 vectors of B and one broadcast element
+ * of A fill 31 of 32 registers with AVX-512, 15 of 16 with AVX2. */
+#if PTS_LANES == 16
+enum { TILE_ROWS = 14, PANEL = 2 * PTS_LANES };
+#elif PTS_LANES == 8
+enum { TILE_ROWS = 6, PANEL = 2 * PTS_LANES };
+#else
+enum { TILE_ROWS = 16, PANEL = 0 }; /* OpenBLAS has tiles of its own */
+#endif
+
+#if PTS_LANES == 16
+
+typedef __m512 vec;
+
+INLINE vec vec_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+INLINE void vec_store(float *p, vec v)
+{
+    _mm512_storeu_ps(p, v);
+}
+
+INLINE vec vec_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+/* a·b + c, rounded once where the level has FMA. */
+INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+/* b where a is not a number, as x > 0 ? x : 0 has it. */
+INLINE vec vec_max(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+#elif PTS_LANES == 8
+
+typedef __m256 vec;
+
+INLINE vec vec_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+INLINE void vec_store(float *p, vec v)
+{
+    _mm256_storeu_ps(p, v);
+}
+
+INLINE vec vec_set(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+INLINE vec vec_max(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+
+#else
+
+typedef float vec __attribute__((vector_size(4 * PTS_LANES)));
+
+INLINE vec vec_load(const float *p)
+{
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void vec_store(float *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+INLINE vec vec_set(float x)
+{
+    return (vec){x, x, x, x};
+}
+
+INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return a * b + c;
+}
+
+INLINE vec vec_max(vec a, vec b)
+{
+    vec out;
+    for (int i = 0; i < PTS_LANES; i++)
+        out[i] = a[i] > b[i] ? a[i] : b[i];
+    return out;
+}
+
+#endif
+
+#endif
