@@ -30,3 +30,44 @@ void pts_product_pack(const pts_level *level, const float *b, size_t b_stride, s
         }
     }
 }
+
+typedef struct share {
+    const pts_level *level;
+    const pts_product *whole;
+    size_t rows, columns, row_parts; /* of a task; tasks in a column of parts */
+} share;
+
+static void run_part(void *user, size_t task, int thread)
+{
+    const share *s = user;
+    pts_product part = *s->whole;
+    size_t first = task % s->row_parts * s->rows;
+    (void)thread;
+    part.rows = part.rows - first < s->rows ? part.rows - first : s->rows;
+    part.a += first * part.a_stride;
+    part.c += first * part.c_stride;
+    part.first += task / s->row_parts * s->columns;
+    if (part.end - part.first > s->columns)
+        part.end = part.first + s->columns;
+    s->level->product(&part);
+}
+
+/* Two parts a thread even out a core that is disturbed. Every part of the rows reads all of B:
+ * below two register tiles a part, panels are shared out instead. */
+void pts_product_run(const pts_level *level, pts_team *team, const pts_product *p)
+{
+    const size_t parts = 2 * (size_t)pts_team_threads(team), width = p->end - p->first;
+    share s = {.level = level, .whole = p, .rows = p->rows, .columns = width};
+    if (parts == 2) {
+        level->product(p);
+        return;
+    }
+    if (p->rows >= parts * 2 * level->tile_rows) {
+        s.rows = (p->rows + parts - 1) / parts;
+    } else {
+        size_t panel = level->panel ? level->panel : 32, panels = (width + panel - 1) / panel;
+        s.columns = (panels + parts - 1) / parts * panel;
+    }
+    s.row_parts = (p->rows + s.rows - 1) / s.rows;
+    pts_team_run(team, s.row_parts * ((width + s.columns - 1) / s.columns), run_part, &s);
+}

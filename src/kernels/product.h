@@ -8,8 +8,9 @@
 #ifndef PTS_SRC_KERNELS_PRODUCT_H
 #define PTS_SRC_KERNELS_PRODUCT_H
 
+#include "pts/base.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 
 typedef struct pts_product {
     size_t rows, columns, depth;
@@ -35,5 +36,8 @@ int pts_product_packed_floats(const struct pts_level *level, size_t depth, size_
 /* b [depth][b_stride] → packed. */
 void pts_product_pack(const struct pts_level *level, const float *b, size_t b_stride, size_t depth,
                       size_t columns, float *packed);
+
+/* The product on the whole team: rows are shared out, or panels where the rows are few. */
+void pts_product_run(const struct pts_level *level, pts_team *team, const pts_product *p);
 
 #endif
