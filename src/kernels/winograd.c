@@ -111,7 +111,7 @@ void pts_winograd_pack(pts_conv *conv, const float *weight, float *packed)
                     g[t * PACK_COLUMNS + o] =
                         (double)weight[(t * conv->in + c) * conv->out + j + o];
             filter_points(conv, g, u, columns);
-            float *to = packed + (level->panel ? j * conv->in + c * columns : c * conv->out + j);
+            float *to = packed + pts_product_packed_at(level, conv->in, conv->out, c, j);
             for (size_t p = 0; p < points; p++)
                 for (size_t o = 0; o < columns; o++)
                     to[p * matrix + o] = (float)u[p * PACK_COLUMNS + o];
