@@ -120,6 +120,17 @@ static bool looks_like_option(const char *text)
     return text[0] == '-' && text[1] && !cli_number(text, &number);
 }
 
+static int store_threads(const cli_syntax *syntax, const cli_option *o, const char *text)
+{
+    long threads;
+    bool whole = cli_integer(text, &threads);
+    if (!whole || threads < 1 || threads > 256)
+        return cli_wrong(syntax, "%s: expected 1 … 256, got %s%s%s", o->name, whole ? "" : "'",
+                         text, whole ? "" : "'");
+    *(long *)o->value = threads;
+    return -1;
+}
+
 /* Stores the value at argv[*i]; moves *i over what was used. Returns -1 or an exit code. */
 static int store_value(const cli_syntax *syntax, const cli_option *o, int argc, char **argv, int *i)
 {
@@ -138,6 +149,8 @@ static int store_value(const cli_syntax *syntax, const cli_option *o, int argc, 
         if (!cli_integer(text, o->value))
             return cli_wrong(syntax, "%s: expected a whole number, got '%s'", o->name, text);
         return -1;
+    case CLI_THREADS:
+        return store_threads(syntax, o, text);
     case CLI_NUMBER:
         if (!cli_number(text, o->value))
             return cli_wrong(syntax, "%s: expected a number, got '%s'", o->name, text);
@@ -152,7 +165,8 @@ static int store_value(const cli_syntax *syntax, const cli_option *o, int argc, 
     return -1;
 }
 
-int cli_parse(const cli_syntax *syntax, int argc, char **argv, cli_list *operands)
+/* Returns -1 to go on, else the exit code. */
+static int parse(const cli_syntax *syntax, int argc, char **argv, cli_list *operands)
 {
     bool options_end = false;
     for (int i = 1; i < argc; i++) {
@@ -177,6 +191,49 @@ int cli_parse(const cli_syntax *syntax, int argc, char **argv, cli_list *operand
             return code;
     }
     return -1;
+}
+
+static bool make_lists(const cli_syntax *syntax, size_t room, cli_list *operands)
+{
+    operands->items = calloc(room, sizeof *operands->items);
+    bool made = operands->items != NULL;
+    for (size_t i = 0; i < syntax->count; i++) {
+        cli_list *list = syntax->options[i].value;
+        if (syntax->options[i].kind == CLI_LIST)
+            made &= (list->items = calloc(room, sizeof *list->items)) != NULL;
+    }
+    return made;
+}
+
+static void free_lists(const cli_syntax *syntax, cli_list *operands)
+{
+    free(operands->items);
+    for (size_t i = 0; i < syntax->count; i++) {
+        cli_list *list = syntax->options[i].value;
+        if (syntax->options[i].kind == CLI_LIST) {
+            free(list->items);
+            *list = (cli_list){0};
+        }
+    }
+}
+
+int cli_run(const cli_syntax *syntax, int argc, char **argv, cli_body *run, void *user)
+{
+    cli_list operands = {0};
+    int code = make_lists(syntax, (size_t)argc + 1, &operands)
+                   ? parse(syntax, argc, argv, &operands)
+                   : cli_fail(syntax, "out of memory");
+    if (code < 0)
+        code = run(syntax, &operands, user);
+    free_lists(syntax, &operands);
+    return code;
+}
+
+int cli_no_operands(const cli_syntax *syntax, const cli_list *operands)
+{
+    if (!operands->count)
+        return -1;
+    return cli_wrong(syntax, "expected options only, got '%s'", operands->items[0]);
 }
 
 #ifdef PTS_HAVE_JSON

@@ -5,7 +5,6 @@
 
 #include <link.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* The program itself comes first, without a name. */
 static int print_library(struct dl_phdr_info *info, size_t size, void *user)
@@ -55,6 +54,15 @@ static int print_json(const cli_syntax *syntax, const pts_build *build)
 }
 #endif
 
+static int run(const cli_syntax *syntax, const cli_list *operands, void *json)
+{
+    int code = cli_no_operands(syntax, operands);
+    if (code >= 0)
+        return code;
+    const pts_build build = pts_build_info();
+    return *(const bool *)json ? print_json(syntax, &build) : print_text(&build);
+}
+
 int cmd_audit(int argc, char **argv)
 {
     bool json = false;
@@ -63,15 +71,5 @@ int cmd_audit(int argc, char **argv)
     };
     const cli_syntax syntax = {"ptsinfer --audit", "[--json]", "ptsinfer --audit", table,
                                sizeof table / sizeof *table};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (code < 0 && operands.count)
-        code = cli_wrong(&syntax, "expected options only, got '%s'", operands.items[0]);
-    free(operands.items);
-    const pts_build build = pts_build_info();
-    if (code < 0)
-        code = json ? print_json(&syntax, &build) : print_text(&build);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &json);
 }

@@ -120,20 +120,30 @@ static bool known_output(const char *path)
     return dot && (strcmp(dot, ".npy") == 0 || strcmp(dot, ".csv") == 0);
 }
 
-static int run(const cli_syntax *syntax, embed_options *o, const cli_list *operands)
+static int check(const cli_syntax *syntax, embed_options *o, const cli_list *operands)
 {
     if (!operands->count)
         return cli_wrong(syntax, "expected images, folders or -, got nothing");
     if (!known_output(o->output))
         return cli_wrong(syntax, "-o: expected NAME.npy or NAME.csv, got '%s'", o->output);
-    if (o->threads < 0 || o->threads > 256)
-        return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", o->threads);
     if (!cli_image_limits(o->max_pixels, &o->limits))
         return cli_wrong(syntax, "--max-pixels: expected 1 or more, got %ld", o->max_pixels);
     if (strcmp(o->preset, "auto") != 0 && !pts_preset_known(o->preset))
         return cli_wrong(syntax,
                          "--preset: expected auto, keras, torchvision, clip or ptssp, got '%s'",
                          o->preset);
+    return -1;
+}
+
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    embed_options *o = user;
+    int code = check(syntax, o, operands);
+    if (code >= 0)
+        return code;
+    char path[4096];
+    if (!o->encoder)
+        o->encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
     pts_error err;
     cli_paths paths;
     pts_status status = cli_paths_collect(&paths, operands, &err);
@@ -152,20 +162,10 @@ int cmd_embed(int argc, char **argv)
          "auto, keras, torchvision, clip or ptssp (auto: the encoder's own)"},
         {"--output", 'o', CLI_TEXT, &o.output, "OUT.npy|OUT.csv", "file (csv to stdout)"},
         CLI_MAX_PIXELS_OPTION(&o.max_pixels),
-        {"--threads", 0, CLI_INTEGER, &o.threads, "N", "threads (all cores)"},
+        CLI_THREADS_OPTION(&o.threads),
     };
     const cli_syntax syntax = {"ptsinfer embed", "[-w ENC.ptsw] [-o OUT.npy] IMAGE|FOLDER|-…",
                                "ptsinfer embed -o photos.npy photos/", options,
                                sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    char path[4096];
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (!o.encoder)
-        o.encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
-    if (code < 0)
-        code = run(&syntax, &o, &operands);
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &o);
 }

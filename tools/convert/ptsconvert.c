@@ -128,13 +128,18 @@ static int check_options(const cli_syntax *syntax, const options *o, size_t oper
     return -1;
 }
 
-static int run(const cli_syntax *syntax, const options *o)
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
+    options *o = user;
+    int code = check_options(syntax, o, operands->count);
+    if (code >= 0)
+        return code;
     pts_error err;
     tfjs_model model;
+    o->in = operands->items[0];
     if (tfjs_open(&model, o->in, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    int code = o->list ? list(o, &model) : convert(syntax, o, &model);
+    code = o->list ? list(o, &model) : convert(syntax, o, &model);
     tfjs_close(&model);
     return code;
 }
@@ -158,16 +163,5 @@ int main(int argc, char **argv)
         printf("ptsconvert %s\n", PTS_VERSION_STRING);
         return CLI_DONE;
     }
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (code < 0)
-        code = check_options(&syntax, &o, operands.count);
-    if (code < 0) {
-        o.in = operands.items[0];
-        code = run(&syntax, &o);
-    }
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &o);
 }
