@@ -21,21 +21,6 @@ typedef struct sink {
     size_t dim;
 } sink;
 
-static void write_csv_text(FILE *file, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, file);
-        return;
-    }
-    fputc('"', file);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', file);
-        fputc(*text, file);
-    }
-    fputc('"', file);
-}
-
 static void write_head(const sink *s, size_t rows)
 {
     if (s->npy) {
@@ -54,7 +39,7 @@ static void write_row(const sink *s, const char *path, const float *row)
         fwrite(row, sizeof *row, s->dim, s->file);
         return;
     }
-    write_csv_text(s->file, path);
+    pts_csv_field(s->file, path);
     for (size_t i = 0; i < s->dim; i++)
         fprintf(s->file, ",%.9g", (double)row[i]);
     fputc('\n', s->file);
@@ -90,8 +75,7 @@ static pts_status embed_to_output(const embed_options *o, pts_encoder *encoder,
     pts_status status = pts_output_open(&out, o->output, err);
     if (status != PTS_OK)
         return status;
-    const char *dot = strrchr(o->output, '.');
-    s.npy = dot && strcmp(dot, ".npy") == 0;
+    s.npy = pts_path_ends(o->output, ".npy");
     s.file = out.file;
     status = embed_all(&s, encoder, o, paths, err);
     if (status == PTS_OK)
@@ -116,8 +100,7 @@ static pts_status embed(const embed_options *o, const cli_paths *paths, pts_erro
 
 static bool known_output(const char *path)
 {
-    const char *dot = path ? strrchr(path, '.') : ".csv";
-    return dot && (strcmp(dot, ".npy") == 0 || strcmp(dot, ".csv") == 0);
+    return !path || pts_path_ends(path, ".npy") || pts_path_ends(path, ".csv");
 }
 
 static int check(const cli_syntax *syntax, embed_options *o, const cli_list *operands)

@@ -5,6 +5,7 @@
 #include "cli/target.h"
 
 #include "pts/curve.h"
+#include "pts/file.h"
 #include "pts/learn.h"
 #include "pts/plot.h"
 
@@ -288,8 +289,7 @@ static void print_json(const prediction *p)
 
 static bool plot_name(const char *path)
 {
-    const char *dot = strrchr(path, '.');
-    return dot && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".png") == 0);
+    return pts_path_ends(path, ".svg") || pts_path_ends(path, ".png");
 }
 
 static int check(const cli_syntax *syntax, prediction *p)

@@ -417,7 +417,7 @@ void pts_weights_forget(const pts_weights *weights, const pts_tensor *tensor)
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)tensor->data;
     uintptr_t first = (start + page - 1) / page * page, end = (start + tensor->bytes) / page * page;
     (void)weights;
-    /* madvise, as glibc's posix_madvise ignores this advice; nothing changes where it is refused. */
+    /* glibc's posix_madvise ignores this advice; nothing changes where the system refuses it. */
     if (end > first)
         (void)madvise((void *)first, end - first, MADV_DONTNEED);
 }

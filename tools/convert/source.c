@@ -2,6 +2,7 @@
  * of the package that it lies in): names in a manifest that lead elsewhere are refused. */
 #define _GNU_SOURCE
 #include "convert.h"
+#include "pts/file.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -97,9 +98,7 @@ static pts_status find_in_folder(source *out, const char *folder, pts_error *err
 
 static pts_status find_file(source *out, const char *path, pts_error *err)
 {
-    size_t length = strlen(path);
-    bool json = length > 5 && strcmp(path + length - 5, ".json") == 0;
-    bool packed = length > 3 && strcmp(path + length - 3, ".js") == 0;
+    bool json = pts_path_ends(path, ".json"), packed = pts_path_ends(path, ".js");
     if (!json && !packed)
         return convert_fail(err, PTS_ERR_UNSUPPORTED,
                             "%s: expected a TensorFlow.js model: a folder, model.json or "
