@@ -18,6 +18,7 @@
 #define PTS_ENCODER_H
 
 #include "pts/base.h"
+#include "pts/image.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -52,6 +53,14 @@ typedef pts_status (*pts_image_source)(void *user, size_t index, float *image /*
  * order is the one reported. */
 pts_status pts_encoder_embed_from(pts_encoder *encoder, pts_image_source source, void *user,
                                   size_t count, float *out /* [count][dim] */, pts_error *err);
+
+/* The same from files: each photograph is read within `limits` (NULL: the defaults) and made ready
+ * by `preset` (NULL: the encoder's own; pts/image.h) when its turn comes. On failure the message
+ * names the first photograph in order that failed, and *done (may be NULL) is how many rows of
+ * `out` before it are whole; on success it is `count`. */
+pts_status pts_encoder_embed_files(pts_encoder *encoder, const char *const *paths, size_t count,
+                                   const char *preset, const pts_image_limits *limits,
+                                   float *out /* [count][dim] */, size_t *done, pts_error *err);
 
 /* Multiplications and additions of one image by the textbook's algorithm: what speed is quoted
  * in, whatever the kernels really do. */

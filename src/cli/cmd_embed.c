@@ -15,85 +15,106 @@ typedef struct embed_options {
     pts_image_limits limits;
 } embed_options;
 
-typedef struct sink {
+typedef struct job {
+    const embed_options *options;
+    const cli_paths *paths;
+    pts_encoder *encoder;
     FILE *file;
     bool npy;
-    size_t dim;
-} sink;
+    size_t dim, chunk; /* chunk: images of one call */
+    float *rows;       /* [chunk][dim] */
+} job;
 
-static void write_head(const sink *s, size_t rows)
+static void write_head(const job *j)
 {
-    if (s->npy) {
-        cli_npy_header(s->file, rows, s->dim);
+    if (j->npy) {
+        cli_npy_header(j->file, j->paths->count, j->dim);
         return;
     }
-    fputs("image", s->file);
-    for (size_t i = 0; i < s->dim; i++)
-        fprintf(s->file, ",e%zu", i);
-    fputc('\n', s->file);
+    fputs("image", j->file);
+    for (size_t i = 0; i < j->dim; i++)
+        fprintf(j->file, ",e%zu", i);
+    fputc('\n', j->file);
 }
 
-static void write_row(const sink *s, const char *path, const float *row)
+static void write_row(const job *j, const char *path, const float *row)
 {
-    if (s->npy) {
-        fwrite(row, sizeof *row, s->dim, s->file);
+    if (j->npy) {
+        fwrite(row, sizeof *row, j->dim, j->file);
         return;
     }
-    pts_csv_field(s->file, path);
-    for (size_t i = 0; i < s->dim; i++)
-        fprintf(s->file, ",%.9g", (double)row[i]);
-    fputc('\n', s->file);
+    pts_csv_field(j->file, path);
+    for (size_t i = 0; i < j->dim; i++)
+        fprintf(j->file, ",%.9g", (double)row[i]);
+    fputc('\n', j->file);
 }
 
-static pts_status embed_all(const sink *s, pts_encoder *encoder, const embed_options *o,
-                            const cli_paths *paths, pts_error *err)
+/* Writes the rows of the images before one that failed, too. */
+static pts_status embed_chunk(const job *j, size_t first, size_t count, pts_error *err)
 {
-    float *row = malloc(s->dim * sizeof *row);
-    if (!row) {
+    const embed_options *o = j->options;
+    const char *preset = strcmp(o->preset, "auto") == 0 ? NULL : o->preset;
+    const char *const *paths = (const char *const *)j->paths->items + first;
+    size_t done;
+    pts_status status =
+        pts_encoder_embed_files(j->encoder, paths, count, preset, &o->limits, j->rows, &done, err);
+    if (first == 0 && done) /* a first image that fails leaves stdout empty */
+        write_head(j);
+    for (size_t i = 0; i < done; i++)
+        write_row(j, paths[i], j->rows + i * j->dim);
+    return status;
+}
+
+static pts_status embed_chunks(job *j, pts_error *err)
+{
+    const size_t count = j->paths->count;
+    j->rows = calloc(j->chunk, j->dim * sizeof *j->rows);
+    if (!j->rows) {
         snprintf(err->message, sizeof err->message, "out of memory");
         return PTS_ERR_MEMORY;
     }
     pts_status status = PTS_OK;
-    for (size_t i = 0; i < paths->count && status == PTS_OK; i++) {
-        status = cli_embed_image(encoder, o->preset, &o->limits, paths->items[i], row, err);
-        if (status == PTS_OK && i == 0) /* a first image that fails leaves stdout empty */
-            write_head(s, paths->count);
-        if (status == PTS_OK)
-            write_row(s, paths->items[i], row);
-    }
-    free(row);
+    for (size_t i = 0; i < count && status == PTS_OK; i += j->chunk)
+        status = embed_chunk(j, i, count - i < j->chunk ? count - i : j->chunk, err);
+    free(j->rows);
     return status;
 }
 
-static pts_status embed_to_output(const embed_options *o, pts_encoder *encoder,
-                                  const cli_paths *paths, pts_error *err)
+static pts_status embed_to_output(job *j, pts_error *err)
 {
-    sink s = {stdout, false, pts_encoder_dim(encoder)};
-    if (!o->output)
-        return embed_all(&s, encoder, o, paths, err);
+    const char *path = j->options->output;
+    if (!path)
+        return embed_chunks(j, err);
     pts_output out;
-    pts_status status = pts_output_open(&out, o->output, err);
+    pts_status status = pts_output_open(&out, path, err);
     if (status != PTS_OK)
         return status;
-    s.npy = pts_path_ends(o->output, ".npy");
-    s.file = out.file;
-    status = embed_all(&s, encoder, o, paths, err);
+    j->npy = pts_path_ends(path, ".npy");
+    j->file = out.file;
+    status = embed_chunks(j, err);
     if (status == PTS_OK)
         return pts_output_commit(&out, err);
     pts_output_discard(&out);
     return status;
 }
 
+/* Threads wait for each other at the end of a chunk: long enough for that not to count, short
+ * enough for memory not to grow with the number of images. */
+enum { CHUNK_PER_THREAD = 16 };
+
 static pts_status embed(const embed_options *o, const cli_paths *paths, pts_error *err)
 {
     pts_team *team = NULL;
-    pts_encoder *encoder = NULL;
+    job j = {.options = o, .paths = paths, .file = stdout};
     pts_status status = pts_team_create(&team, (int)o->threads, err);
     if (status == PTS_OK)
-        status = pts_encoder_open(&encoder, o->encoder, team, err);
-    if (status == PTS_OK)
-        status = embed_to_output(o, encoder, paths, err);
-    pts_encoder_close(encoder);
+        status = pts_encoder_open(&j.encoder, o->encoder, team, err);
+    if (status == PTS_OK) {
+        j.dim = pts_encoder_dim(j.encoder);
+        j.chunk = CHUNK_PER_THREAD * (size_t)pts_team_threads(team);
+        status = embed_to_output(&j, err);
+    }
+    pts_encoder_close(j.encoder);
     pts_team_destroy(team);
     return status;
 }

@@ -39,19 +39,6 @@ static const pts_curve_points *pilot_points(const prediction *p)
 
 /* ---- photographs to the prior ---- */
 
-static pts_status embed_photographs(const prediction *p, pts_encoder *encoder, float *embeddings,
-                                    pts_error *err)
-{
-    size_t dim = pts_encoder_dim(encoder);
-    for (size_t i = 0; i < PHOTOGRAPHS; i++) {
-        pts_status status = cli_embed_image(encoder, "auto", &p->limits, p->photographs->items[i],
-                                            embeddings + i * dim, err);
-        if (status != PTS_OK)
-            return status;
-    }
-    return PTS_OK;
-}
-
 static pts_status check_pair(const prediction *p, const pts_encoder *encoder, const pts_head *head,
                              pts_error *err)
 {
@@ -75,7 +62,8 @@ static pts_status prior_from_photographs(prediction *p, pts_encoder *encoder, pt
         return PTS_ERR_MEMORY;
     }
     snprintf(p->arch, sizeof p->arch, "%s", pts_encoder_arch(encoder));
-    status = embed_photographs(p, encoder, embeddings, err);
+    status = pts_encoder_embed_files(encoder, p->photographs->items, PHOTOGRAPHS, NULL, &p->limits,
+                                     embeddings, NULL, err);
     if (status == PTS_OK)
         status = pts_head_predict(head, embeddings, PHOTOGRAPHS, prior, err);
     free(embeddings);

@@ -121,37 +121,3 @@ bool cli_image_limits(long max_pixels, pts_image_limits *limits)
     limits->pixels = (size_t)max_pixels;
     return max_pixels >= 1;
 }
-
-/* Messages of preset and encoder know no path: it is put before them. */
-static pts_status name_photograph(pts_status status, const char *path, pts_error *err)
-{
-    if (status != PTS_OK) {
-        pts_error why = *err;
-        snprintf(err->message, sizeof err->message, "%.200s: %.300s", path, why.message);
-    }
-    return status;
-}
-
-pts_status cli_embed_image(pts_encoder *encoder, const char *preset, const pts_image_limits *limits,
-                           const char *path, float *out, pts_error *err)
-{
-    size_t side = pts_encoder_input_size(encoder);
-    float *pixels = malloc(side * side * 3 * sizeof *pixels);
-    if (!pixels) {
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return PTS_ERR_MEMORY;
-    }
-    pts_image image = {0};
-    if (strcmp(preset, "auto") == 0)
-        preset = pts_encoder_preset(encoder);
-    pts_status status = pts_image_read(path, limits, &image, err);
-    if (status == PTS_OK) {
-        status = pts_preset_apply(preset, &image, side, pixels, err);
-        if (status == PTS_OK)
-            status = pts_encoder_embed(encoder, pixels, 1, out, err);
-        status = name_photograph(status, path, err);
-    }
-    pts_image_free(&image);
-    free(pixels);
-    return status;
-}
