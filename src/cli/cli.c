@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include "pts/cpu.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -40,6 +42,9 @@ int cli_dispatch(const char *program, const char *purpose, const cli_command *co
             program, purpose, program, program);
     for (size_t i = 0; i < count; i++)
         fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
+    fprintf(out,
+            "\nPTS_CPU=c|avx2|avx512 in the environment: that level of kernels, not the highest.\n"
+            "PTS_WEIGHTS=FOLDER: where the default encoder and head are.\n");
     return help ? CLI_DONE : CLI_USAGE;
 }
 
@@ -217,12 +222,23 @@ static void free_lists(const cli_syntax *syntax, cli_list *operands)
     }
 }
 
+static int take_environment(const cli_syntax *syntax)
+{
+    pts_error err;
+    const char *level = getenv("PTS_CPU");
+    if (level && *level && pts_cpu_limit(level, &err) != PTS_OK)
+        return cli_wrong(syntax, "PTS_CPU: %s", err.message);
+    return -1;
+}
+
 int cli_run(const cli_syntax *syntax, int argc, char **argv, cli_body *run, void *user)
 {
     cli_list operands = {0};
     int code = make_lists(syntax, (size_t)argc + 1, &operands)
                    ? parse(syntax, argc, argv, &operands)
                    : cli_fail(syntax, "out of memory");
+    if (code < 0)
+        code = take_environment(syntax);
     if (code < 0)
         code = run(syntax, &operands, user);
     free_lists(syntax, &operands);

@@ -3,6 +3,8 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
+#include "pts/cpu.h"
+
 #include <link.h>
 #include <stdio.h>
 
@@ -22,6 +24,7 @@ static int print_text(const pts_build *build)
     printf("features   %s\n", *build->features ? build->features : "the engine alone");
     printf("BLAS       %s\n", build->blas);
     printf("kernels    %s\n", build->kernels);
+    printf("CPU level  %s\n", pts_cpu_level());
     printf("libraries loaded:\n");
     dl_iterate_phdr(print_library, NULL);
     return CLI_DONE;
@@ -41,9 +44,9 @@ static int print_json(const cli_syntax *syntax, const pts_build *build)
     (void)syntax;
     json_t *libraries = json_array();
     dl_iterate_phdr(list_library, libraries);
-    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:o}", "version", build->version, "features",
-                             build->features, "blas", build->blas, "kernels", build->kernels,
-                             "libraries", libraries));
+    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "version", build->version,
+                             "features", build->features, "blas", build->blas, "kernels",
+                             build->kernels, "cpu_level", pts_cpu_level(), "libraries", libraries));
     return CLI_DONE;
 }
 #else
