@@ -72,6 +72,8 @@ pts_status bench_follow(bench *b)
         status = follow_line(b, &e, line, number);
     if (status == PTS_OK && ferror(stdin))
         status = bench_fail(b, PTS_ERR_IO, "standard input: cannot be read");
+    if (status == PTS_OK && b->output_path && !e.count)
+        status = bench_fail(b, PTS_ERR_ARGUMENT, "--output: no line asked for images");
     if (status == PTS_OK && b->output_path)
         status = write_embeddings(b, &e);
     bench_encoder_close(&e);
