@@ -296,7 +296,7 @@ START_TEST(embed_refuses_in_one_line)
     refused(1, E " 1.jpg -o /proc/a.npy", E ": /proc/a.npy: cannot write: ");
     refused(1, E " 1.jpg -w text.jpg", E ": text.jpg: expected at least 64 bytes, got 5\n");
     refused(1, E " 1.jpg -w head.ptsw",
-            E ": head.ptsw: expected an encoder (inception_v3), got 'head'\n");
+            E ": head.ptsw: expected an encoder (inception_v3, clip_vit), got 'head'\n");
     refused(1, "PTS_WEIGHTS=/nowhere " E " 1.jpg",
             E ": /nowhere/inception_v3.ptsw: No such file or directory\n");
     ck_assert_int_eq(run(E " 1.jpg > /dev/full"), 1);
@@ -632,7 +632,7 @@ START_TEST(weights_are_named)
     refused(1, T "--head inception_v3.ptsw " ALL,
             P ": inception_v3.ptsw: expected a head, got architecture 'inception_v3'\n");
     refused(1, T "-w head.ptsw " ALL,
-            P ": head.ptsw: expected an encoder (inception_v3), got 'head'\n");
+            P ": head.ptsw: expected an encoder (inception_v3, clip_vit), got 'head'\n");
     refused(1, T "--head text.ptsw " ALL, P ": text.ptsw: expected at least 64 bytes, got 5\n");
     refused(1, T "-w text.ptsw " ALL, P ": text.ptsw: expected at least 64 bytes, got 5\n");
     refused(1, T "--head 1.jpg " ALL, P ": 1.jpg: not a .ptsw file: ");

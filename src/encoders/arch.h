@@ -45,6 +45,6 @@ typedef struct pts_arch {
     pts_status (*run)(void *pass, pts_arch_run *run, pts_error *err);
 } pts_arch;
 
-extern const pts_arch pts_arch_inception_v3;
+extern const pts_arch pts_arch_inception_v3, pts_arch_clip_vit;
 
 #endif

@@ -18,7 +18,7 @@ struct pts_encoder {
     float *embedding;    /* [dim], of profiles and taps */
 };
 
-static const pts_arch *const archs[] = {&pts_arch_inception_v3};
+static const pts_arch *const archs[] = {&pts_arch_inception_v3, &pts_arch_clip_vit};
 
 static pts_status find_arch(pts_encoder *encoder, const char *name, pts_error *err)
 {
@@ -28,7 +28,8 @@ static pts_status find_arch(pts_encoder *encoder, const char *name, pts_error *e
             return PTS_OK;
         }
     }
-    return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: expected an encoder (inception_v3), got '%s'",
+    return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                    "%s: expected an encoder (inception_v3, clip_vit), got '%s'",
                     pts_weights_path(encoder->weights), name);
 }
 
