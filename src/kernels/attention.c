@@ -37,15 +37,20 @@ int pts_attention_workspace(const pts_attention *a, size_t *floats)
     return 1;
 }
 
-/* key [count][stride] as columns of one panel, `width` wide: out [depth][width]. */
+/* key [count][stride] as columns of one panel, `width` wide: out [depth][width]. Four elements are
+ * stored at once where there are four. */
 static void transpose_panel(const float *key, size_t stride, size_t count, size_t depth,
                             size_t width, float *out)
 {
-    for (size_t j = 0; j < count; j++)
-        for (size_t k = 0; k < depth; k++)
-            out[k * width + j] = key[j * stride + k];
-    for (size_t k = 0; k < depth && count < width; k++)
-        memset(out + k * width + count, 0, (width - count) * sizeof *out);
+    for (size_t k = 0; k < depth; k++, key++, out += width) {
+        size_t j = 0;
+        for (const float *from = key; j + 4 <= count; j += 4, from += 4 * stride) {
+            const float four[4] = {from[0], from[stride], from[2 * stride], from[3 * stride]};
+            memcpy(out + j, four, sizeof four);
+        }
+        for (; j < width; j++)
+            out[j] = j < count ? key[j * stride] : 0;
+    }
 }
 
 /* kᵀ [width][tokens], packed as pts_product_pack has it. */
@@ -74,15 +79,16 @@ static void attend(const pts_attention *a, const attention_plan *plan, const att
                    size_t rows)
 {
     const float scale = 1 / sqrtf((float)a->width);
-    pts_product score = {.rows = rows, .columns = a->tokens, .end = a->tokens, .depth = a->width};
+    const size_t lanes = a->level->panel ? a->level->lanes : 1;
+    pts_product score = {.rows = rows, .depth = a->width};
+    score.columns = score.end = (a->tokens + lanes - 1) / lanes * lanes; /* padded with zeros */
     score.a = h->query;
     score.a_stride = a->qkv_stride;
     score.b = h->keys;
     score.c = h->scores;
     score.c_stride = plan->score_stride;
     a->level->product(&score);
-    for (size_t r = 0; r < rows; r++)
-        a->level->softmax(h->scores + r * plan->score_stride, a->tokens, scale);
+    a->level->softmax(h->scores, rows, plan->score_stride, a->tokens, scale);
     pts_product mix = {.rows = rows, .columns = a->width, .end = a->width, .depth = a->tokens};
     mix.a = h->scores;
     mix.a_stride = plan->score_stride;

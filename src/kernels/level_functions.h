@@ -16,7 +16,7 @@ void LEVEL(average_pixel)(const pts_pool_window *window, size_t channels, float 
 void LEVEL(global_average)(const pts_feature_map *x, float *out);
 void LEVEL(layer_norm)(const float *x, size_t count, const float *weight, const float *bias,
                        float epsilon, float *y);
-void LEVEL(softmax)(float *x, size_t count, float scale);
+void LEVEL(softmax)(float *x, size_t rows, size_t stride, size_t count, float scale);
 void LEVEL(gelu)(float *x, size_t count);
 void LEVEL(quick_gelu)(float *x, size_t count);
 

@@ -3,15 +3,14 @@
 
 #include <math.h>
 
-/* e^x, at most 2 ulp off for −87.3 ≤ x ≤ 88.3; below it stays what it is there, above it turns
- * infinite.
+/* e^x, at most 2 ulp off for −87.3 ≤ x ≤ 88.3; below it becomes 0, above it turns infinite.
  * Reduction by a multiple of ln 2 in two parts (Cody and Waite 1980, "Software Manual for the
  * Elementary Functions"), the polynomial of Cephes' expf (Moshier, netlib.org/cephes). Adding and
  * taking away 1.5·2^23 rounds to a whole number. */
 INLINE vec exponential(vec x)
 {
     const vec rounder = vec_set(12582912.0f);
-    x = vec_min(vec_max(x, vec_set(-87.33654f)), vec_set(89));
+    x = vec_min(vec_max(x, vec_set(-88)), vec_set(89));
     vec n = vec_fma(x, vec_set(1.44269504f), rounder) - rounder;
     vec r = vec_fma(n, vec_set(-0.693359375f), x);
     r = vec_fma(n, vec_set(2.12194440e-4f), r);
@@ -74,25 +73,36 @@ void LEVEL(gelu)(float *x, size_t count)
     map_row(x, count, gelu_of);
 }
 
-/* The greatest score is taken away first, so that no exponential overflows. Lanes past the end
- * become so small that they do not count. */
-void LEVEL(softmax)(float *x, size_t count, float scale)
+/* The greatest score is taken away first, so that no exponential overflows. `limit` turns what
+ * is past the end into −∞, whose exponential is 0. */
+INLINE void softmax_row(float *x, size_t wide, vec limit, vec scale)
 {
-    const size_t wide = (count + PTS_LANES - 1) / PTS_LANES * PTS_LANES;
-    for (size_t i = count; i < wide; i++)
-        x[i] = -INFINITY;
-    vec top = vec_load(x), sum = vec_set(0);
-    for (size_t i = PTS_LANES; i < wide; i += PTS_LANES)
+    const size_t last = wide - PTS_LANES;
+    vec end = vec_min(vec_load(x + last), limit), top = end, sum = vec_set(0);
+    for (size_t i = 0; i < last; i += PTS_LANES)
         top = vec_max(top, vec_load(x + i));
-    const vec factor = vec_set(scale), greatest = vec_set(vec_greatest(top));
-    for (size_t i = 0; i < wide; i += PTS_LANES) {
-        vec e = exponential((vec_load(x + i) - greatest) * factor);
+    const vec greatest = vec_set(vec_greatest(top));
+    for (size_t i = 0; i < last; i += PTS_LANES) {
+        vec e = exponential((vec_load(x + i) - greatest) * scale);
         vec_store(x + i, e);
         sum = sum + e;
     }
-    const vec part = vec_set(1 / vec_sum(sum));
-    for (size_t i = 0; i < wide; i += PTS_LANES)
+    end = exponential((end - greatest) * scale);
+    const vec part = vec_set(1 / vec_sum(sum + end));
+    for (size_t i = 0; i < last; i += PTS_LANES)
         vec_store(x + i, vec_load(x + i) * part);
+    vec_store(x + last, end * part);
+}
+
+void LEVEL(softmax)(float *x, size_t rows, size_t stride, size_t count, float scale)
+{
+    const size_t wide = (count + PTS_LANES - 1) / PTS_LANES * PTS_LANES;
+    float limits[PTS_LANES];
+    for (size_t i = 0; i < PTS_LANES; i++)
+        limits[i] = wide - PTS_LANES + i < count ? INFINITY : -INFINITY;
+    const vec limit = vec_load(limits), factor = vec_set(scale);
+    for (size_t r = 0; r < rows; r++)
+        softmax_row(x + r * stride, wide, limit, factor);
 }
 
 /* Σ (x − center)^power, power 1 or 2; four chains hide the latency. */

@@ -15,9 +15,9 @@ static inline size_t pts_row_stride(size_t floats)
 typedef void (*pts_layer_norm_fn)(const float *x, size_t count, const float *weight,
                                   const float *bias, float epsilon, float *y);
 
-/* x = softmax(scale·x), scale > 0. The row has room for count rounded up to the level's lanes; what
- * is past count is overwritten. */
-typedef void (*pts_softmax_fn)(float *x, size_t count, float scale);
+/* Each row x [count] becomes softmax(scale·x), scale > 0. The rows, `stride` floats apart, have
+ * room for count rounded up to the level's lanes; what is past count is overwritten. */
+typedef void (*pts_softmax_fn)(float *x, size_t rows, size_t stride, size_t count, float scale);
 
 /* x = f(x). */
 typedef void (*pts_activation_fn)(float *x, size_t count);
