@@ -35,6 +35,7 @@ double bench_median(double *values, size_t count);    /* sorts them; count ≥ 1
 double bench_percent(const bench *b, double flops_s); /* of the team's peak */
 
 pts_status bench_encoders(bench *b);
+pts_status bench_gemm(bench *b);
 pts_status bench_images(bench *b);
 pts_status bench_lm(bench *b);
 pts_status bench_mlp(bench *b);

@@ -151,13 +151,14 @@ static const struct {
     const char *name;
     pts_status (*run)(bench *);
 } parts[] = {{"encoders", bench_encoders},
+             {"gemm", bench_gemm},
              {"images", bench_images},
              {"lm", bench_lm},
              {"mlp", bench_mlp},
              {"map", bench_map}};
 
 enum { PARTS = sizeof parts / sizeof *parts };
-#define PART_NAMES "encoders, images, lm, mlp, map or all"
+#define PART_NAMES "encoders, gemm, images, lm, mlp, map or all"
 
 static bool is_part(const char *name)
 {
@@ -252,7 +253,7 @@ int main(int argc, char **argv)
         {"--growth", 0, CLI_FLAG, &b.growth, NULL,
          "encoders: time and memory by batch, threads and images, CSV (minutes)"},
     };
-    const cli_syntax syntax = {"ptsbench", "[encoders|images|lm|mlp|map|all] [OPTION …]",
+    const cli_syntax syntax = {"ptsbench", "[encoders|gemm|images|lm|mlp|map|all] [OPTION …]",
                                "ptsbench encoders --layers --threads 2", options,
                                sizeof options / sizeof *options};
     return cli_run(&syntax, argc, argv, run, &b);
