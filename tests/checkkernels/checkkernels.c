@@ -150,7 +150,7 @@ void bench_line(const pts_level *level, const char *name, double rate, const cha
         peak[i] = pts_cpu_peak(0.2);
         pts_cpu_limit(NULL, NULL);
     }
-    printf("%-7s %-52s %8.1f %s", level->name, name, rate * 1e-9, unit);
+    printf("%-7s %-60s %8.1f %s", level->name, name, rate * 1e-9, unit);
     if (percent)
         printf(" %5.1f %% of peak", 100 * rate / peak[i]);
     putchar('\n');

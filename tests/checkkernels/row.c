@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MARK 3.39e38f /* between rows */
+
 static const double unit = FLT_EPSILON / 2; /* half an ulp of 1 */
 
 /* ---- softmax ---- */
@@ -41,19 +43,14 @@ static double softmax_error(double argument, size_t count, double expected)
     return expected * relative * unit + 4e-38;
 }
 
-static void check_softmax(const pts_level *level, size_t count, scores how, float scale)
+/* One row's shares `y` of the scores x. */
+static void check_shares(const float *x, const float *y, size_t count, scores how, float scale)
 {
-    const size_t room = (count + level->lanes - 1) / level->lanes * level->lanes;
-    float *x = operand(room), *y = operand(room);
     double top = -INFINITY, sum = 0, total = 0;
-    fill_scores(x, count, how);
-    memset(x + count, 0x7f, (room - count) * sizeof *x); /* large: it must not count */
-    memcpy(y, x, room * sizeof *x);
     for (size_t i = 0; i < count; i++)
         top = (double)x[i] > top ? (double)x[i] : top;
     for (size_t i = 0; i < count; i++)
         sum += exp(((double)x[i] - top) * (double)scale);
-    level->softmax(y, count, scale);
     for (size_t i = 0; i < count; i++) {
         double argument = ((double)x[i] - top) * (double)scale, expected = exp(argument) / sum;
         double most = argument > -88 ? argument : -88;
@@ -65,6 +62,27 @@ static void check_softmax(const pts_level *level, size_t count, scores how, floa
     }
     check(fabs(total - 1) <= (double)(count + 8) * unit, "softmax, %s, %zu scores: the sum is %.9g",
           scores_names[how], count, total);
+}
+
+/* Up to five rows; past a row's room, and before the next row, nothing may change. */
+static void check_softmax(const pts_level *level, size_t count, scores how, float scale)
+{
+    const size_t room = (count + level->lanes - 1) / level->lanes * level->lanes;
+    const size_t rows = 1 + random_below(5), stride = room + random_below(3);
+    const size_t floats = strided_floats(rows, room, stride);
+    float *x = operand(floats), *y = operand(floats);
+    for (size_t i = 0; i < floats; i++)
+        x[i] = MARK; /* greater than all: it must not count */
+    for (size_t r = 0; r < rows; r++) {
+        fill_scores(x + r * stride, count, how);
+        for (size_t i = count; i < room && r % 2; i++)
+            x[r * stride + i] = NAN;
+    }
+    memcpy(y, x, floats * sizeof *x);
+    level->softmax(y, rows, stride, count, scale);
+    for (size_t r = 0; r < rows; r++)
+        check_shares(x + r * stride, y + r * stride, count, how, scale);
+    check(gaps_hold(y, rows, room, stride, MARK), "softmax: written between the rows");
     check(operands_release(), "written before an operand");
 }
 
@@ -89,7 +107,7 @@ static void check_exponential(const pts_level *level)
             x[i] = i % 4 ? -87.3f * fabsf(u) : -ldexpf(fabsf(u), -(int)random_below(30));
         }
         memcpy(y, x, COUNT * sizeof *x);
-        level->softmax(y, COUNT, 1);
+        level->softmax(y, 1, COUNT, COUNT, 1);
         for (size_t i = 1; i < COUNT; i++) {
             double got = (double)y[i] / (double)y[0], expected = exp((double)x[i]);
             if (y[i] < FLT_MIN)
@@ -252,7 +270,7 @@ static void work_softmax(void *user)
 {
     row_work *w = user;
     memcpy(w->y, w->source, w->count * sizeof *w->y);
-    w->level->softmax(w->y, w->count, 0.125f);
+    w->level->softmax(w->y, 1, w->count, w->count, 0.125f);
 }
 
 static void work_gelu(void *user)
