@@ -249,9 +249,11 @@ START_TEST(images_from_a_source)
     embed(images, MANY, array);
     ck_assert_int_eq(pts_encoder_embed_from(encoder, make_image, &m, MANY, made, &err), PTS_OK);
     ck_assert_mem_eq(array, made, sizeof array);
+    memset(made, 0, sizeof made);
     m.fails = 20;
     ck_assert_int_eq(pts_encoder_embed_from(encoder, make_image, &m, MANY, made, &err), PTS_ERR_IO);
     ck_assert_str_eq(err.message, "image 20");
+    ck_assert_mem_eq(array, made, 20 * 20 * sizeof *made); /* what came before it is whole */
     close_encoder();
     free(images);
 }

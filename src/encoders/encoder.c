@@ -242,7 +242,8 @@ static void make_task(void *user, size_t task, int thread)
         note_failure(b, index, status, &err);
 }
 
-/* Images [first, end), a group at a time on the whole team; groups of about the same size. */
+/* Images [first, end), a group at a time on the whole team; groups of about the same size. Those
+ * before one that cannot be made are encoded. */
 static pts_status embed_groups(batch *b, size_t first, size_t end, pts_error *err)
 {
     pts_encoder *encoder = b->encoder;
@@ -251,8 +252,10 @@ static pts_status embed_groups(batch *b, size_t first, size_t end, pts_error *er
         size_t count = (end - b->first + groups - 1) / groups;
         if (b->source)
             pts_team_run(encoder->team, count, make_task, b);
+        size_t made = b->failed - b->first < count ? b->failed - b->first : count;
+        if (made)
+            PTS_TRY(run_images(b, encoder->together, b->first, made, b->made, err));
         PTS_TRY(report(b, err));
-        PTS_TRY(run_images(b, encoder->together, b->first, count, b->made, err));
         b->first += count;
     }
     return PTS_OK;
