@@ -30,19 +30,20 @@ def save(figure, path):
 
 
 def panel(axes, rows, order, right):
-    """Bars of milliseconds an image; what stands beside them is the median and the peer's ratio."""
+    """Bars of milliseconds an image; beside them the median and the peer's ratio to ours. A stroke
+    that leaves the panel is cut: a disturbed pass must not shrink the bars."""
     found = {r["contestant"]: r for r in rows}
-    batch = int(rows[0]["batch"])
+    batch, threads = int(rows[0]["batch"]), int(rows[0]["threads"])
     ours = float(found["pts"]["median_ms"])
     for y, name in enumerate(order):
         if name not in found:
             continue
-        median, p90 = (float(found[name][key]) for key in ("median_ms", "p90_ms"))
-        low = float(found[name]["min_ms"])
+        median, low, p90 = (float(found[name][key]) for key in ("median_ms", "min_ms", "p90_ms"))
+        high = min(max(p90, median) / batch, 0.7 * right)
         axes.barh(y, median / batch, 0.66, color=OURS if name == "pts" else THEIRS)
-        axes.plot([low / batch, p90 / batch], [y, y], color=LINE, linewidth=0.9, solid_capstyle="butt")
+        axes.plot([low / batch, high], [y, y], color=LINE, linewidth=0.9, solid_capstyle="butt")
         ratio = "" if name == "pts" else f"  {median / ours:.2f}×"
-        axes.text(max(median, p90) / batch + 0.015 * right, y, f"{median / batch:.1f}{ratio}", va="center",
+        axes.text(high + 0.015 * right, y, f"{median / batch:.1f}{ratio}", va="center",
                   color=OURS if name == "pts" else TEXT, fontsize=8)
     floor = float(found[FLOOR]["median_ms"]) / batch
     axes.axvline(floor, color=LINE, linewidth=1, linestyle=(0, (4, 2)))
@@ -50,8 +51,7 @@ def panel(axes, rows, order, right):
     axes.set_ylim(len(order) - 0.5, -0.5)
     axes.set_xlabel("ms an image")
     axes.tick_params(length=0)
-    count = int(rows[0]["threads"])
-    axes.set_title(f"{count} thread{'s' if count > 1 else ''}, batch {batch}", loc="left")
+    axes.set_title(f"{threads} thread{'s' if threads > 1 else ''}, batch {batch}; floor {floor:.1f}", loc="left")
 
 
 def contestants(path, out):
@@ -65,7 +65,7 @@ def contestants(path, out):
         draw_model(part, model, [r for r in rows if r["model"] == model], cases)
     figure.supxlabel(
         f"{rows[0]['cpu']}, float32. Bars: median; strokes: best to 90th percentile; ×: peer over pts. "
-        "Dashed: the direct algorithm's operations at the measured FMA peak.", fontsize=8, color=TEXT)
+        "Dashed floor: the direct algorithm's operations at the measured FMA peak.", fontsize=8, color=TEXT)
     save(figure, out)
 
 
@@ -89,7 +89,7 @@ def draw_model(part, model, rows, cases):
             axes.set_axis_off()
             continue
         same = [r for r in rows if int(r["threads"]) == threads]
-        right = 1.42 * max(float(r["p90_ms"]) / int(r["batch"]) for r in same)
+        right = 1.55 * max(float(r["median_ms"]) / int(r["batch"]) for r in same)
         panel(axes, chosen, order, right)
     grid[0].set_yticks(range(len(order)), [f"{name} {versions[name]}" for name in order])
     grid[0].get_yticklabels()[order.index("pts")].set_color(OURS)

@@ -31,6 +31,10 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def plural(threads):
+    return f"{threads} thread{'s' if threads > 1 else ''}"
+
+
 # ---- the machine ----
 
 
@@ -190,12 +194,12 @@ def floor_rows(options, folder, threads):
     found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     peak, image = found["peak_gflops"], found["lines"][0]["gflop"]
     level = found["cpu_level"]
-    print(f"\n{threads} threads: measured FMA peak {peak:.1f} GFLOP/s ({level}), {image:.2f} GFLOP an image")
+    print(f"\n{plural(threads)}: measured FMA peak {peak:.1f} GFLOP/s ({level}), {image:.2f} GFLOP an image")
     return {batch: [1e3 * image * batch / peak] * 3 + [0] for batch in models.BATCHES}, level
 
 
 def print_table(threads, batch, results):
-    print(f"\n{threads} threads, batch {batch}:")
+    print(f"\n{plural(threads)}, batch {batch}:")
     ours = results["pts"][0]
     for name, (median, best, p90, runs) in sorted(results.items(), key=lambda item: item[1][0]):
         ratio = "" if name == "pts" or not runs else f"{median / ours:6.2f}×"
@@ -289,6 +293,10 @@ def main():
     if options.plot:
         plot.contestants(base + ".csv", base + ".svg")
         return
+    needed = [options.ptsbench] + ([options.weights] if options.model != "clip" else [])
+    for path in needed:
+        if not os.path.exists(path):
+            raise SystemExit(f"peers: {path}: not there (README.md says how to build and to fetch weights)")
     options.version = ptsbench_version(options)
     say("peers: exporting the model (kept for the next run)")
     folder = models.prepare(options.model, options.weights, options.cache)
