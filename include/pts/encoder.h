@@ -44,8 +44,8 @@ size_t pts_encoder_arena_bytes(const pts_encoder *encoder);
 
 /* images [count][size][size][3], as the preset leaves them → out [count][dim]. The result of an
  * image does not depend on the others of its batch. With images for all threads inception_v3 runs
- * one a thread (its weights fit the caches, its maps do not); clip_vit takes several at once on the
- * whole team, as it is its weights that do not fit. */
+ * one a thread, so that threads do not wait for each other; clip_vit takes several at once on the
+ * whole team, so that its weights, larger than any cache, are read once for all of them. */
 pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t count, float *out,
                              pts_error *err);
 
