@@ -58,9 +58,9 @@ def contestants(path, out):
     rows = read(path)
     names = [m for m in TITLES if any(r["model"] == m for r in rows)]
     cases = sorted({(int(r["threads"]), int(r["batch"])) for r in rows})
-    height = 0.62 + sum(0.85 + 0.27 * len(order_of(rows, m)) for m in names)
-    figure = plt.figure(figsize=(2.6 * len(cases) + 1.4, height), layout="constrained")
-    parts = figure.subfigures(len(names), 1, squeeze=False)[:, 0]
+    shares = [0.85 + 0.27 * len(order_of(rows, m)) for m in names]
+    figure = plt.figure(figsize=(2.6 * len(cases) + 1.4, 0.62 + sum(shares)), layout="constrained")
+    parts = figure.subfigures(len(names), 1, squeeze=False, height_ratios=shares)[:, 0]
     for part, model in zip(parts, names):
         draw_model(part, model, [r for r in rows if r["model"] == model], cases)
     figure.supxlabel(
