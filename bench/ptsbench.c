@@ -150,12 +150,9 @@ pts_status bench_measure(bench *b, const char *name, double flops, bench_work wo
 static const struct {
     const char *name;
     pts_status (*run)(bench *);
-} parts[] = {{"encoders", bench_encoders},
-             {"gemm", bench_gemm},
-             {"images", bench_images},
-             {"lm", bench_lm},
-             {"mlp", bench_mlp},
-             {"map", bench_map}};
+} parts[] = {{"encoders", bench_encoders}, {"gemm", bench_gemm},
+             {"images", bench_images},     {"lm", bench_lm},
+             {"mlp", bench_mlp},           {"map", bench_map}};
 
 enum { PARTS = sizeof parts / sizeof *parts };
 #define PART_NAMES "encoders, gemm, images, lm, mlp, map or all"
