@@ -138,7 +138,7 @@ static double gelu(double x)
  * the exponential is held, only the size is. */
 static double activation_error(double argument, double expected)
 {
-    return (8 + 2 * fabs(argument)) * 2 * unit * fabs(expected) + 1e-36;
+    return (8 + 2 * fabs(argument)) * unit * fabs(expected) + 1e-36;
 }
 
 static void fill_activations(float *x, size_t count, size_t how)
