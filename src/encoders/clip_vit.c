@@ -7,7 +7,6 @@
 #include "encoders/clip_vit.h"
 #include "base/error.h"
 #include "kernels/attention.h"
-#include "kernels/linear.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,7 +123,7 @@ static pts_product linear_product(const clip_vit_linear *linear, rows in, rows o
 static void apply(forward *f, const char *name, const pts_product *p, pts_activation_fn activation)
 {
     begin_step(f);
-    pts_linear_run(f->model->level, f->pass->team, p, activation);
+    pts_product_run(f->model->level, f->pass->team, p, activation);
     end_step(f, name, "product",
              2.0 * (double)p->rows * (double)p->depth * (double)(p->end - p->first));
 }
@@ -335,7 +334,7 @@ static pts_status run_pass(void *user, pts_arch_run *run, pts_error *err)
 static size_t group_of(const clip_vit *model, pts_team *team)
 {
     const size_t threads = (size_t)pts_team_threads(team);
-    size_t group = model->level->panel ? PTS_LINEAR_ROWS / model->tokens : 1;
+    size_t group = model->level->panel ? PTS_PRODUCT_ROWS / model->tokens : 1;
     if (group > threads)
         group = group / threads * threads;
     return group ? group : 1;

@@ -10,6 +10,8 @@
 #define LOWERED_FLOATS ((size_t)1 << 18)
 #define MIN_ROWS 48
 #define MAX_ROWS 512
+/* A map of so few pixels has too few rows to share. */
+#define FEW_ROWS 160
 
 typedef struct conv_job {
     const pts_conv *conv;
@@ -169,7 +171,7 @@ static void conv_together(conv_job *job, pts_team *team, size_t pixels)
 {
     pts_team_run(team, (pixels + LOWERED_TOGETHER - 1) / LOWERED_TOGETHER, lower_task, job);
     pts_product product = product_of(job, 0, pixels, job->workspace, depth_of(job->conv));
-    pts_product_run(job->conv->level, team, &product);
+    pts_product_run(job->conv->level, team, &product, NULL);
 }
 
 void pts_conv_relu(const pts_conv *conv, pts_team *team, const pts_feature_map *x,
@@ -183,16 +185,17 @@ void pts_conv_relu(const pts_conv *conv, pts_team *team, const pts_feature_map *
     }
     if (is_pointwise(&conv->window)) {
         pts_product product = product_of(&job, 0, pixels, x->data, x->stride);
-        pts_product_run(conv->level, team, &product);
+        pts_product_run(conv->level, team, &product, NULL);
         return;
     }
     job.rows = tile_rows(depth_of(conv), pixels);
     job.workspace_floats = job.rows * depth_of(conv);
-    if (pixels < threads * 2 * MIN_ROWS && pixels <= threads * job.rows) {
+    if (pixels <= FEW_ROWS && pixels <= job.rows) {
         conv_together(&job, team, pixels);
         return;
     }
-    if (pixels < 2 * threads * job.rows)
+    /* Without panels the parts may not follow the threads: see product.h. */
+    if (conv->level->panel && pixels < 2 * threads * job.rows)
         job.rows = (pixels + 2 * threads - 1) / (2 * threads);
     pts_team_run(team, (pixels + job.rows - 1) / job.rows, conv_task, &job);
 }

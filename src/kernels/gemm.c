@@ -82,6 +82,6 @@ pts_status pts_gemm(pts_team *team, const pts_matrix *matrix, const float *a, si
                                  .bias = bias,
                                  .c = c,
                                  .c_stride = c_stride};
-    pts_product_run(matrix->level, team, &product);
+    pts_product_run(matrix->level, team, &product, NULL);
     return PTS_OK;
 }

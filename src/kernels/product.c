@@ -60,43 +60,71 @@ size_t pts_product_packed_at(const pts_level *level, size_t depth, size_t column
            (column - panel);
 }
 
+/* How a product is cut: `units` of `unit` columns each are dealt out evenly, and so are the rows.
+ */
 typedef struct share {
     const pts_level *level;
     const pts_product *whole;
-    size_t rows, columns, row_parts; /* of a task; tasks in a column of parts */
+    pts_activation_fn activation;
+    size_t unit, units, row_parts, column_parts;
 } share;
+
+/* Where part `i` of `parts` begins. */
+static size_t part_begin(size_t count, size_t parts, size_t i)
+{
+    return count / parts * i + (i < count % parts ? i : count % parts);
+}
 
 static void run_part(void *user, size_t task, int thread)
 {
     const share *s = user;
-    pts_product part = *s->whole;
-    size_t first = task % s->row_parts * s->rows;
+    pts_product p = *s->whole;
+    const size_t i = task % s->row_parts, j = task / s->row_parts;
+    const size_t row = part_begin(p.rows, s->row_parts, i);
     (void)thread;
-    part.rows = part.rows - first < s->rows ? part.rows - first : s->rows;
-    part.a += first * part.a_stride;
-    part.c += first * part.c_stride;
-    part.first += task / s->row_parts * s->columns;
-    if (part.end - part.first > s->columns)
-        part.end = part.first + s->columns;
-    s->level->product(&part);
+    p.rows = part_begin(p.rows, s->row_parts, i + 1) - row;
+    p.a += row * p.a_stride;
+    p.c += row * p.c_stride;
+    p.end = p.first + s->unit * part_begin(s->units, s->column_parts, j + 1);
+    p.first += s->unit * part_begin(s->units, s->column_parts, j);
+    if (p.end > s->whole->end)
+        p.end = s->whole->end;
+    s->level->product(&p);
+    for (size_t r = 0; s->activation && r < p.rows; r++)
+        s->activation(p.c + r * p.c_stride + p.first, p.end - p.first);
 }
 
-/* Two parts a thread even out a core that is disturbed. Every part of the rows reads all of B:
- * below two register tiles a part, panels are shared out instead. */
-void pts_product_run(const pts_level *level, pts_team *team, const pts_product *p)
+/* Two parts a thread even out a core that is disturbed. */
+static void cut(share *s, size_t threads)
 {
-    const size_t parts = 2 * (size_t)pts_team_threads(team), width = p->end - p->first;
-    share s = {.level = level, .whole = p, .rows = p->rows, .columns = width};
-    if (parts == 2) {
-        level->product(p);
+    const size_t parts = 2 * threads, least = 2 * s->level->tile_rows;
+    s->column_parts = (parts + s->row_parts - 1) / s->row_parts;
+    if (s->column_parts > s->units)
+        s->column_parts = s->units;
+    size_t wanted = (parts + s->column_parts - 1) / s->column_parts;
+    if (s->row_parts < wanted && s->whole->rows >= wanted * least)
+        s->row_parts = wanted;
+    if (s->row_parts > threads)
+        s->row_parts = (s->row_parts + threads - 1) / threads * threads;
+}
+
+void pts_product_run(const pts_level *level, pts_team *team, const pts_product *p,
+                     pts_activation_fn activation)
+{
+    enum { PLAIN_COLUMNS = 256 };
+    const size_t width = p->end - p->first, threads = (size_t)pts_team_threads(team);
+    share s = {.level = level, .whole = p, .activation = activation, .unit = level->panel};
+    if (!p->rows || !width)
         return;
+    s.row_parts = (p->rows + PTS_PRODUCT_ROWS - 1) / PTS_PRODUCT_ROWS;
+    s.column_parts = 1;
+    if (level->panel) {
+        s.units = (width + s.unit - 1) / s.unit;
+        if (threads > 1)
+            cut(&s, threads);
+    } else { /* in parts that do not follow the threads, as OpenBLAS's sums follow the parts */
+        s.unit = PLAIN_COLUMNS;
+        s.units = s.column_parts = (width + s.unit - 1) / s.unit;
     }
-    if (p->rows >= parts * 2 * level->tile_rows) {
-        s.rows = (p->rows + parts - 1) / parts;
-    } else {
-        size_t panel = level->panel ? level->panel : 32, panels = (width + panel - 1) / panel;
-        s.columns = (panels + parts - 1) / parts * panel;
-    }
-    s.row_parts = (p->rows + s.rows - 1) / s.rows;
-    pts_team_run(team, s.row_parts * ((width + s.columns - 1) / s.columns), run_part, &s);
+    pts_team_run(team, s.row_parts * s.column_parts, run_part, &s);
 }

@@ -9,6 +9,7 @@
 #ifndef PTS_SRC_KERNELS_PRODUCT_H
 #define PTS_SRC_KERNELS_PRODUCT_H
 
+#include "kernels/row.h"
 #include "pts/base.h"
 
 #include <stdbool.h>
@@ -33,8 +34,9 @@ static inline size_t pts_product_block(size_t depth, size_t block)
     return blocks ? (depth + blocks - 1) / blocks : 0;
 }
 
-/* Each element of C is summed in the same order whatever `rows` is: cutting a product by rows, or
- * by panels, changes no bit. */
+/* Rows and depth of 1 or more; `first` is a multiple of the panel, `end` too or else `columns`.
+ * With panels, each element of C is summed in the same order whatever the rows and columns are, so
+ * that cutting a product up changes no bit; OpenBLAS's order follows the sizes that it is given. */
 typedef void (*pts_product_fn)(const pts_product *p);
 
 struct pts_level;
@@ -48,7 +50,15 @@ void pts_product_pack(const struct pts_level *level, const float *b, size_t b_st
 size_t pts_product_packed_at(const struct pts_level *level, size_t depth, size_t columns,
                              size_t row, size_t column);
 
-/* The product on the whole team: rows are shared out, or panels where the rows are few. */
-void pts_product_run(const struct pts_level *level, pts_team *team, const pts_product *p);
+/* Rows that a part takes at most: 256 of them, a block deep, fit the second-level cache (112 are as
+ * fast, 56 slower, as B is then read too often). */
+enum { PTS_PRODUCT_ROWS = 256 };
+
+/* The product on the whole team, then `activation` (or NULL) on each part of C that is finished,
+ * while it is in the cache. Columns are shared out before rows, so that B, which may be larger
+ * than all caches, passes through the team once every PTS_PRODUCT_ROWS rows. No bit depends on
+ * the number of threads. Nothing is done where there are no rows or columns. */
+void pts_product_run(const struct pts_level *level, pts_team *team, const pts_product *p,
+                     pts_activation_fn activation);
 
 #endif

@@ -19,7 +19,7 @@ typedef void (*pts_layer_norm_fn)(const float *x, size_t count, const float *wei
  * room for count rounded up to the level's lanes; what is past count is overwritten. */
 typedef void (*pts_softmax_fn)(float *x, size_t rows, size_t stride, size_t count, float scale);
 
-/* x = f(x). */
+/* x = f(x), for finite x. */
 typedef void (*pts_activation_fn)(float *x, size_t count);
 
 #endif

@@ -1,7 +1,6 @@
 /* Attention and the linear layer, which are made of the other kernels, against double. */
 #include "kernels/attention.h"
 #include "check.h"
-#include "kernels/linear.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -153,7 +152,7 @@ static void check_linear_case(const pts_level *level, size_t rows, size_t column
     for (size_t t = 0; t < 3; t++) {
         double worst = 0;
         memset(c, 0xff, count * sizeof *c);
-        pts_linear_run(level, check_teams[t], &p, activation);
+        pts_product_run(level, check_teams[t], &p, activation);
         for (size_t i = 0; i < count; i++)
             worst = fmax(worst, isnan(c[i]) ? INFINITY : fabs((double)(c[i] - whole[i])));
         /* The same bits; at the level without panels OpenBLAS rounds otherwise for other sizes, and

@@ -255,7 +255,7 @@ static void check_team_case(const pts_level *level, size_t rows, size_t columns,
     level->product(&whole);
     for (size_t t = 0; t < 3; t++) {
         memcpy(k.p.c, k.before, floats * sizeof(float));
-        pts_product_run(level, check_teams[t], &k.p);
+        pts_product_run(level, check_teams[t], &k.p, NULL);
         check_case(&k);
         check(!level->panel || memcmp(k.p.c, whole.c, floats * sizeof(float)) == 0,
               "%s, %zu rows, %zu columns, depth %zu: a team of %zu gives other bits",
@@ -318,7 +318,7 @@ void check_checksum(const pts_level *level)
                                .b = pack(level, b, s->columns, s->depth, s->columns),
                                .c = c,
                                .c_stride = s->columns};
-        pts_product_run(level, check_teams[1], &p);
+        pts_product_run(level, check_teams[1], &p, NULL);
         double residual = checksum(s, a, b, c, t);
         check(residual <= checksum_thresholds.pass, "%s: %zu × %zu × %zu: residual %.3g", s->name,
               s->rows, s->columns, s->depth, residual);
