@@ -142,11 +142,11 @@ static void run_partial_tile(size_t rows, size_t width, size_t columns, const ti
 }
 
 /* All rows of one panel's columns, one block of the depth; tiles differ by a row at most. */
-static void run_panel(const pts_product *p, size_t columns, tile t)
+static void run_panel(const pts_product *p, size_t columns, tile t, const float *next)
 {
     const size_t width = columns > PTS_LANES ? 2 : 1, bytes = width * PTS_LANES * sizeof(float);
     const size_t count = (p->rows + TILE_ROWS - 1) / TILE_ROWS;
-    t.ahead = (const char *)t.b + t.depth * bytes;
+    t.ahead = (const char *)next;
     t.ahead_step = bytes / count;
     for (size_t i = 0; i < count; i++) {
         size_t rows = p->rows / count + (i < p->rows % count);
@@ -160,22 +160,32 @@ static void run_panel(const pts_product *p, size_t columns, tile t)
     }
 }
 
+/* Block `k` of the depth, its panels from `first` on; `next` is what is read after the last. */
+static void run_block(const pts_product *p, size_t k, size_t depth, const float *b,
+                      const float *next)
+{
+    const bool last = k + depth >= p->depth;
+    tile t = {.a = p->a + k, .a_stride = p->a_stride, .depth = depth, .c_stride = p->c_stride};
+    t.load = k > 0 || p->accumulate;
+    t.relu = last && p->relu;
+    for (size_t j = p->first; j < p->end; j += PANEL) {
+        size_t columns = p->columns - j < PANEL ? p->columns - j : PANEL;
+        t.b = b + j * depth;
+        t.c = p->c + j;
+        t.bias = last && p->bias ? p->bias + j : NULL;
+        run_panel(p, columns, t, j + PANEL < p->end ? t.b + PANEL * depth : next);
+    }
+}
+
+/* After the last block the next matrix is expected behind this one: Winograd's points lie so. */
 void LEVEL(product)(const pts_product *p)
 {
-    const size_t depth = pts_product_block(p->depth, BLOCK_DEPTH);
+    const size_t block = pts_product_block(p->depth, BLOCK_DEPTH);
     const size_t stride = (p->columns + PTS_LANES - 1) / PTS_LANES * PTS_LANES;
-    for (size_t k = 0; k < p->depth; k += depth) {
-        bool last = k + depth >= p->depth;
-        tile t = {.a = p->a + k, .a_stride = p->a_stride, .c_stride = p->c_stride};
-        t.depth = last ? p->depth - k : depth;
-        t.load = k > 0 || p->accumulate;
-        t.relu = last && p->relu;
-        for (size_t j = p->first; j < p->end; j += PANEL) {
-            size_t columns = p->columns - j < PANEL ? p->columns - j : PANEL;
-            t.b = p->b + k * stride + j * t.depth;
-            t.c = p->c + j;
-            t.bias = last && p->bias ? p->bias + j : NULL;
-            run_panel(p, columns, t);
-        }
+    for (size_t k = 0; k < p->depth; k += block) {
+        const size_t left = p->depth - k, depth = left < block ? left : block;
+        const float *b = p->b + k * stride, *after = b + depth * stride;
+        const size_t next_depth = left - depth < block ? left - depth : block;
+        run_block(p, k, depth, b, after + p->first * next_depth);
     }
 }
