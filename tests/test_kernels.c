@@ -411,7 +411,7 @@ static void check_pool(const pts_level *level, const pts_window *w, size_t heigh
     if (kind == 0)
         pts_max_pool(level, teams[2], w, &x, &y);
     else
-        pts_average_pool(level, teams[2], w, kind == 2, &x, &y);
+        pts_average_pool(level, teams[2], w, kind == 2, &x, NULL, &y);
     for (size_t i = 0; i < y.height * y.width * channels; i++) {
         size_t p = i / channels, c = i % channels, count = 0;
         double most = -INFINITY, sum = 0;
@@ -460,10 +460,10 @@ START_TEST(average_pool_conventions)
         x[i] = 3;
     pts_window w = {3, 3, 1, 1, 1};
     pts_feature_map mx = {x, 5, 6, 2, 2}, my = {y, 5, 6, 2, 2};
-    pts_average_pool(pts_level_current(), NULL, &w, 0, &mx, &my);
+    pts_average_pool(pts_level_current(), NULL, &w, 0, &mx, NULL, &my);
     for (size_t i = 0; i < 60; i++)
         ck_assert_float_eq_tol(y[i], 3, 1e-6f);
-    pts_average_pool(pts_level_current(), NULL, &w, 1, &mx, &my);
+    pts_average_pool(pts_level_current(), NULL, &w, 1, &mx, NULL, &my);
     ck_assert_float_eq_tol(y[0], 3.0f * 4 / 9, 1e-6f);
     ck_assert_float_eq_tol(y[2 * 2], 3.0f * 6 / 9, 1e-6f);
     ck_assert_float_eq_tol(y[(1 * 6 + 1) * 2], 3, 1e-6f);

@@ -50,8 +50,7 @@ static pts_feature_map inception_a(network *net, const char *name, pts_feature_m
     t = network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 96, 1);
     network_conv(net, name, "branch3x3dbl_3", t, K3, network_slice(y, 128, 96));
 
-    t = network_average_pool_scratch(net, x, K3, 0);
-    network_conv(net, name, "branch_pool", t, K1, network_slice(y, 224, pool));
+    network_pooled_conv(net, name, "branch_pool", x, K3, network_slice(y, 224, pool));
     network_tap(net, name, y);
     return y;
 }
@@ -88,8 +87,7 @@ static pts_feature_map inception_b(network *net, const char *name, pts_feature_m
     t = network_conv_scratch(net, name, "branch7x7dbl_4", t, K7X1, c, 1);
     network_conv(net, name, "branch7x7dbl_5", t, K1X7, network_slice(y, 384, 192));
 
-    t = network_average_pool_scratch(net, x, K3, 0);
-    network_conv(net, name, "branch_pool", t, K1, network_slice(y, 576, 192));
+    network_pooled_conv(net, name, "branch_pool", x, K3, network_slice(y, 576, 192));
     network_tap(net, name, y);
     return y;
 }
@@ -127,8 +125,7 @@ static pts_feature_map inception_c(network *net, const char *name, pts_feature_m
     network_conv(net, name, "branch3x3dbl_3a", t, K1X3, network_slice(y, 1088, 384));
     network_conv(net, name, "branch3x3dbl_3b", t, K3X1, network_slice(y, 1472, 384));
 
-    t = network_average_pool_scratch(net, x, K3, 0);
-    network_conv(net, name, "branch_pool", t, K1, network_slice(y, 1856, 192));
+    network_pooled_conv(net, name, "branch_pool", x, K3, network_slice(y, 1856, 192));
     network_tap(net, name, y);
     return y;
 }

@@ -26,7 +26,7 @@ typedef struct network_layers {
     bool bound;
     struct network_layer {
         pts_conv conv;
-        const pts_tensor *weight;
+        const pts_tensor *weight, *bias;
         char name[LAYER_NAME]; /* "Mixed_5b.branch1x1" */
     } layer[MAX_LAYERS];
     pts_arena arena; /* the packed weights */
@@ -79,8 +79,10 @@ pts_feature_map network_conv_scratch(network *net, const char *block, const char
                                      pts_feature_map in, pts_window window, size_t channels,
                                      int which);
 void network_max_pool(network *net, pts_feature_map in, pts_window window, pts_feature_map out);
-pts_feature_map network_average_pool_scratch(network *net, pts_feature_map in, pts_window window,
-                                             int which);
+/* Average pool, then a 1×1 conv: computed the other way round, which is the same (both are linear)
+ * and pools the fewer channels. Uses scratch map 0. */
+void network_pooled_conv(network *net, const char *block, const char *branch, pts_feature_map in,
+                         pts_window pool, pts_feature_map out);
 
 /* out [channels] = the mean over the map's pixels. */
 void network_global_average(network *net, pts_feature_map in, float *out);

@@ -141,7 +141,7 @@ static pts_product product_of(const conv_job *job, size_t first, size_t rows, co
                          .bias = conv->bias,
                          .c = job->y->data + first * job->y->stride,
                          .c_stride = job->y->stride,
-                         .relu = true};
+                         .relu = conv->bias != NULL};
 }
 
 static void conv_task(void *user, size_t task, int thread)

@@ -16,7 +16,7 @@ typedef struct pts_conv {
     size_t in, out; /* channels */
     pts_axis axis;  /* Winograd's; outputs == 0: none, a product */
     const float *packed;
-    const float *bias; /* [out] */
+    const float *bias; /* [out]; NULL: neither bias nor ReLU, what follows adds them */
 } pts_conv;
 
 void pts_conv_init(pts_conv *conv, const pts_level *level, const pts_window *window, size_t in,
@@ -32,7 +32,8 @@ void pts_conv_pack(pts_conv *conv, const float *weight, float *packed);
 /* Floats of workspace for each of `threads` threads, for an output of height × width. */
 int pts_conv_workspace(const pts_conv *conv, size_t threads, size_t height, size_t width,
                        size_t *floats);
-/* y = max(0, conv(x, weight) + bias); y has the output's size already.
+/* y = max(0, conv(x, weight) + bias), or without a bias, 1×1 only, conv(x, weight); y has the
+ * output's size already.
  * workspace [threads][pts_conv_workspace()]. No bit depends on the number of threads. */
 void pts_conv_relu(const pts_conv *conv, pts_team *team, const pts_feature_map *x,
                    const pts_feature_map *y, float *workspace);

@@ -4,6 +4,7 @@ typedef struct pool_job {
     const pts_window *window;
     const pts_feature_map *x, *y;
     pts_pool_pixel_fn pixel;
+    const float *bias;
     int count_padding;
 } pool_job;
 
@@ -29,7 +30,8 @@ static pts_pool_window window_at(const pool_job *job, size_t oy, size_t ox)
                              .columns = x1 - x0,
                              .row_stride = x->width * x->stride,
                              .pixel_stride = x->stride,
-                             .scale = 1.0f / (float)count};
+                             .scale = 1.0f / (float)count,
+                             .bias = job->bias};
 }
 
 static void pool_row(void *user, size_t row, int thread)
@@ -46,13 +48,14 @@ static void pool_row(void *user, size_t row, int thread)
 void pts_max_pool(const pts_level *level, pts_team *team, const pts_window *window,
                   const pts_feature_map *x, const pts_feature_map *y)
 {
-    pool_job job = {window, x, y, level->max_pixel, 0};
+    pool_job job = {window, x, y, level->max_pixel, NULL, 0};
     pts_team_run(team, y->height, pool_row, &job);
 }
 
 void pts_average_pool(const pts_level *level, pts_team *team, const pts_window *window,
-                      int count_padding, const pts_feature_map *x, const pts_feature_map *y)
+                      int count_padding, const pts_feature_map *x, const float *bias,
+                      const pts_feature_map *y)
 {
-    pool_job job = {window, x, y, level->average_pixel, count_padding};
+    pool_job job = {window, x, y, level->average_pixel, bias, count_padding};
     pts_team_run(team, y->height, pool_row, &job);
 }

@@ -33,14 +33,16 @@ void LEVEL(average_pixel)(window *w, size_t channels, float *out)
         for (size_t y = 0; y < w->rows; y++)
             for (size_t x = 0; x < w->columns; x++)
                 sum = sum + vec_load(w->first + y * w->row_stride + x * w->pixel_stride + c);
-        vec_store(out + c, sum * vec_set(w->scale));
+        sum = sum * vec_set(w->scale);
+        vec_store(out + c, w->bias ? vec_max(sum + vec_load(w->bias + c), vec_set(0)) : sum);
     }
     for (; c < channels; c++) {
         float sum = 0;
         for (size_t y = 0; y < w->rows; y++)
             for (size_t x = 0; x < w->columns; x++)
                 sum += w->first[y * w->row_stride + x * w->pixel_stride + c];
-        out[c] = sum * w->scale;
+        sum = sum * w->scale + (w->bias ? w->bias[c] : 0);
+        out[c] = !w->bias || sum > 0 ? sum : 0;
     }
 }
 

@@ -31,10 +31,14 @@ static void check_pixel(const pts_level *level, size_t channels, filling how, bo
     float *most = operand(channels), *mean = operand(channels);
     if (poisoned)
         poison(x, pixels, channels, stride);
+    float *bias = random_pixels(1, channels, channels, FILL_UNIFORM), *biased = operand(channels);
     const pts_pool_window w = {
-        x, rows, columns, width * stride, stride, 1 / (float)(rows * columns)};
+        x, rows, columns, width * stride, stride, 1 / (float)(rows * columns), NULL};
+    pts_pool_window with_bias = w;
+    with_bias.bias = bias;
     level->max_pixel(&w, channels, most);
     level->average_pixel(&w, channels, mean);
+    level->average_pixel(&with_bias, channels, biased);
     for (size_t c = 0; c < channels; c++) {
         double greatest = -INFINITY, sum = 0, magnitude = 0;
         for (size_t i = 0; i < rows * columns; i++) {
@@ -51,6 +55,11 @@ static void check_pixel(const pts_level *level, size_t channels, filling how, bo
         check(check_near(mean[c], sum * share, sum_error(10, magnitude * share)),
               "average, %s, %zux%zu pixels, channel %zu of %zu: expected %.9g, got %.9g",
               filling_name(how), rows, columns, c, channels, sum * share, (double)mean[c]);
+        double shifted = sum * share + (double)bias[c], rectified = shifted > 0 ? shifted : 0;
+        double size = isnan(shifted) ? 0 : magnitude * share + fabs((double)bias[c]);
+        check(check_near(biased[c], rectified, sum_error(11, size)),
+              "average + bias, %s, %zux%zu pixels, channel %zu of %zu: expected %.9g, got %.9g",
+              filling_name(how), rows, columns, c, channels, rectified, (double)biased[c]);
     }
     check(operands_release(), "written before an operand");
 }
@@ -123,8 +132,10 @@ void bench_pools(const pts_level *level)
 {
     enum { CHANNELS = 288, GLOBAL = 2048 };
     float *x = random_operand(64 * GLOBAL), *out = operand(GLOBAL);
-    pool_work w = {
-        level, {x, 3, 3, 35 * CHANNELS, CHANNELS, 1.0f / 9}, {x, 1, 1, CHANNELS, CHANNELS}, out};
+    pool_work w = {level,
+                   {x, 3, 3, 35 * CHANNELS, CHANNELS, 1.0f / 9, NULL},
+                   {x, 1, 1, CHANNELS, CHANNELS},
+                   out};
     const double bytes = 4.0 * CHANNELS * 10;
     bench_line(level, "max of 3x3 pixels, 288 channels", bench_rate(bytes, work_max, &w), "GB/s",
                false);
