@@ -78,8 +78,9 @@ void pts_team_destroy(pts_team *team);
 int pts_team_threads(const pts_team *team);
 
 /* Calls work(user, task, thread) once for each task in [0, tasks), thread in [0, threads);
- * returns when all are done. Tasks are handed out in rising order, one at a time. Not reentrant:
- * work must not run the same team. A NULL team runs all in the calling thread, thread = 0. */
+ * returns when all are done. Each thread takes its share of them in rising order, then what others
+ * have not come to. Not reentrant: work must not run the same team. A NULL team runs all in the
+ * calling thread, in rising order, thread = 0. */
 void pts_team_run(pts_team *team, size_t tasks, void (*work)(void *user, size_t task, int thread),
                   void *user);
 

@@ -1,4 +1,6 @@
-/* The thread team: tasks handed out by an atomic counter.
+/* The thread team: each thread has its share of the tasks, in order, and takes from the others'
+ * when it is done with it. So the same thread meets the same part of a map in every layer, and
+ * finds it in its own cache; with one counter for all, half of what it read lay in its neighbour's.
  *
  * A forward pass is a hundred short runs, microseconds apart, and waking a sleeper costs tens of
  * them: a network of 27 ms lost 3 to it. So who waits (a worker for the next run, the caller for
@@ -21,6 +23,12 @@
 /* About 40 µs on processors whose pause takes 140 cycles, a third of it where it takes 40. */
 enum { SPINS = 1000 };
 
+/* The tasks [next, end) of one thread; a cache line of its own. */
+typedef struct share {
+    _Alignas(64) atomic_size_t next;
+    size_t end;
+} share;
+
 struct pts_team {
     int threads;
     int spins;          /* 0 where there are more threads than cores: spinning would hold one */
@@ -33,8 +41,7 @@ struct pts_team {
     atomic_ulong generation;
     atomic_int sleepers, waiting; /* workers, the caller: asleep or about to be */
     atomic_int running, stop;
-    atomic_size_t next;
-    size_t tasks;
+    share *shares; /* [threads] */
     void (*work)(void *, size_t, int);
     void *user;
 };
@@ -44,13 +51,25 @@ typedef struct worker_arg {
     int thread;
 } worker_arg;
 
+static void deal(pts_team *team, size_t tasks)
+{
+    const size_t threads = (size_t)team->threads;
+    size_t begin = 0;
+    for (size_t i = 0; i < threads; i++) {
+        size_t end = begin + tasks / threads + (i < tasks % threads);
+        atomic_store_explicit(&team->shares[i].next, begin, memory_order_relaxed);
+        team->shares[i].end = end;
+        begin = end;
+    }
+}
+
 static void drain(pts_team *team, int thread)
 {
-    for (;;) {
-        size_t task = atomic_fetch_add_explicit(&team->next, 1, memory_order_relaxed);
-        if (task >= team->tasks)
-            return;
-        team->work(team->user, task, thread);
+    for (int i = 0; i < team->threads; i++) {
+        share *s = &team->shares[(thread + i) % team->threads];
+        size_t task;
+        while ((task = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed)) < s->end)
+            team->work(team->user, task, thread);
     }
 }
 
@@ -177,9 +196,12 @@ pts_status pts_team_create(pts_team **out, int threads, pts_error *err)
     team->threads = threads ? threads : cores;
     team->spins = team->threads > cores ? 0 : SPINS;
     team->workers = calloc((size_t)team->threads, sizeof *team->workers);
-    if (!team->workers) {
+    team->shares = pts_calloc64((size_t)team->threads, sizeof *team->shares);
+    if (!team->workers || !team->shares) {
+        free(team->workers);
+        free(team->shares);
         free(team);
-        return pts_fail_memory(err, sizeof *team->workers);
+        return pts_fail_memory(err, sizeof *team->shares);
     }
     pthread_mutex_init(&team->mutex, NULL);
     pthread_cond_init(&team->wake, NULL);
@@ -205,6 +227,7 @@ void pts_team_destroy(pts_team *team)
     pthread_cond_destroy(&team->wake);
     pthread_mutex_destroy(&team->mutex);
     free(team->workers);
+    free(team->shares);
     free(team);
 }
 
@@ -220,8 +243,7 @@ void pts_team_run(pts_team *team, size_t tasks, void (*work)(void *, size_t, int
             work(user, i, 0);
         return;
     }
-    atomic_store(&team->next, 0);
-    team->tasks = tasks;
+    deal(team, tasks);
     team->work = work;
     team->user = user;
     atomic_store(&team->running, team->threads - 1);

@@ -79,7 +79,7 @@ static void run_part(void *user, size_t task, int thread)
 {
     const share *s = user;
     pts_product p = *s->whole;
-    const size_t i = task % s->row_parts, j = task / s->row_parts;
+    const size_t i = task / s->column_parts, j = task % s->column_parts;
     const size_t row = part_begin(p.rows, s->row_parts, i);
     (void)thread;
     p.rows = part_begin(p.rows, s->row_parts, i + 1) - row;
