@@ -1,78 +1,165 @@
-/* Kernels against naive loops in double, over every window of the architectures, slices of wider
- * maps and odd sizes; the largest shapes by a randomised checksum (as BLIS tests its GEMM):
- * conv(x, w)·t must equal conv(x, w·t), which needs no second convolution of that size. */
+/* Convolutions and pools of every CPU level against naive loops in double: every window of the
+ * architectures, maps of odd sizes and smaller than a tile, slices of wider maps. The results
+ * of a level with a product of its own must be the same bits on any number of threads. */
 #include "check_main.h"
 
 #include "base/memory.h"
-#include "kernels/kernels.h"
+#include "operands.h"
 
 #include <math.h>
+#include <string.h>
 
-static uint64_t seed = 1;
+enum { THREADS = 3 };
+#define MARK 123.0f /* in the gaps between slices */
 
-static float next_float(void)
+static pts_team *teams[THREADS]; /* of 1, 2, 3 threads */
+
+static void create_teams(void)
 {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (float)((double)(seed >> 40) / (1 << 24) * 2 - 1);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pts_team_create(&teams[i], i + 1, NULL), PTS_OK);
 }
 
-static float *random_floats(size_t count)
+static void destroy_teams(void)
 {
-    float *x = pts_calloc64(count, sizeof *x);
-    for (size_t i = 0; i < count; i++)
-        x[i] = next_float();
-    return x;
+    for (int i = 0; i < THREADS; i++)
+        pts_team_destroy(teams[i]);
 }
 
-static double naive_conv(const pts_window *w, const pts_feature_map *x, const float *weight,
-                         const float *bias, size_t out_channels, size_t oy, size_t ox, size_t o)
+static pts_feature_map marked_map(size_t height, size_t width, size_t channels, size_t stride)
 {
-    double sum = bias[o];
-    for (size_t ky = 0; ky < w->height; ky++) {
-        for (size_t kx = 0; kx < w->width; kx++) {
-            long iy = (long)(oy * w->stride + ky) - (long)w->pad_y;
-            long ix = (long)(ox * w->stride + kx) - (long)w->pad_x;
-            if (iy < 0 || ix < 0 || iy >= (long)x->height || ix >= (long)x->width)
-                continue;
-            const float *in = x->data + ((size_t)iy * x->width + (size_t)ix) * x->stride;
-            const float *k = weight + ((ky * w->width + kx) * x->channels) * out_channels + o;
-            for (size_t c = 0; c < x->channels; c++)
-                sum += (double)in[c] * (double)k[c * out_channels];
-        }
+    size_t floats = strided_floats(height * width, channels, stride);
+    pts_feature_map map = {operand(floats), height, width, channels, stride};
+    for (size_t i = 0; i < floats; i++)
+        map.data[i] = MARK;
+    return map;
+}
+
+static pts_feature_map random_map(size_t height, size_t width, size_t channels, size_t stride)
+{
+    pts_feature_map map = marked_map(height, width, channels, stride);
+    for (size_t i = 0; i < strided_floats(height * width, channels, stride); i++)
+        map.data[i] = i % stride < channels ? random_float() : NAN;
+    return map;
+}
+
+/* ---- convolutions ---- */
+
+typedef struct conv_case {
+    pts_window window;
+    pts_feature_map x;
+    size_t height, width, out; /* of the output */
+    const float *weight, *bias;
+    double *y, *magnitude; /* expected, before ReLU */
+} conv_case;
+
+static conv_case random_case(const pts_window *w, size_t height, size_t width, size_t in,
+                             size_t out)
+{
+    conv_case k = {.window = *w, .out = out};
+    k.x = random_map(height, width, in, in + 3);
+    k.height = pts_window_side(height, w->height, w->stride, w->pad_y);
+    k.width = pts_window_side(width, w->width, w->stride, w->pad_x);
+    k.weight = random_operand(w->height * w->width * in * out);
+    k.bias = random_operand(out);
+    k.y = calloc(k.height * k.width * out + 1, sizeof *k.y);
+    k.magnitude = calloc(k.height * k.width * out + 1, sizeof *k.magnitude);
+    naive_conv(w, &k.x, k.weight, k.bias, out, k.y, k.magnitude);
+    return k;
+}
+
+static void free_case(conv_case *k)
+{
+    free(k->y);
+    free(k->magnitude);
+    ck_assert(operands_release());
+}
+
+/* A sum in float, or Winograd's: there the error is proportional to the root mean square of whole
+ * windows, here √K/3 for K uniform products, and its parts are twice the largest that these tests
+ * met: 6.3e-6, 3.9e-5, 6.5e-5. What the transforms may lose is bounded in checkkernels. */
+static double tolerance(const pts_conv *conv, double magnitude)
+{
+    size_t terms = conv->window.height * conv->window.width * conv->in;
+    double rms = sqrt((double)terms) / 3;
+    switch (conv->axis.taps) {
+    case 0:
+        return sum_error(terms + 1, magnitude);
+    case 3:
+        return 1.3e-5 * rms;
+    case 5:
+        return 8e-5 * rms;
+    default:
+        return 1.3e-4 * rms;
     }
-    return sum > 0 ? sum : 0;
 }
 
-static void check_conv(pts_team *team, pts_window w, size_t height, size_t width, size_t in,
-                       size_t out)
+static void check_values(const conv_case *k, const pts_conv *conv, const pts_feature_map *y)
 {
-    size_t stride_in = in + 3, stride_out = out + 5;
-    pts_feature_map x = {random_floats(height * width * stride_in), height, width, in, stride_in};
-    pts_feature_map y = {NULL, pts_window_side(height, w.height, w.stride, w.pad_y),
-                         pts_window_side(width, w.width, w.stride, w.pad_x), out, stride_out};
-    float *weight = random_floats(w.height * w.width * in * out), *bias = random_floats(out);
-    y.data = random_floats(y.height * y.width * stride_out);
-    float guard = y.data[out];
-    size_t floats = pts_conv_workspace(&w, in, y.height * y.width);
-    float *work = random_floats(floats * (size_t)pts_team_threads(team) + 1);
-    pts_conv_relu(team, &w, &x, weight, bias, &y, work);
-    double tolerance = 1e-6 * sqrt((double)(w.height * w.width * in)) * 4;
-    for (size_t p = 0; p < y.height * y.width; p++) {
-        for (size_t o = 0; o < out; o++) {
-            double expected = naive_conv(&w, &x, weight, bias, out, p / y.width, p % y.width, o);
-            ck_assert_msg(fabs(expected - (double)y.data[p * stride_out + o]) <= tolerance,
-                          "%zux%zu window, stride %zu, %zux%zux%zu -> %zu: pixel %zu, channel %zu: "
-                          "expected %.9g, got %.9g",
-                          w.height, w.width, w.stride, height, width, in, out, p, o, expected,
-                          (double)y.data[p * stride_out + o]);
-        }
+    for (size_t i = 0; i < k->height * k->width * k->out; i++) {
+        double got = (double)y->data[i / k->out * y->stride + i % k->out];
+        double expected = k->y[i] > 0 ? k->y[i] : 0;
+        ck_assert_msg(fabs(got - expected) <= tolerance(conv, k->magnitude[i]),
+                      "%s, %s: %zux%zu window, stride %zu, padding %zu,%zu, map %zux%zux%zu -> "
+                      "%zu: pixel %zu, channel %zu: expected %.9g, got %.9g",
+                      conv->level->name, pts_conv_method(conv), k->window.height, k->window.width,
+                      k->window.stride, k->window.pad_y, k->window.pad_x, k->x.height, k->x.width,
+                      k->x.channels, k->out, i / k->out, i % k->out, expected, got);
     }
-    ck_assert_float_eq(y.data[out], guard); /* the neighbour slice is untouched */
-    free(x.data);
-    free(y.data);
-    free(weight);
-    free(bias);
-    free(work);
+    ck_assert(gaps_hold(y->data, k->height * k->width, k->out, y->stride, MARK));
+}
+
+static pts_feature_map run_conv(const conv_case *k, const pts_conv *conv, int threads)
+{
+    pts_feature_map y = marked_map(k->height, k->width, k->out, k->out + 5);
+    size_t floats;
+    ck_assert(pts_conv_workspace(conv, (size_t)threads, k->height, k->width, &floats));
+    float *work = random_operand(floats * (size_t)threads);
+    pts_conv_relu(conv, teams[threads - 1], &k->x, &y, work);
+    return y;
+}
+
+static float *pack(pts_conv *conv, const float *weight)
+{
+    size_t floats;
+    ck_assert(pts_conv_packed_floats(conv, &floats));
+    float *packed = operand((floats + 15) / 16 * 16);
+    pts_conv_pack(conv, weight, packed);
+    return packed;
+}
+
+static void check_level(const conv_case *k, const pts_level *level)
+{
+    pts_conv conv;
+    pts_conv_init(&conv, level, &k->window, k->x.channels, k->out);
+    pack(&conv, k->weight);
+    conv.bias = k->bias;
+    pts_feature_map first = run_conv(k, &conv, 1);
+    check_values(k, &conv, &first);
+    for (int threads = 2; threads <= THREADS; threads++) {
+        pts_feature_map y = run_conv(k, &conv, threads);
+        check_values(k, &conv, &y);
+        if (!level->panel) /* OpenBLAS rounds otherwise for other numbers of rows */
+            continue;
+        size_t floats = strided_floats(k->height * k->width, k->out, y.stride);
+        ck_assert_msg(memcmp(y.data, first.data, floats * sizeof(float)) == 0,
+                      "%s, %s: %zux%zu window, stride %zu, map %zux%zux%zu -> %zu: %d threads give "
+                      "other bits than one",
+                      level->name, pts_conv_method(&conv), k->window.height, k->window.width,
+                      k->window.stride, k->x.height, k->x.width, k->x.channels, k->out, threads);
+    }
+}
+
+static void check_conv(const pts_window *w, size_t height, size_t width, size_t in, size_t out)
+{
+    const pts_level *level;
+    if (!pts_window_side(height, w->height, w->stride, w->pad_y) ||
+        !pts_window_side(width, w->width, w->stride, w->pad_x))
+        return;
+    conv_case k = random_case(w, height, width, in, out);
+    for (size_t i = 0; (level = pts_level_at(i)); i++)
+        check_level(&k, level);
+    free_case(&k);
 }
 
 static const pts_window windows[] = {
@@ -80,65 +167,172 @@ static const pts_window windows[] = {
     {1, 7, 1, 0, 3}, {7, 1, 1, 3, 0}, {1, 3, 1, 0, 1}, {3, 1, 1, 1, 0},
 };
 
-START_TEST(convolution_equals_the_naive_loop)
+enum { WINDOWS = sizeof windows / sizeof *windows };
+
+/* Every side from 1 to 20, each with three others. */
+START_TEST(convolution_equals_the_naive_loop_on_every_side)
 {
-    static const size_t sides[][2] = {{7, 7}, {8, 13}, {17, 17}, {3, 31}, {35, 9}};
-    for (int threads = 1; threads <= 3; threads++) {
-        pts_team *team;
-        ck_assert_int_eq(pts_team_create(&team, threads, NULL), PTS_OK);
-        for (size_t w = 0; w < sizeof windows / sizeof *windows; w++) {
-            for (size_t s = 0; s < sizeof sides / sizeof *sides; s++)
-                check_conv(team, windows[w], sides[s][0], sides[s][1], 1 + s * 3, 1 + w * 2);
-        }
-        pts_team_destroy(team);
+    create_teams();
+    random_seed(1);
+    const pts_window *w = &windows[_i];
+    for (size_t side = 1; side <= 20; side++) {
+        check_conv(w, side, 1 + random_below(20), 16, 16);
+        check_conv(w, 1 + random_below(20), side, 16, 16);
+        check_conv(w, side, side, 16, 16);
     }
+    destroy_teams();
 }
 END_TEST
 
-/* With positive inputs ReLU is the identity, so the output is linear in the weights. */
-START_TEST(convolution_passes_the_checksum)
+/* Multiples of one level's vector only, of none, panels that are not full, and above the number of
+ * channels where an algorithm of fewer multiplications stops paying. */
+START_TEST(convolution_equals_the_naive_loop_on_any_channels)
 {
-    pts_team *team;
-    ck_assert_int_eq(pts_team_create(&team, 2, NULL), PTS_OK);
-    const size_t side = 35, in = 96, out = 96;
-    pts_window w = {3, 3, 1, 1, 1};
-    float *x = random_floats(side * side * in), *weight = random_floats(9 * in * out);
-    float *t = random_floats(out), *bias = pts_calloc64(out, sizeof *bias);
-    float *y = random_floats(side * side * out), *sum = pts_calloc64(9 * in, sizeof *sum);
-    float *z = random_floats(side * side);
+    static const size_t channels[][2] = {{1, 1},   {3, 32},  {5, 7},   {8, 24},  {16, 40}, {20, 16},
+                                         {48, 64}, {33, 31}, {80, 48}, {272, 8}, {288, 16}};
+    create_teams();
+    random_seed(2);
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+        check_conv(&windows[_i], 7 + random_below(6), 7 + random_below(6), channels[i][0],
+                   channels[i][1]);
+    destroy_teams();
+}
+END_TEST
+
+/* Enough pixels for many tasks a thread. */
+START_TEST(convolution_equals_the_naive_loop_on_wide_maps)
+{
+    create_teams();
+    random_seed(3);
+    check_conv(&windows[_i], 71, 35, 16, 16);
+    check_conv(&windows[_i], 35, 53, 32, 16);
+    destroy_teams();
+}
+END_TEST
+
+/* The same by a randomised checksum (as BLIS tests its GEMM) on layers of InceptionV3: with
+ * positive weights ReLU is the identity, and conv(x, w)·t must equal conv(x, w·t). */
+static void check_checksum(const pts_level *level, const pts_window *w, size_t side, size_t in,
+                           size_t out)
+{
+    size_t taps = w->height * w->width * in;
+    pts_feature_map x = random_map(side, side, in, in);
+    float *weight = random_operand(taps * out), *bias = operand(out), *t = random_operand(out);
+    float *sum = operand(taps), none = 0;
     for (size_t i = 0; i < side * side * in; i++)
-        x[i] = fabsf(x[i]);
-    for (size_t i = 0; i < 9 * in; i++) {
+        x.data[i] = fabsf(x.data[i]);
+    memset(bias, 0, out * sizeof *bias);
+    for (size_t i = 0; i < taps; i++) {
+        double s = 0;
         for (size_t o = 0; o < out; o++) {
             weight[i * out + o] = fabsf(weight[i * out + o]);
-            sum[i] += weight[i * out + o] * fabsf(t[o]);
+            s += (double)weight[i * out + o] * (double)t[o];
         }
+        sum[i] = (float)s;
     }
-    pts_feature_map mx = {x, side, side, in, in}, my = {y, side, side, out, out};
-    pts_feature_map mz = {z, side, side, 1, 1};
-    float *work = random_floats(2 * pts_conv_workspace(&w, in, side * side));
-    pts_conv_relu(team, &w, &mx, weight, bias, &my, work);
-    pts_conv_relu(team, &w, &mx, sum, bias, &mz, work);
+    pts_conv conv;
+    pts_conv_init(&conv, level, w, in, out);
+    pack(&conv, weight);
+    conv.bias = bias;
+    conv_case k = {.window = *w, .x = x, .height = side, .width = side, .out = out};
+    pts_feature_map y = run_conv(&k, &conv, 2);
+    k.y = calloc(side * side, sizeof *k.y);
+    k.magnitude = calloc(side * side, sizeof *k.magnitude);
+    naive_conv(w, &x, sum, &none, 1, k.y, k.magnitude);
     for (size_t p = 0; p < side * side; p++) {
-        double direct = 0;
-        for (size_t o = 0; o < out; o++)
-            direct += (double)y[p * out + o] * fabs((double)t[o]);
-        ck_assert_double_le(fabs(direct - (double)z[p]) / direct, 1e-5);
+        double direct = 0, scale = 0;
+        for (size_t o = 0; o < out; o++) {
+            direct += (double)y.data[p * y.stride + o] * (double)t[o];
+            scale += fabs((double)y.data[p * y.stride + o] * (double)t[o]);
+        }
+        ck_assert_msg(fabs(direct - k.y[p]) <= 1e-5 * scale,
+                      "%s, %s, %zu channels, pixel %zu: expected %.9g, got %.9g of %.9g",
+                      level->name, pts_conv_method(&conv), in, p, k.y[p], direct, scale);
     }
-    pts_team_destroy(team);
-    free(x);
-    free(weight);
-    free(t);
-    free(bias);
-    free(y);
-    free(sum);
-    free(z);
-    free(work);
+    free_case(&k);
+}
+
+START_TEST(convolution_passes_the_checksum)
+{
+    const pts_level *level;
+    create_teams();
+    random_seed(4);
+    for (size_t i = 0; (level = pts_level_at(i)); i++) {
+        check_checksum(level, &windows[0], 35, 288, 64);
+        check_checksum(level, &windows[1], 35, 96, 96);
+        check_checksum(level, &windows[4], 35, 48, 64);
+        check_checksum(level, &windows[5], 17, 160, 192);
+        check_checksum(level, &windows[6], 17, 160, 192);
+        check_checksum(level, &windows[8], 8, 384, 384);
+    }
+    destroy_teams();
 }
 END_TEST
 
-/* Closed form: the average pool of a constant is the constant where padding does not count, and
- * 4/9 and 6/9 of it at corners and edges where it does. */
+/* The planner's arithmetic: what does not fit is refused, not wrapped. */
+START_TEST(sizes_that_do_not_fit_are_refused)
+{
+    const pts_level *level;
+    size_t floats;
+    for (size_t i = 0; (level = pts_level_at(i)); i++) {
+        ck_assert(!pts_product_packed_floats(level, 3, SIZE_MAX / 2, &floats));
+        ck_assert(!pts_product_packed_floats(level, 1, SIZE_MAX, &floats));
+        ck_assert(!pts_product_packed_floats(level, SIZE_MAX / 4, 5, &floats));
+    }
+}
+END_TEST
+
+/* ---- pools ---- */
+
+static void check_pool(const pts_level *level, const pts_window *w, size_t height, size_t width,
+                       size_t channels, int kind /* 0 max, 1 average, 2 counting the padding */)
+{
+    pts_feature_map x = random_map(height, width, channels, channels + 2);
+    pts_feature_map y =
+        marked_map(pts_window_side(height, w->height, w->stride, w->pad_y),
+                   pts_window_side(width, w->width, w->stride, w->pad_x), channels, channels + 1);
+    if (kind == 0)
+        pts_max_pool(level, teams[2], w, &x, &y);
+    else
+        pts_average_pool(level, teams[2], w, kind == 2, &x, &y);
+    for (size_t i = 0; i < y.height * y.width * channels; i++) {
+        size_t p = i / channels, c = i % channels, count = 0;
+        double most = -INFINITY, sum = 0;
+        for (size_t k = 0; k < w->height * w->width; k++) {
+            size_t iy = p / y.width * w->stride + k / w->width - w->pad_y;
+            size_t ix = p % y.width * w->stride + k % w->width - w->pad_x;
+            if (iy >= height || ix >= width)
+                continue;
+            double v = (double)x.data[(iy * width + ix) * x.stride + c];
+            most = v > most ? v : most;
+            sum += v;
+            count++;
+        }
+        double expected = kind ? sum / (double)(kind == 2 ? w->height * w->width : count) : most;
+        ck_assert_double_le(fabs((double)y.data[p * y.stride + c] - expected), kind ? 3e-7 : 0);
+    }
+    ck_assert(gaps_hold(y.data, y.height * y.width, channels, y.stride, MARK));
+    ck_assert(operands_release());
+}
+
+START_TEST(pools_equal_the_naive_loops)
+{
+    static const pts_window pools[] = {
+        {3, 3, 2, 0, 0}, {3, 3, 1, 1, 1}, {2, 2, 2, 0, 0}, {3, 2, 1, 1, 0}};
+    const pts_level *level;
+    create_teams();
+    random_seed(5);
+    for (size_t i = 0; (level = pts_level_at(i)); i++)
+        for (size_t channels = 1; channels <= 70; channels += channels < 34 ? 1 : 7)
+            for (size_t k = 0; k < 12; k++)
+                check_pool(level, &pools[k / 3], 3 + random_below(9), 3 + random_below(9), channels,
+                           (int)(k % 3));
+    destroy_teams();
+}
+END_TEST
+
+/* Closed form: the average of a constant is the constant where padding does not count, and 4/9 and
+ * 6/9 of it at corners and edges where it does. */
 START_TEST(average_pool_conventions)
 {
     float x[5 * 6 * 2], y[5 * 6 * 2];
@@ -146,35 +340,34 @@ START_TEST(average_pool_conventions)
         x[i] = 3;
     pts_window w = {3, 3, 1, 1, 1};
     pts_feature_map mx = {x, 5, 6, 2, 2}, my = {y, 5, 6, 2, 2};
-    pts_average_pool(NULL, &w, 0, &mx, &my);
+    pts_average_pool(pts_level_current(), NULL, &w, 0, &mx, &my);
     for (size_t i = 0; i < 60; i++)
         ck_assert_float_eq_tol(y[i], 3, 1e-6f);
-    pts_average_pool(NULL, &w, 1, &mx, &my);
+    pts_average_pool(pts_level_current(), NULL, &w, 1, &mx, &my);
     ck_assert_float_eq_tol(y[0], 3.0f * 4 / 9, 1e-6f);
     ck_assert_float_eq_tol(y[2 * 2], 3.0f * 6 / 9, 1e-6f);
     ck_assert_float_eq_tol(y[(1 * 6 + 1) * 2], 3, 1e-6f);
 }
 END_TEST
 
-START_TEST(max_pool_takes_the_largest)
+int main(void)
 {
-    float *x = random_floats(9 * 11 * 3), y[4 * 5 * 3];
-    pts_window w = {3, 3, 2, 0, 0};
-    pts_feature_map mx = {x, 9, 11, 3, 3}, my = {y, 4, 5, 3, 3};
-    pts_max_pool(NULL, &w, &mx, &my);
-    for (size_t p = 0; p < 20; p++) {
-        for (size_t c = 0; c < 3; c++) {
-            float most = -2;
-            for (size_t k = 0; k < 9; k++) {
-                size_t iy = p / 5 * 2 + k / 3, ix = p % 5 * 2 + k % 3;
-                most = fmaxf(most, x[(iy * 11 + ix) * 3 + c]);
-            }
-            ck_assert_float_eq(y[p * 3 + c], most);
-        }
-    }
-    free(x);
+    Suite *suite = suite_create("kernels");
+    TCase *each = tcase_create("each window"), *rest = tcase_create("rest");
+    tcase_set_timeout(each, 120);
+    tcase_set_timeout(rest, 120);
+    tcase_add_loop_test(each, convolution_equals_the_naive_loop_on_every_side, 0, WINDOWS);
+    tcase_add_loop_test(each, convolution_equals_the_naive_loop_on_any_channels, 0, WINDOWS);
+    tcase_add_loop_test(each, convolution_equals_the_naive_loop_on_wide_maps, 0, WINDOWS);
+    tcase_add_test(rest, convolution_passes_the_checksum);
+    tcase_add_test(rest, sizes_that_do_not_fit_are_refused);
+    tcase_add_test(rest, pools_equal_the_naive_loops);
+    tcase_add_test(rest, average_pool_conventions);
+    suite_add_tcase(suite, each);
+    suite_add_tcase(suite, rest);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
-END_TEST
-
-CHECK_SUITE("kernels", convolution_equals_the_naive_loop, convolution_passes_the_checksum,
-            average_pool_conventions, max_pool_takes_the_largest)

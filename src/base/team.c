@@ -1,4 +1,10 @@
-/* The thread team: one mutex, two conditions, tasks handed out by an atomic counter. */
+/* The thread team: tasks handed out by an atomic counter.
+ *
+ * A forward pass is a hundred short runs, microseconds apart, and waking a sleeper costs tens of
+ * them: a network of 27 ms lost 3 to it. So who waits (a worker for the next run, the caller for
+ * the last worker) first spins for a while, and only then sleeps on a condition. A count of
+ * sleepers, raised before the last look at what is waited for, tells the other side whether
+ * there is someone to wake. */
 #define _GNU_SOURCE
 #include "base/error.h"
 #include "base/memory.h"
@@ -7,18 +13,24 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #define MAX_THREADS 256
 
+/* About 40 µs on processors whose pause takes 140 cycles, a third of it where it takes 40. */
+enum { SPINS = 1000 };
+
 struct pts_team {
     int threads;
+    int spins;          /* 0 where there are more threads than cores: spinning would hold one */
     pthread_t *workers; /* [threads - 1]: the caller is thread 0 */
     int started;
     pthread_mutex_t mutex;
     pthread_cond_t wake, idle;
-    unsigned long generation;
-    int running, stop;
+    atomic_ulong generation;
+    atomic_int sleepers, waiting; /* workers, the caller: asleep or about to be */
+    atomic_int running, stop;
     atomic_size_t next;
     size_t tasks;
     void (*work)(void *, size_t, int);
@@ -40,27 +52,71 @@ static void drain(pts_team *team, int thread)
     }
 }
 
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static bool is_news(pts_team *team, unsigned long seen)
+{
+    return atomic_load(&team->generation) != seen || atomic_load(&team->stop);
+}
+
+/* Returns when there is a run after the one seen, or the end. */
+static void await_run(pts_team *team, unsigned long seen)
+{
+    for (int i = 0; i < team->spins; i++) {
+        if (is_news(team, seen))
+            return;
+        relax();
+    }
+    pthread_mutex_lock(&team->mutex);
+    atomic_fetch_add(&team->sleepers, 1);
+    while (!is_news(team, seen))
+        pthread_cond_wait(&team->wake, &team->mutex);
+    atomic_fetch_sub(&team->sleepers, 1);
+    pthread_mutex_unlock(&team->mutex);
+}
+
+static void await_workers(pts_team *team)
+{
+    for (int i = 0; i < team->spins; i++) {
+        if (atomic_load(&team->running) == 0)
+            return;
+        relax();
+    }
+    pthread_mutex_lock(&team->mutex);
+    atomic_store(&team->waiting, 1);
+    while (atomic_load(&team->running) > 0)
+        pthread_cond_wait(&team->idle, &team->mutex);
+    atomic_store(&team->waiting, 0);
+    pthread_mutex_unlock(&team->mutex);
+}
+
+static void signal_if(pts_team *team, atomic_int *sleeping, pthread_cond_t *condition)
+{
+    if (atomic_load(sleeping) > 0) {
+        pthread_mutex_lock(&team->mutex);
+        pthread_cond_broadcast(condition);
+        pthread_mutex_unlock(&team->mutex);
+    }
+}
+
 static void *worker_main(void *arg)
 {
     worker_arg self = *(worker_arg *)arg;
     pts_team *team = self.team;
     free(arg);
-    unsigned long seen = 0;
-    pthread_mutex_lock(&team->mutex);
-    for (;;) {
-        while (!team->stop && team->generation == seen)
-            pthread_cond_wait(&team->wake, &team->mutex);
-        if (team->stop)
-            break;
-        seen = team->generation;
-        pthread_mutex_unlock(&team->mutex);
+    for (unsigned long seen = 0;; seen++) {
+        await_run(team, seen);
+        if (atomic_load(&team->stop))
+            return NULL;
         drain(team, self.thread);
-        pthread_mutex_lock(&team->mutex);
-        if (--team->running == 0)
-            pthread_cond_signal(&team->idle);
+        if (atomic_fetch_sub(&team->running, 1) == 1)
+            signal_if(team, &team->waiting, &team->idle);
     }
-    pthread_mutex_unlock(&team->mutex);
-    return NULL;
 }
 
 static int usable_cores(void)
@@ -100,7 +156,9 @@ pts_status pts_team_create(pts_team **out, int threads, pts_error *err)
     pts_team *team = calloc(1, sizeof *team);
     if (!team)
         return pts_fail_memory(err, sizeof *team);
-    team->threads = threads ? threads : usable_cores();
+    int cores = usable_cores();
+    team->threads = threads ? threads : cores;
+    team->spins = team->threads > cores ? 0 : SPINS;
     team->workers = calloc((size_t)team->threads, sizeof *team->workers);
     if (!team->workers) {
         free(team);
@@ -122,10 +180,8 @@ void pts_team_destroy(pts_team *team)
 {
     if (!team)
         return;
-    pthread_mutex_lock(&team->mutex);
-    team->stop = 1;
-    pthread_cond_broadcast(&team->wake);
-    pthread_mutex_unlock(&team->mutex);
+    atomic_store(&team->stop, 1);
+    signal_if(team, &team->sleepers, &team->wake);
     for (int i = 0; i < team->started; i++)
         pthread_join(team->workers[i], NULL);
     pthread_cond_destroy(&team->idle);
@@ -147,18 +203,13 @@ void pts_team_run(pts_team *team, size_t tasks, void (*work)(void *, size_t, int
             work(user, i, 0);
         return;
     }
-    pthread_mutex_lock(&team->mutex);
     atomic_store(&team->next, 0);
     team->tasks = tasks;
     team->work = work;
     team->user = user;
-    team->running = team->threads - 1;
-    team->generation++;
-    pthread_cond_broadcast(&team->wake);
-    pthread_mutex_unlock(&team->mutex);
+    atomic_store(&team->running, team->threads - 1);
+    atomic_fetch_add(&team->generation, 1);
+    signal_if(team, &team->sleepers, &team->wake);
     drain(team, 0);
-    pthread_mutex_lock(&team->mutex);
-    while (team->running > 0)
-        pthread_cond_wait(&team->idle, &team->mutex);
-    pthread_mutex_unlock(&team->mutex);
+    await_workers(team);
 }

@@ -87,21 +87,33 @@ int pts_conv_workspace(const pts_conv *conv, size_t threads, size_t height, size
            pts_mul(tile_rows(depth_of(conv), height * width), depth_of(conv), floats);
 }
 
+static void copy_or_zero(float *to, const float *from, size_t count, bool inside)
+{
+    if (inside)
+        memcpy(to, from, count * sizeof *to);
+    else
+        memset(to, 0, count * sizeof *to);
+}
+
+/* A window's row of pixels, iy, from column ix on; both wrap below zero, and then are beyond the
+ * map. Where pixels are dense and all inside, it is one copy: nine floats of the first layer. */
+static void lower_row(const pts_feature_map *x, size_t iy, size_t ix, size_t width, float *row)
+{
+    const float *from = x->data + (iy * x->width + ix) * x->stride;
+    if (iy < x->height && ix < x->width && width <= x->width - ix && x->stride == x->channels) {
+        memcpy(row, from, width * x->channels * sizeof *row);
+        return;
+    }
+    for (size_t k = 0; k < width; k++, from += x->stride, row += x->channels)
+        copy_or_zero(row, from, x->channels, iy < x->height && ix + k < x->width);
+}
+
 /* One row of the lowered matrix: the window at output pixel (oy, ox), [kh][kw][in]. */
 static float *lower_pixel(const conv_job *job, size_t oy, size_t ox, float *row)
 {
     const pts_window *w = &job->conv->window;
-    const pts_feature_map *x = job->x;
-    for (size_t ky = 0; ky < w->height; ky++) {
-        size_t iy = oy * w->stride + ky - w->pad_y; /* wraps below zero: then ≥ height */
-        for (size_t kx = 0; kx < w->width; kx++, row += x->channels) {
-            size_t ix = ox * w->stride + kx - w->pad_x;
-            if (iy < x->height && ix < x->width)
-                memcpy(row, x->data + (iy * x->width + ix) * x->stride, x->channels * sizeof *row);
-            else
-                memset(row, 0, x->channels * sizeof *row);
-        }
-    }
+    for (size_t ky = 0; ky < w->height; ky++, row += w->width * job->x->channels)
+        lower_row(job->x, oy * w->stride + ky - w->pad_y, ox * w->stride - w->pad_x, w->width, row);
     return row;
 }
 

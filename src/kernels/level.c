@@ -30,6 +30,7 @@ const pts_level LEVEL(level) = {
     .name = TEXT_OF(PTS_LEVEL),
     .lanes = PTS_LANES,
     .panel = PANEL,
+    .block = BLOCK_DEPTH,
     .tile_rows = TILE_ROWS,
     .product = LEVEL(product),
     .transform_input = LEVEL(transform_input),

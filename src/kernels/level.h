@@ -14,6 +14,7 @@ typedef struct pts_level {
     const char *name; /* "c", "avx2", "avx512" */
     size_t lanes;     /* floats of a vector: what Winograd's channels must be a multiple of */
     size_t panel;     /* columns of a panel of packed weights; 0: B stays as it is */
+    size_t block;     /* greatest depth of a block of packed weights */
     size_t tile_rows; /* rows that a pass of the product holds in registers */
     pts_product_fn product;
     pts_transform_input_fn transform_input;

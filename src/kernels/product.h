@@ -1,15 +1,17 @@
 /* The matrix product of every level: C = A·B, B packed once.
  *
- * A packed B [depth][columns] is cut into panels of level->panel columns (the last one narrower:
- * a multiple of the vector, padded with zeros), each panel [depth][its width]: the micro-kernel
- * reads it front to back (Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix
- * Multiplication"; the register tile as in BLIS). A is not packed: its elements are broadcast
- * from where they lie, rows `a_stride` floats apart. */
+ * B [depth][columns] is packed in the order in which it is read: blocks of equal depth (at most
+ * level->block), in a block panels of level->panel columns (the last one narrower: a multiple of
+ * the vector, padded with zeros), in a panel [depth][its width]. So the whole of B is one run
+ * through memory, which the micro-kernel asks for a panel ahead (Goto and van de Geijn 2008,
+ * "Anatomy of High-Performance Matrix Multiplication"; the register tile as in BLIS). A is not
+ * packed: its elements are broadcast from where they lie, rows `a_stride` floats apart. */
 #ifndef PTS_SRC_KERNELS_PRODUCT_H
 #define PTS_SRC_KERNELS_PRODUCT_H
 
+#include "pts/base.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 
 typedef struct pts_product {
     size_t rows, columns, depth;
@@ -24,6 +26,13 @@ typedef struct pts_product {
     bool relu;       /* C = max(0, …) at the end */
 } pts_product;
 
+/* Depth of the blocks of a product: all but the last have it. */
+static inline size_t pts_product_block(size_t depth, size_t block)
+{
+    size_t blocks = (depth + block - 1) / block;
+    return blocks ? (depth + blocks - 1) / blocks : 0;
+}
+
 /* Each element of C is summed in the same order whatever `rows` is: cutting a product by rows, or
  * by panels, changes no bit. */
 typedef void (*pts_product_fn)(const pts_product *p);
@@ -35,5 +44,11 @@ int pts_product_packed_floats(const struct pts_level *level, size_t depth, size_
 /* b [depth][b_stride] → packed. */
 void pts_product_pack(const struct pts_level *level, const float *b, size_t b_stride, size_t depth,
                       size_t columns, float *packed);
+/* Where in a packed B its element (row, column) lies; the rest of the panel's row follows it. */
+size_t pts_product_packed_at(const struct pts_level *level, size_t depth, size_t columns,
+                             size_t row, size_t column);
+
+/* The product on the whole team: rows are shared out, or panels where the rows are few. */
+void pts_product_run(const struct pts_level *level, pts_team *team, const pts_product *p);
 
 #endif

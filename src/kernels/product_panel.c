@@ -1,10 +1,6 @@
 /* The packed product of the levels with registers to spare: see product.h. */
 #include "kernels/level_functions.h"
 
-/* Depth of a block: its slice of a panel (32 or 16 KiB) stays in the first-level cache while the
- * rows of A pass by. */
-enum { BLOCK_DEPTH = 256 };
-
 typedef struct tile {
     const float *a; /* [rows][a_stride] */
     size_t a_stride;
@@ -13,6 +9,8 @@ typedef struct tile {
     float *c; /* [rows][c_stride] */
     size_t c_stride;
     const float *bias; /* [width·PTS_LANES], or NULL */
+    const char *ahead; /* this tile's share of the panel after this one … */
+    size_t ahead_step; /* … to be fetched so many bytes a step of the depth */
     bool load, relu;   /* begin with C; end with max(0, C) */
 } tile;
 
@@ -38,8 +36,10 @@ INLINE void sum_tile(size_t rows, size_t width, const tile *t, tile_sums sum)
     UNROLL
     for (size_t g = 0; 3 * g < rows; g++)
         base[g] = (const char *)(t->a + 3 * g * t->a_stride);
-    for (size_t k = 0; k < t->depth; k++, b += width * PTS_LANES) {
+    const char *ahead = t->ahead;
+    for (size_t k = 0; k < t->depth; k++, b += width * PTS_LANES, ahead += t->ahead_step) {
         vec right[2];
+        __builtin_prefetch(ahead, 0, 2);
         UNROLL
         for (size_t w = 0; w < width; w++)
             right[w] = vec_load(b + w * PTS_LANES);
@@ -144,8 +144,10 @@ static void run_partial_tile(size_t rows, size_t width, size_t columns, const ti
 /* All rows of one panel's columns, one block of the depth; tiles differ by a row at most. */
 static void run_panel(const pts_product *p, size_t columns, tile t)
 {
-    size_t width = columns > PTS_LANES ? 2 : 1;
-    size_t count = (p->rows + TILE_ROWS - 1) / TILE_ROWS;
+    const size_t width = columns > PTS_LANES ? 2 : 1, bytes = width * PTS_LANES * sizeof(float);
+    const size_t count = (p->rows + TILE_ROWS - 1) / TILE_ROWS;
+    t.ahead = (const char *)t.b + t.depth * bytes;
+    t.ahead_step = bytes / count;
     for (size_t i = 0; i < count; i++) {
         size_t rows = p->rows / count + (i < p->rows % count);
         if (columns == width * PTS_LANES)
@@ -154,13 +156,14 @@ static void run_panel(const pts_product *p, size_t columns, tile t)
             run_partial_tile(rows, width, columns, &t);
         t.a += rows * t.a_stride;
         t.c += rows * t.c_stride;
+        t.ahead += t.depth * t.ahead_step;
     }
 }
 
 void LEVEL(product)(const pts_product *p)
 {
-    size_t blocks = (p->depth + BLOCK_DEPTH - 1) / BLOCK_DEPTH;
-    size_t depth = (p->depth + blocks - 1) / blocks;
+    const size_t depth = pts_product_block(p->depth, BLOCK_DEPTH);
+    const size_t stride = (p->columns + PTS_LANES - 1) / PTS_LANES * PTS_LANES;
     for (size_t k = 0; k < p->depth; k += depth) {
         bool last = k + depth >= p->depth;
         tile t = {.a = p->a + k, .a_stride = p->a_stride, .c_stride = p->c_stride};
@@ -169,7 +172,7 @@ void LEVEL(product)(const pts_product *p)
         t.relu = last && p->relu;
         for (size_t j = p->first; j < p->end; j += PANEL) {
             size_t columns = p->columns - j < PANEL ? p->columns - j : PANEL;
-            t.b = p->b + j * p->depth + k * (columns > PTS_LANES ? PANEL : PTS_LANES);
+            t.b = p->b + k * stride + j * t.depth;
             t.c = p->c + j;
             t.bias = last && p->bias ? p->bias + j : NULL;
             run_panel(p, columns, t);

@@ -36,6 +36,9 @@ enum { TILE_ROWS = 6, PANEL = 2 * PTS_LANES };
 #else
 enum { TILE_ROWS = 16, PANEL = 0 }; /* OpenBLAS has tiles of its own */
 #endif
+/* Depth of a block of the product: its slice of a panel (32 or 16 KiB) stays in the first-level
+ * cache while the rows of A pass by. */
+enum { BLOCK_DEPTH = 256 };
 
 #if PTS_LANES == 16
 

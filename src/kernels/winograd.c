@@ -4,10 +4,13 @@
 #include <string.h>
 
 enum {
-    TILES_MAX = 56,   /* of a task: what a second-level cache of 1 … 2 MiB holds, see SPEED.md */
-    STRIDE_PAD = 16,  /* floats: points a multiple of 4 KiB apart would share one cache set */
-    PIXELS_MAX = 64,  /* of a tile */
-    PACK_COLUMNS = 32 /* at a time */
+    GROUP = 64, /* output channels at a time: a multiple of every panel */
+    TILES_MIN = 28,
+    TILES_MAX = 56,         /* of a task */
+    CACHE_FLOATS = 1 << 18, /* of a task's transformed tiles: half of a common second-level cache */
+    STRIDE_PAD = 16,        /* floats: points a multiple of 4 KiB apart would share one cache set */
+    PIXELS_MAX = 64,        /* of a tile */
+    PACK_COLUMNS = 32       /* at a time */
 };
 
 typedef struct shape {
@@ -24,7 +27,7 @@ typedef struct winograd_job {
     const pts_conv *conv;
     const pts_feature_map *x, *y;
     shape s;
-    size_t packed_floats, workspace_floats;
+    size_t workspace_floats;
     float *workspace;
 } winograd_job;
 
@@ -95,27 +98,45 @@ static void filter_points(const pts_conv *conv, const double *g, double *u, size
         filter_axis(axis, half + x * PACK_COLUMNS, n, u + x * PACK_COLUMNS, n, columns);
 }
 
-/* Each point's matrix [in][out] is packed as any other, a panel's columns at a time. */
+/* Output channels [first, first + group_width). */
+static size_t group_width(const pts_conv *conv, size_t first)
+{
+    return conv->out - first < GROUP ? conv->out - first : GROUP;
+}
+
+/* A group's matrices [points][in][width] follow each other, each packed as any other product's;
+ * groups come in the order of their channels. */
+static float *group_packed(const pts_conv *conv, float *packed, size_t first)
+{
+    return packed + points_of(conv) * conv->in * first;
+}
+
+/* `columns` output channels from `first` of group `group` on, of input channel c: their filters'
+ * points into the group's matrices. */
+static void pack_filters(const pts_conv *conv, const float *weight, size_t group, size_t first,
+                         size_t columns, size_t c, float *packed)
+{
+    const size_t taps = conv->window.height * conv->window.width, width = group_width(conv, group);
+    double g[25 * PACK_COLUMNS], u[PIXELS_MAX * PACK_COLUMNS];
+    for (size_t t = 0; t < taps; t++)
+        for (size_t o = 0; o < columns; o++)
+            g[t * PACK_COLUMNS + o] = (double)weight[(t * conv->in + c) * conv->out + first + o];
+    filter_points(conv, g, u, columns);
+    float *to = group_packed(conv, packed, group) +
+                pts_product_packed_at(conv->level, conv->in, width, c, first - group);
+    for (size_t p = 0; p < points_of(conv); p++)
+        for (size_t o = 0; o < columns; o++)
+            to[p * conv->in * width + o] = (float)u[p * PACK_COLUMNS + o];
+}
+
 void pts_winograd_pack(pts_conv *conv, const float *weight, float *packed)
 {
-    const pts_level *level = conv->level;
-    const size_t taps = conv->window.height * conv->window.width, points = points_of(conv);
-    const size_t matrix = conv->in * conv->out, panel = level->panel ? level->panel : PACK_COLUMNS;
-    double g[25 * PACK_COLUMNS], u[PIXELS_MAX * PACK_COLUMNS];
+    const size_t panel = conv->level->panel ? conv->level->panel : PACK_COLUMNS;
     conv->packed = packed;
-    for (size_t j = 0; j < conv->out; j += panel) {
-        size_t columns = conv->out - j < panel ? conv->out - j : panel;
-        for (size_t c = 0; c < conv->in; c++) {
-            for (size_t t = 0; t < taps; t++)
-                for (size_t o = 0; o < columns; o++)
-                    g[t * PACK_COLUMNS + o] =
-                        (double)weight[(t * conv->in + c) * conv->out + j + o];
-            filter_points(conv, g, u, columns);
-            float *to = packed + (level->panel ? j * conv->in + c * columns : c * conv->out + j);
-            for (size_t p = 0; p < points; p++)
-                for (size_t o = 0; o < columns; o++)
-                    to[p * matrix + o] = (float)u[p * PACK_COLUMNS + o];
-        }
+    for (size_t first = 0; first < conv->out; first += panel) {
+        size_t columns = conv->out - first < panel ? conv->out - first : panel;
+        for (size_t c = 0; c < conv->in; c++)
+            pack_filters(conv, weight, first / GROUP * GROUP, first, columns, c, packed);
     }
 }
 
@@ -133,11 +154,13 @@ static shape shape_of(const pts_conv *conv, size_t threads, size_t height, size_
     s.inputs_x = wide ? n : 1;
     s.tiles_y = (height + s.side_y - 1) / s.side_y;
     s.tiles_x = (width + s.side_x - 1) / s.side_x;
-    size_t tiles = s.tiles_y * s.tiles_x, tasks = (tiles + TILES_MAX - 1) / TILES_MAX;
+    size_t most = CACHE_FLOATS / (s.points * (conv->in + GROUP));
+    most = most > TILES_MAX ? TILES_MAX : most < TILES_MIN ? TILES_MIN : most;
+    size_t tiles = s.tiles_y * s.tiles_x, tasks = (tiles + most - 1) / most;
     tasks = (tasks + threads - 1) / threads * threads;
     s.tiles = (tiles + tasks - 1) / tasks;
     s.in_stride = s.tiles * conv->in + STRIDE_PAD;
-    s.out_stride = s.tiles * conv->out + STRIDE_PAD;
+    s.out_stride = s.tiles * GROUP + STRIDE_PAD;
     return s;
 }
 
@@ -146,7 +169,7 @@ int pts_winograd_workspace(const pts_conv *conv, size_t threads, size_t height, 
 {
     shape s = shape_of(conv, threads, height, width);
     size_t channels, group;
-    if (!pts_add(conv->in, conv->out, &channels) || !pts_mul(s.tiles, channels, &group) ||
+    if (!pts_add(conv->in, GROUP, &channels) || !pts_mul(s.tiles, channels, &group) ||
         !pts_add(group, 2 * STRIDE_PAD, &group) || !pts_mul(group, s.points, &group))
         return 0;
     return pts_add(group, conv->in, floats); /* and a pixel of zeros */
@@ -169,7 +192,8 @@ static void find_inputs(const winograd_job *job, size_t ty, size_t tx, const flo
     }
 }
 
-static void find_outputs(const winograd_job *job, size_t ty, size_t tx, float **pixels)
+static void find_outputs(const winograd_job *job, size_t ty, size_t tx, size_t channel,
+                         float **pixels)
 {
     const pts_feature_map *y = job->y;
     const shape *s = &job->s;
@@ -178,26 +202,56 @@ static void find_outputs(const winograd_job *job, size_t ty, size_t tx, float **
         for (size_t j = 0; j < s->side_x; j++) {
             size_t ox = tx * s->side_x + j;
             bool inside = oy < y->height && ox < y->width;
-            *pixels++ = inside ? y->data + (oy * y->width + ox) * y->stride : NULL;
+            *pixels++ = inside ? y->data + (oy * y->width + ox) * y->stride + channel : NULL;
         }
     }
 }
 
-static void multiply_points(const winograd_job *job, size_t tiles, const float *in, float *out)
+/* in [points][tiles][in] → out [points][tiles][width], for the group that begins with `first`. */
+static void multiply_points(const winograd_job *job, size_t first, size_t tiles, const float *in,
+                            float *out)
 {
     const pts_conv *conv = job->conv;
     const shape *s = &job->s;
+    const size_t width = group_width(conv, first);
     pts_product product = {.rows = tiles,
-                           .columns = conv->out,
+                           .columns = width,
                            .depth = conv->in,
-                           .end = conv->out,
+                           .end = width,
                            .a_stride = conv->in,
-                           .c_stride = conv->out};
+                           .c_stride = GROUP};
+    product.b = group_packed(conv, (float *)(uintptr_t)conv->packed, first);
     for (size_t p = 0; p < s->points; p++) {
         product.a = in + p * s->in_stride;
-        product.b = conv->packed + p * job->packed_floats;
         product.c = out + p * s->out_stride;
         conv->level->product(&product);
+        product.b += conv->in * width;
+    }
+}
+
+static void transform_inputs(const winograd_job *job, size_t first, size_t tiles,
+                             const float *zeros, float *in)
+{
+    const pts_conv *conv = job->conv;
+    const shape *s = &job->s;
+    for (size_t t = 0; t < tiles; t++) {
+        const float *pixels[PIXELS_MAX];
+        find_inputs(job, (first + t) / s->tiles_x, (first + t) % s->tiles_x, zeros, pixels);
+        conv->level->transform_input(&conv->axis, s->two_d, pixels, conv->in, in + t * conv->in,
+                                     s->in_stride);
+    }
+}
+
+static void transform_outputs(const winograd_job *job, size_t first, size_t tiles, size_t channel,
+                              const float *out)
+{
+    const pts_conv *conv = job->conv;
+    const shape *s = &job->s;
+    for (size_t t = 0; t < tiles; t++) {
+        float *pixels[PIXELS_MAX];
+        find_outputs(job, (first + t) / s->tiles_x, (first + t) % s->tiles_x, channel, pixels);
+        conv->level->transform_output(&conv->axis, s->two_d, out + t * GROUP, s->out_stride,
+                                      group_width(conv, channel), conv->bias + channel, pixels);
     }
 }
 
@@ -205,25 +259,16 @@ static void winograd_task(void *user, size_t task, int thread)
 {
     const winograd_job *job = user;
     const pts_conv *conv = job->conv;
-    const pts_level *level = conv->level;
     const shape *s = &job->s;
     size_t all = s->tiles_y * s->tiles_x, first = task * s->tiles;
     size_t tiles = all - first < s->tiles ? all - first : s->tiles;
     float *in = job->workspace + (size_t)thread * job->workspace_floats;
     float *out = in + s->points * s->in_stride, *zeros = out + s->points * s->out_stride;
     memset(zeros, 0, conv->in * sizeof *zeros);
-    for (size_t t = 0; t < tiles; t++) {
-        const float *pixels[PIXELS_MAX];
-        find_inputs(job, (first + t) / s->tiles_x, (first + t) % s->tiles_x, zeros, pixels);
-        level->transform_input(&conv->axis, s->two_d, pixels, conv->in, in + t * conv->in,
-                               s->in_stride);
-    }
-    multiply_points(job, tiles, in, out);
-    for (size_t t = 0; t < tiles; t++) {
-        float *pixels[PIXELS_MAX];
-        find_outputs(job, (first + t) / s->tiles_x, (first + t) % s->tiles_x, pixels);
-        level->transform_output(&conv->axis, s->two_d, out + t * conv->out, s->out_stride,
-                                conv->out, conv->bias, pixels);
+    transform_inputs(job, first, tiles, zeros, in);
+    for (size_t channel = 0; channel < conv->out; channel += GROUP) {
+        multiply_points(job, channel, tiles, in, out);
+        transform_outputs(job, first, tiles, channel, out);
     }
 }
 
@@ -233,7 +278,6 @@ void pts_winograd_relu(const pts_conv *conv, pts_team *team, const pts_feature_m
     size_t threads = (size_t)pts_team_threads(team);
     winograd_job job = {.conv = conv, .x = x, .y = y, .workspace = workspace};
     job.s = shape_of(conv, threads, y->height, y->width);
-    job.packed_floats = conv->in * conv->out;
     /* The plan has accepted these sizes. */
     (void)pts_winograd_workspace(conv, threads, y->height, y->width, &job.workspace_floats);
     size_t tiles = job.s.tiles_y * job.s.tiles_x;

@@ -5,6 +5,7 @@
  * operating system or this program knows. The order matters: file size, magic and sizes before the
  * checksum (which needs the size only, and turns damage into one clear message), the checksum
  * before the tables, each string and each entry before the next. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "base/error.h"
 #include "base/memory.h"
 #include "weights/ptsw.h"
@@ -416,8 +417,9 @@ void pts_weights_forget(const pts_weights *weights, const pts_tensor *tensor)
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)tensor->data;
     uintptr_t first = (start + page - 1) / page * page, end = (start + tensor->bytes) / page * page;
     (void)weights;
-    if (end > first) /* only advice: nothing changes where the system refuses */
-        (void)posix_madvise((void *)first, end - first, POSIX_MADV_DONTNEED);
+    /* madvise, as glibc's posix_madvise ignores this advice; nothing changes where it is refused. */
+    if (end > first)
+        (void)madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
 size_t pts_weights_meta_count(const pts_weights *w)

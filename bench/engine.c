@@ -1,0 +1,159 @@
+/* The parts around the encoder: resizing, curve fitting, the perceptron, mask AP. */
+#include "bench.h"
+
+#include "pts/curve.h"
+#include "pts/image.h"
+#include "pts/learn.h"
+#include "pts/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- images ---- */
+
+static pts_status resize_work(void *user, pts_error *err)
+{
+    pts_image out;
+    pts_status status = pts_image_resize(user, 299, 299, PTS_FILTER_BILINEAR, &out, err);
+    pts_image_free(&out);
+    return status;
+}
+
+pts_status bench_images(bench *b)
+{
+    pts_image image = {1155, 866, malloc(1155 * 866 * 3)};
+    uint64_t state = 2;
+    if (!image.rgb)
+        return PTS_ERR_MEMORY;
+    for (size_t i = 0; i < image.width * image.height * 3; i++)
+        image.rgb[i] = (uint8_t)(256 * bench_uniform(&state));
+    pts_status status =
+        bench_measure(b, "image 1155x866 to 299x299, bilinear, 1 thread", 0, resize_work, &image);
+    pts_image_free(&image);
+    return status;
+}
+
+/* ---- curve fitting ---- */
+
+enum { CURVE_POINTS = 45 };
+
+typedef struct fit_job {
+    double n[CURVE_POINTS], map[CURVE_POINTS];
+} fit_job;
+
+static pts_status fit_work(void *user, pts_error *err)
+{
+    fit_job *j = user;
+    pts_fit fit;
+    return pts_curve_fit(j->n, j->map, CURVE_POINTS, &fit, err);
+}
+
+pts_status bench_lm(bench *b)
+{
+    fit_job job;
+    const pts_curve curve = {0.02, 1.7, 80, 0.6};
+    uint64_t state = 3;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        job.n[i] = floor(2 * pow(300, (double)i / (CURVE_POINTS - 1))) + (double)i;
+        job.map[i] = pts_curve_at(&curve, job.n[i]) + 0.04 * (bench_uniform(&state) - 0.5);
+    }
+    return bench_measure(b, "lm: 4PL of 45 points, cold start, 1 thread", 0, fit_work, &job);
+}
+
+/* ---- multilayer perceptron ---- */
+
+typedef struct mlp_job {
+    pts_mlp *mlp;
+    float *x, *target;
+} mlp_job;
+
+enum { MLP_ROWS = 64, MLP_IN = 8192, MLP_OUT = 4 };
+
+static pts_status mlp_work(void *user, pts_error *err)
+{
+    const pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
+    mlp_job *j = user;
+    double loss;
+    return pts_mlp_step(j->mlp, j->x, j->target, MLP_ROWS, &adam, &loss, err);
+}
+
+pts_status bench_mlp(bench *b)
+{
+    const size_t sizes[] = {MLP_IN, 2048, 1024, 512, 256, MLP_OUT};
+    mlp_job job = {.x = malloc(MLP_ROWS * MLP_IN * sizeof(float)),
+                   .target = calloc(MLP_ROWS * MLP_OUT, sizeof(float))};
+    uint64_t state = 4;
+    for (size_t i = 0; job.x && i < MLP_ROWS * MLP_IN; i++)
+        job.x[i] = (float)bench_uniform(&state);
+    pts_status status = pts_mlp_create(&job.mlp, sizes, 5, 1, b->team, &b->err);
+    if (!job.x || !job.target)
+        status = PTS_ERR_MEMORY;
+    if (status == PTS_OK) {
+        double flops = 6.0 * MLP_ROWS * (double)pts_mlp_parameter_count(job.mlp);
+        status =
+            bench_measure(b, "mlp: Adam step of the study's head, batch 64", flops, mlp_work, &job);
+    }
+    pts_mlp_destroy(job.mlp);
+    free(job.x);
+    free(job.target);
+    return status;
+}
+
+/* ---- mask AP ---- */
+
+enum { AP_IMAGES = 40, AP_MASKS = 30, AP_SIDE = 224 };
+
+typedef struct map_job {
+    pts_image_masks images[AP_IMAGES];
+    pts_rle *truths[AP_IMAGES][AP_MASKS], *found[AP_IMAGES][AP_MASKS];
+    double scores[AP_IMAGES][AP_MASKS];
+} map_job;
+
+static pts_status square(pts_rle **out, double x, double y, double side, pts_error *err)
+{
+    const double xy[] = {x, y, x + side, y, x + side, y + side, x, y + side};
+    return pts_rle_from_polygon(out, xy, 4, AP_SIDE, AP_SIDE, err);
+}
+
+static pts_status fill_map_job(map_job *j, pts_error *err)
+{
+    uint64_t state = 5;
+    for (size_t i = 0; i < AP_IMAGES; i++) {
+        for (size_t k = 0; k < AP_MASKS; k++) {
+            double x = 200 * bench_uniform(&state), y = 200 * bench_uniform(&state);
+            double side = 8 + 40 * bench_uniform(&state), shift = 6 * bench_uniform(&state);
+            pts_status status = square(&j->truths[i][k], x, y, side, err);
+            if (status == PTS_OK)
+                status = square(&j->found[i][k], x + shift, y, side, err);
+            if (status != PTS_OK)
+                return status;
+            j->scores[i][k] = bench_uniform(&state);
+        }
+        j->images[i] =
+            (pts_image_masks){j->truths[i], AP_MASKS, j->found[i], j->scores[i], AP_MASKS};
+    }
+    return PTS_OK;
+}
+
+static pts_status map_work(void *user, pts_error *err)
+{
+    map_job *j = user;
+    pts_map map;
+    return pts_map_of_masks(j->images, AP_IMAGES, PTS_AP_COCO, &map, err);
+}
+
+pts_status bench_map(bench *b)
+{
+    map_job *job = calloc(1, sizeof *job);
+    if (!job)
+        return PTS_ERR_MEMORY;
+    pts_status status = fill_map_job(job, &b->err);
+    if (status == PTS_OK)
+        status = bench_measure(b, "map: COCO mask AP, 40 images x 30, 1 thread", 0, map_work, job);
+    for (size_t i = 0; i < AP_IMAGES * AP_MASKS; i++) {
+        pts_rle_destroy(job->truths[i / AP_MASKS][i % AP_MASKS]);
+        pts_rle_destroy(job->found[i / AP_MASKS][i % AP_MASKS]);
+    }
+    free(job);
+    return status;
+}
