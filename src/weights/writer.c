@@ -177,7 +177,8 @@ static pts_status put_tensor(const job *j, FILE *file, size_t index, ptsw_sum *s
     return PTS_OK;
 }
 
-/* The checksum is known last and stands in the header: it is written over when all else is there. */
+/* The checksum is known last and stands in the header: it is written over when all else is there.
+ */
 static pts_status put_all(job *j, FILE *file, pts_error *err)
 {
     ptsw_header *header = (ptsw_header *)(void *)j->top.bytes;
