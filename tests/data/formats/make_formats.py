@@ -270,11 +270,40 @@ def fold(file, unit, d):
         for row, t in zip(weight.reshape(-1, weight.shape[3]), np.tile(shift, 9)):
             bias = bias + row * t
         weight = weight * scale[:, None]
-    for name, array in (".weight", weight), (".bias", bias):
-        array = array.astype(np.float32)
-        flat = array.ravel().astype(float)
-        file.write(f"{unit}{name} {','.join(map(str, array.shape))} {flat.sum():.12g} "
-                   f"{np.abs(flat).sum():.12g} {array.flat[0]:.9g} {array.flat[-1]:.9g}\n")
+    figures(file, unit + ".weight", weight)
+    figures(file, unit + ".bias", bias)
+
+
+def figures(file, name, array):
+    array = array.astype(np.float32)
+    flat = array.ravel().astype(float)
+    file.write(f"{name} {','.join(map(str, array.shape))} {flat.sum():.12g} "
+               f"{np.abs(flat).sum():.12g} {array.flat[0]:.9g} {array.flat[-1]:.9g}\n")
+
+
+# ---- Keras's InceptionV3: figures of the file that test_formats.c writes with libhdf5 ----
+
+def keras_values(shape, serial, low):
+    i = np.arange(int(np.prod(shape)), dtype=np.uint64)
+    bits = (i * 2654435761 + serial * 40503) % 2 ** 32 // 2 ** 24
+    return (bits.astype(np.float64) / 64 + low).reshape(shape)
+
+
+def save_keras_figures():
+    rows = [line.split()[:2] for line in open(path("inception.txt"))][::2]
+    with open(path("keras.txt"), "w") as file:
+        for u, (name, shape) in enumerate(rows):
+            shape = tuple(map(int, shape.split(",")))
+            kernel, channels = keras_values(shape, 4 * u, -2), shape[3:]
+            beta, mean = (keras_values(channels, 4 * u + k, -2) for k in (1, 2))
+            k = 1 / np.sqrt(keras_values(channels, 4 * u + 3, 0.25) + 1e-3)
+            weight, bias = kernel * k, beta - mean * k
+            if u == 0:  # 2x - 1, preprocess_input's map of 0 … 1
+                for row in weight.reshape(-1, shape[3]):
+                    bias = bias - row
+                weight = weight * 2
+            figures(file, name, weight)
+            figures(file, name.replace(".weight", ".bias"), bias)
 
 
 # ---- the study's heads: the real shapes, each row of one number ----
@@ -299,6 +328,7 @@ def main():
     save_open_clip(d)
     save_script(d)
     save_inception()
+    save_keras_figures()
     save_heads()
 
 
