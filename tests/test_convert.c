@@ -715,7 +715,7 @@ START_TEST(program_answers_and_refuses)
     } cases[] = {
         {"ptsconvert", "--list DATA/mixed", 0,
          "a/u8                                     float32  (3, 3, 4, 5)         uint8 scale"},
-        {"ptsconvert", "--list --json DATA/mixed", 0, "\"stored\": \"uint16\""},
+        {"ptsconvert", "--list --json DATA/mixed", 0, "\"stored\": \"uint16 scale "},
         {"ptsconvert", "--version", 0, "ptsconvert "},
         {"ptsconvert", "-h", 0, "usage: ptsconvert "},
         {"ptsconvert", "-o /tmp/x DATA/mixed", 1, "not InceptionV3: layer 'dense': "},
