@@ -1,19 +1,28 @@
 /* ptsbench: times the engine's parts on this machine, through the public headers only.
  *
  * Each line is one operation: a warm-up, then runs until at least MIN_SECONDS and MIN_RUNS are
- * spent; minimum and median of the runs are reported. Inside the timed window is the operation
- * alone: no opening of files, no allocation by the benchmark, no decoding unless the line says
- * so. The inputs come from a fixed generator. */
+ * spent. Reported are the best run, the median, and the spread: how far the 90th percentile lies
+ * above the best, as a share of the median. Inside the timed window is the operation alone: no
+ * opening of files, no allocation by the benchmark, no decoding unless the line says so. The inputs
+ * come from a fixed generator.
+ *
+ * GFLOP/s count the operations of the textbook's algorithm (a multiply-add is two), and percent of
+ * peak is their share of what the team's threads can do, all at once, in fused multiply-adds on
+ * registers (pts_cpu_peak). A convolution done with fewer multiplications may exceed 100 %. */
 #include "bench.h"
 #include "cli/defaults.h"
 
+#include "pts/cpu.h"
+
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { MIN_RUNS = 5, MAX_RUNS = 200 };
+enum { MIN_RUNS = 10, MAX_RUNS = 200, MAX_THREADS = 256 };
 #define MIN_SECONDS 1.0
+#define PEAK_SECONDS 0.2
 
 double bench_seconds(void)
 {
@@ -22,33 +31,103 @@ double bench_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+double bench_uniform(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(*state >> 11) / 9007199254740992.0;
+}
+
+pts_status bench_fail(bench *b, pts_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(b->err.message, sizeof b->err.message, format, args);
+    va_end(args);
+    return status;
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
+double bench_median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, by_value);
+    return 0.5 * (values[count / 2] + values[(count - 1) / 2]);
+}
+
+double bench_percent(const bench *b, double flops_s)
+{
+    return 100 * flops_s / b->peak;
+}
+
+/* ---- the peak ---- */
+
+static void spin(void *user, size_t task, int thread)
+{
+    (void)thread;
+    ((double *)user)[task] = pts_cpu_peak(PEAK_SECONDS);
+}
+
+/* All threads at once: two that share a core, or a clock that falls under load, do not add up to
+ * twice the one. */
+static void measure_peak(bench *b)
+{
+    double peaks[MAX_THREADS];
+    size_t threads = (size_t)pts_team_threads(b->team);
+    pts_team_run(b->team, threads, spin, peaks);
+    for (size_t i = 0; i < threads; i++)
+        b->peak += peaks[i];
+    if (!b->json)
+        printf("cpu level %s, %zu threads, measured FMA peak %.1f GFLOP/s\n", pts_cpu_level(),
+               threads, b->peak * 1e-9);
+}
+
+/* ---- the report ---- */
+
+#ifdef PTS_HAVE_JSON
+static void add_line(bench *b, const char *name, const double *times, size_t runs, double median,
+                     double p90, double rate)
+{
+    json_t *line = json_pack("{ss sf sf sf sf sI}", "name", name, "best_ms", times[0] * 1e3,
+                             "median_ms", median * 1e3, "p90_ms", p90 * 1e3, "spread",
+                             (p90 - times[0]) / median, "runs", (json_int_t)runs);
+    if (rate > 0) {
+        json_object_set_new(line, "gflop", cli_json_real(rate * median * 1e-9));
+        json_object_set_new(line, "gflops", cli_json_real(rate * 1e-9));
+        json_object_set_new(line, "percent_of_peak", cli_json_real(bench_percent(b, rate)));
+    }
+    json_array_append_new(b->lines, line);
+}
+
+static void print_json(bench *b, int threads)
+{
+    json_t *all = json_pack("{ss si sf so}", "cpu_level", pts_cpu_level(), "threads", threads,
+                            "peak_gflops", b->peak * 1e-9, "lines", json_incref(b->lines));
+    if (b->layers)
+        json_object_set(all, "layers", b->steps);
+    cli_print_json(all);
+}
+#endif
+
 static void report(bench *b, const char *name, double *times, size_t runs, double flops)
 {
-    qsort(times, runs, sizeof *times, by_value);
-    double median = times[runs / 2];
+    double median = bench_median(times, runs), p90 = times[(9 * runs + 9) / 10 - 1];
+    double rate = flops / median;
 #ifdef PTS_HAVE_JSON
     if (b->json) {
-        json_t *line = json_pack("{ss sf sf sI}", "name", name, "min_ms", times[0] * 1e3,
-                                 "median_ms", median * 1e3, "runs", (json_int_t)runs);
-        if (flops > 0)
-            json_object_set_new(line, "gflops", json_real(flops / median * 1e-9));
-        json_array_append_new(b->lines, line);
+        add_line(b, name, times, runs, median, p90, rate);
         return;
     }
-#else
-    (void)b;
 #endif
-    printf("%-44s min %9.3f ms  median %9.3f ms  (%zu runs)", name, times[0] * 1e3, median * 1e3,
-           runs);
-    if (flops > 0)
-        printf("  %.1f GFLOP/s", flops / median * 1e-9);
+    printf("%-46s best %9.3f  median %9.3f ms  spread %5.1f %%  (%zu runs)", name, times[0] * 1e3,
+           median * 1e3, 100 * (p90 - times[0]) / median, runs);
+    if (rate > 0)
+        printf("  %.1f GFLOP/s, %.1f %% of peak", rate * 1e-9, bench_percent(b, rate));
     putchar('\n');
+    fflush(stdout);
 }
 
 pts_status bench_measure(bench *b, const char *name, double flops, bench_work work, void *user)
@@ -66,58 +145,95 @@ pts_status bench_measure(bench *b, const char *name, double flops, bench_work wo
     return status;
 }
 
-double bench_uniform(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(*state >> 11) / 9007199254740992.0;
-}
+/* ---- the program ---- */
 
 static const struct {
     const char *name;
     pts_status (*run)(bench *);
 } parts[] = {{"encoders", bench_encoders},
+             {"gemm", bench_gemm},
              {"images", bench_images},
              {"lm", bench_lm},
              {"mlp", bench_mlp},
              {"map", bench_map}};
 
 enum { PARTS = sizeof parts / sizeof *parts };
+#define PART_NAMES "encoders, gemm, images, lm, mlp, map or all"
+
+static bool is_part(const char *name)
+{
+    bool known = strcmp(name, "all") == 0;
+    for (size_t i = 0; i < PARTS; i++)
+        known |= strcmp(name, parts[i].name) == 0;
+    return known;
+}
 
 static pts_status run_parts(bench *b, const char *wanted)
 {
-    pts_status status = pts_team_create(&b->team, (int)b->threads, &b->err);
+    pts_status status = PTS_OK;
+    measure_peak(b);
     for (size_t i = 0; i < PARTS && status == PTS_OK; i++) {
         if (strcmp(wanted, "all") == 0 || strcmp(wanted, parts[i].name) == 0)
             status = parts[i].run(b);
     }
+#ifdef PTS_HAVE_JSON
+    if (status == PTS_OK && b->json)
+        print_json(b, pts_team_threads(b->team));
+#endif
+    return status;
+}
+
+static pts_status run_wanted(bench *b, const char *wanted)
+{
+    if (b->growth)
+        return bench_growth(b);
+    pts_status status = pts_team_create(&b->team, (int)b->threads, &b->err);
+    if (status == PTS_OK)
+        status = b->follow ? bench_follow(b) : run_parts(b, wanted);
     pts_team_destroy(b->team);
     return status;
 }
 
-static int run(const cli_syntax *syntax, bench *b, const cli_list *operands)
+/* Options that fit together; -1, or the exit code. */
+static int check_options(const cli_syntax *syntax, const bench *b, const char *wanted)
 {
+    bool driven = b->follow || b->growth;
+    if ((driven || b->layers) && strcmp(wanted, "encoders") != 0)
+        return cli_wrong(syntax, "--layers, --follow and --growth are for encoders, not for '%s'",
+                         wanted);
+    if (b->follow + b->growth + b->layers > 1 || (driven && b->json))
+        return cli_wrong(syntax, "expected one of --layers, --follow and --growth, and --json only "
+                                 "with --layers or alone");
+    if (b->output_path && !b->follow)
+        return cli_wrong(syntax, "--output: only --follow has embeddings to write");
+    return -1;
+}
+
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    bench *b = user;
     const char *wanted = operands->count ? operands->items[0] : "all";
-    bool known = strcmp(wanted, "all") == 0;
-    for (size_t i = 0; i < PARTS; i++)
-        known |= strcmp(wanted, parts[i].name) == 0;
-    if (!known || operands->count > 1)
-        return cli_wrong(syntax, "expected encoders, images, lm, mlp, map or all, got '%s'",
+    if (operands->count > 1 || !is_part(wanted))
+        return cli_wrong(syntax, "expected " PART_NAMES ", got '%s'",
                          operands->items[operands->count - 1]);
-    if (b->threads < 0 || b->threads > 256)
-        return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", b->threads);
+    int code = check_options(syntax, b, wanted);
+    if (code >= 0)
+        return code;
 #ifdef PTS_HAVE_JSON
     b->lines = json_array();
+    b->steps = json_array();
 #else
     if (b->json)
         return cli_fail(syntax, "--json: built without jansson");
 #endif
-    snprintf(b->err.message, sizeof b->err.message, "out of memory");
-    pts_status status = run_parts(b, wanted);
+    char path[4096];
+    if (!b->encoder_path)
+        b->encoder_path = cli_default_file("inception_v3.ptsw", path, sizeof path);
+    bench_fail(b, PTS_ERR_MEMORY, "out of memory");
+    pts_status status = run_wanted(b, wanted);
 #ifdef PTS_HAVE_JSON
-    if (status == PTS_OK && b->json)
-        cli_print_json(b->lines);
-    else
-        json_decref(b->lines);
+    json_decref(b->lines);
+    json_decref(b->steps);
 #endif
     return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", b->err.message);
 }
@@ -127,21 +243,18 @@ int main(int argc, char **argv)
     bench b = {0};
     const cli_option options[] = {
         {"--weights", 'w', CLI_TEXT, &b.encoder_path, "ENC.ptsw", "encoder (the installed one)"},
-        {"--threads", 0, CLI_INTEGER, &b.threads, "N", "threads (all cores)"},
+        CLI_THREADS_OPTION(&b.threads),
         {"--json", 0, CLI_FLAG, &b.json, NULL, "the lines as JSON"},
+        {"--layers", 0, CLI_FLAG, &b.layers, NULL, "encoders: one image layer by layer, too"},
+        {"--follow", 0, CLI_FLAG, &b.follow, NULL,
+         "encoders: a number of images a line of stdin, the seconds a line of stdout"},
+        {"--output", 'o', CLI_TEXT, &b.output_path, "FILE",
+         "--follow: the last line's embeddings, raw float32"},
+        {"--growth", 0, CLI_FLAG, &b.growth, NULL,
+         "encoders: time and memory by batch, threads and images, CSV (minutes)"},
     };
-    const cli_syntax syntax = {"ptsbench", "[encoders|images|lm|mlp|map|all]",
-                               "ptsbench encoders --threads 2", options,
+    const cli_syntax syntax = {"ptsbench", "[encoders|gemm|images|lm|mlp|map|all] [OPTION …]",
+                               "ptsbench encoders --layers --threads 2", options,
                                sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    char path[4096];
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (!b.encoder_path)
-        b.encoder_path = cli_default_file("inception_v3.ptsw", path, sizeof path);
-    if (code < 0)
-        code = run(&syntax, &b, &operands);
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &b);
 }

@@ -26,7 +26,7 @@ END
 room_of_public() {
     case $1 in
     file) echo base ;;
-    cpu) echo kernels ;;
+    cpu | gemm) echo kernels ;;
     encoder) echo encoders ;;
     lm) echo curve ;;
     hash) echo weights ;;

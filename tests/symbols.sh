@@ -11,7 +11,7 @@ failed=0
 prefixes_of() {
     case $1 in
     data) echo 'dataset|store' ;;
-    encoders) echo 'inception_v3|network' ;;
+    encoders) echo 'clip_vit|inception_v3|network' ;;
     learn) echo 'linear|lodo|mlp|perceptron|study|sweep|theta' ;;
     metrics) echo 'coco' ;;
     segment) echo 'chamfer|decoder|instances?|pca|segment' ;;

@@ -140,6 +140,33 @@ START_TEST(reading_a_pipe_does_not_hang)
 }
 END_TEST
 
+START_TEST(names_end_in_either_case)
+{
+    ck_assert(pts_path_ends("a.csv", ".csv"));
+    ck_assert(pts_path_ends("d.npy/A.CSV", ".csv"));
+    ck_assert(!pts_path_ends("a.csv.gz", ".csv"));
+    ck_assert(!pts_path_ends("csv", ".csv"));
+    ck_assert(!pts_path_ends(".csv", ".csv"));
+    ck_assert(!pts_path_ends("", ".csv"));
+}
+END_TEST
+
+START_TEST(csv_fields_are_quoted_where_they_must_be)
+{
+    static const char *const fields[] = {"a b",        "",     "x,y", "say \"no\"",
+                                         "two\nlines", "cr\r", "ü;'"};
+    char text[128];
+    FILE *file = fmemopen(text, sizeof text, "w");
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        pts_csv_field(file, fields[i]);
+        fputc('|', file);
+    }
+    fclose(file);
+    ck_assert_str_eq(text, "a b||\"x,y\"|\"say \"\"no\"\"\"|\"two\nlines\"|\"cr\r\"|ü;'|");
+}
+END_TEST
+
 CHECK_SUITE("base", sizes_refuse_overflow, arena_measures_then_carves, arena_refuses_overflow,
             team_runs_each_task_once, team_refuses_a_silly_size, output_appears_whole_or_not_at_all,
-            output_refuses_what_is_no_file, reading_a_pipe_does_not_hang)
+            output_refuses_what_is_no_file, reading_a_pipe_does_not_hang, names_end_in_either_case,
+            csv_fields_are_quoted_where_they_must_be)

@@ -4,6 +4,7 @@
 
 #include "pts/base.h"
 
+#include <stdbool.h>
 #include <string.h>
 #ifdef PTS_HAVE_JSON
 #include <jansson.h>
@@ -96,6 +97,69 @@ START_TEST(programs_tell_their_version)
 }
 END_TEST
 
+/* What the processor has is asked of the system, not of the library. */
+static const char *level_names(void)
+{
+    const char *question =
+        "flags=$(grep -m1 '^flags' /proc/cpuinfo); case $flags in "
+        "*' avx512f '*) echo avx512 ;; *' avx2 '*) echo avx2 ;; *) echo c ;; esac";
+    ck_assert_int_eq(run_program("%s", question), 0);
+    return strcmp(ran.out, "avx512\n") == 0 ? "c, avx2 or avx512"
+           : strcmp(ran.out, "avx2\n") == 0 ? "c or avx2"
+                                            : "c";
+}
+
+START_TEST(cpu_levels_are_obeyed_or_refused)
+{
+    static const char *const refused[] = {"AVX2", "avx", "sse2", "0", " c", "c ", "avx513"};
+    const char *names = level_names();
+    char line[64];
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        snprintf(line, sizeof line, "PTS_CPU='%s' ptsinfer --audit", refused[i]);
+        check_refused(2, line,
+                      "ptsinfer --audit: PTS_CPU: expected CPU level %s on this machine, got "
+                      "'%s'\n",
+                      names, refused[i]);
+    }
+    check_refused(2, "PTS_CPU=x ptstrain fit",
+                  "ptstrain fit: PTS_CPU: expected CPU level %s on this machine, got 'x'\n", names);
+    ck_assert_int_eq(run_program("PTS_CPU=c ptsinfer --audit"), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "\nCPU level  c\n"));
+    snprintf(line, sizeof line, "\nCPU level  %s\n",
+             strrchr(names, ' ') ? strrchr(names, ' ') + 1 : names);
+    ck_assert_int_eq(run_program("PTS_CPU= ptsinfer --audit"), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, line));
+    ck_assert_int_eq(run_program("PTS_CPU=x ptsinfer -h"), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "\nPTS_CPU="));
+}
+END_TEST
+
+/* Every command that has the option, found by its own help. */
+START_TEST(silly_numbers_of_threads_are_refused)
+{
+    static const char *const silly[] = {"0",   "257", "10000", "-1", "99999999999999999999",
+                                        "2.5", "two", "''",    "0x2"};
+    command list[32];
+    size_t count = all_commands(list, 32), having = 0;
+    for (size_t i = 0; i < count; i++) {
+        char line[96];
+        ck_assert_int_eq(run_program("%s %s -h", list[i].program, list[i].name), 0);
+        if (!strstr(ran.out, "\n  --threads N "))
+            continue;
+        having++;
+        for (size_t k = 0; k < sizeof silly / sizeof *silly; k++) {
+            bool whole = k < 4;
+            snprintf(line, sizeof line, "%.15s %.15s --threads %s", list[i].program, list[i].name,
+                     silly[k]);
+            check_refused(2, line, "%s %s: --threads: expected 1 … 256, got %s%s%s\n",
+                          list[i].program, list[i].name, whole ? "" : "'",
+                          strcmp(silly[k], "''") == 0 ? "" : silly[k], whole ? "" : "'");
+        }
+    }
+    ck_assert_uint_ge(having, 2);
+}
+END_TEST
+
 START_TEST(a_full_disk_is_no_success)
 {
     ck_assert_int_eq(run_program("ptsinfer curve --params 0.1,2,50,0.6 --at 50 > /dev/full"), 1);
@@ -131,6 +195,7 @@ START_TEST(audit_names_all_that_is_linked)
     ck_assert_ptr_nonnull(strstr(ran.out, "version    " PTS_VERSION_STRING "\n"));
     ck_assert_ptr_nonnull(strstr(ran.out, "\nBLAS       OpenBLAS "));
     ck_assert_ptr_nonnull(strstr(ran.out, "\nkernels    "));
+    ck_assert_ptr_nonnull(strstr(ran.out, "\nCPU level  "));
 #ifndef PTS_HAVE_JSON
     ck_assert_ptr_null(strstr(ran.out, "libjansson"));
 #endif
@@ -144,13 +209,13 @@ END_TEST
 #ifdef PTS_HAVE_JSON
 START_TEST(audit_writes_json)
 {
-    const char *version, *features, *blas, *kernels;
+    const char *version, *features, *blas, *kernels, *level;
     json_t *libraries;
     ck_assert_int_eq(run_program("ptsinfer --audit --json"), 0);
     json_t *root = json_loads(ran.out, 0, NULL);
-    ck_assert_int_eq(json_unpack_ex(root, NULL, JSON_STRICT, "{ss ss ss ss so}", "version",
+    ck_assert_int_eq(json_unpack_ex(root, NULL, JSON_STRICT, "{ss ss ss ss ss so}", "version",
                                     &version, "features", &features, "blas", &blas, "kernels",
-                                    &kernels, "libraries", &libraries),
+                                    &kernels, "cpu_level", &level, "libraries", &libraries),
                      0);
     ck_assert_ptr_nonnull(strstr(features, "json"));
     ck_assert_uint_gt(json_array_size(libraries), 4);
@@ -165,4 +230,5 @@ CHECK_SUITE("cli",
 #endif
             every_command_helps, every_command_refuses_unknown_options,
             unknown_commands_are_refused, programs_tell_their_version, a_full_disk_is_no_success,
+            cpu_levels_are_obeyed_or_refused, silly_numbers_of_threads_are_refused,
             audit_names_all_that_is_linked)

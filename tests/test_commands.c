@@ -287,7 +287,7 @@ START_TEST(embed_refuses_in_one_line)
     refused(2, E " 1.jpg -o a.txt", E ": -o: expected NAME.npy or NAME.csv, got 'a.txt'\n");
     refused(2, E " 1.jpg --preset none",
             E ": --preset: expected auto, keras, torchvision, clip or ptssp, got 'none'\n");
-    refused(2, E " 1.jpg --threads 257", E ": --threads: expected 0 … 256, got 257\n");
+    refused(2, E " 1.jpg --threads 257", E ": --threads: expected 1 … 256, got 257\n");
     refused(1, E " nowhere.jpg", E ": nowhere.jpg: No such file or directory\n");
     refused(1, E " text.jpg", E ": text.jpg: expected a JPEG, PNG or BMP image, got other bytes\n");
     refused(1, E " empty", E ": empty: expected .jpg, .jpeg, .png or .bmp files, got none\n");
@@ -296,7 +296,7 @@ START_TEST(embed_refuses_in_one_line)
     refused(1, E " 1.jpg -o /proc/a.npy", E ": /proc/a.npy: cannot write: ");
     refused(1, E " 1.jpg -w text.jpg", E ": text.jpg: expected at least 64 bytes, got 5\n");
     refused(1, E " 1.jpg -w head.ptsw",
-            E ": head.ptsw: expected an encoder (inception_v3), got 'head'\n");
+            E ": head.ptsw: expected an encoder (inception_v3, clip_vit), got 'head'\n");
     refused(1, "PTS_WEIGHTS=/nowhere " E " 1.jpg",
             E ": /nowhere/inception_v3.ptsw: No such file or directory\n");
     ck_assert_int_eq(run(E " 1.jpg > /dev/full"), 1);
@@ -586,7 +586,7 @@ START_TEST(predict_wants_a_target_and_four_photographs)
     refused(2, T "--confidence 0 " ALL, P ": --confidence: expected above 0 and below 1, got 0\n");
     refused(2, T "--confidence 1 " ALL, P ": --confidence: expected above 0 and below 1, got 1\n");
     refused(2, T "--confidence x " ALL, P ": --confidence: expected a number, got 'x'\n");
-    refused(2, T "--threads -1 " ALL, P ": --threads: expected 0 … 256, got -1\n");
+    refused(2, T "--threads -1 " ALL, P ": --threads: expected 1 … 256, got -1\n");
 }
 END_TEST
 
@@ -632,7 +632,7 @@ START_TEST(weights_are_named)
     refused(1, T "--head inception_v3.ptsw " ALL,
             P ": inception_v3.ptsw: expected a head, got architecture 'inception_v3'\n");
     refused(1, T "-w head.ptsw " ALL,
-            P ": head.ptsw: expected an encoder (inception_v3), got 'head'\n");
+            P ": head.ptsw: expected an encoder (inception_v3, clip_vit), got 'head'\n");
     refused(1, T "--head text.ptsw " ALL, P ": text.ptsw: expected at least 64 bytes, got 5\n");
     refused(1, T "-w text.ptsw " ALL, P ": text.ptsw: expected at least 64 bytes, got 5\n");
     refused(1, T "--head 1.jpg " ALL, P ": 1.jpg: not a .ptsw file: ");
@@ -755,7 +755,7 @@ START_TEST(collect_refuses_its_options)
     refused(2, M "--side x", C ": --side: expected a whole number, got 'x'\n");
     refused(2, M "--seed -1", C ": --seed: expected 0 or more, got -1\n");
     refused(2, M "--seeds 0", C ": --seeds: expected 1 … 1000, got 0\n");
-    refused(2, M "--threads 257", C ": --threads: expected 0 … 256, got 257\n");
+    refused(2, M "--threads 257", C ": --threads: expected 1 … 256, got 257\n");
     refused(2, M "--trainer yolo", C ": --trainer: expected 'builtin', got 'yolo'\n");
     refused(2, M "mini", C ": expected options only, got 'mini'\n");
 }

@@ -462,6 +462,70 @@ START_TEST(mutations)
 }
 END_TEST
 
+/* ---- several threads at once ---- */
+
+typedef struct threaded {
+    file_data files[4];
+    struct {
+        pts_status status;
+        uint64_t pixels;
+        char message[128];
+    } results[256];
+} threaded;
+
+/* Every third file as it is, the others damaged: reasons of failure must not mix either. */
+static void decode_task(void *user, size_t task, int thread)
+{
+    enum { SIDE = 64 };
+    threaded *t = user;
+    const file_data *file = &t->files[task % 4];
+    uint64_t state = 7 * task + 1;
+    uint8_t *copy = malloc(file->size);
+    float *input = malloc(SIDE * SIDE * 3 * sizeof *input);
+    pts_image image;
+    pts_error err = {""};
+    (void)thread;
+    memcpy(copy, file->bytes, file->size);
+    if (task % 3)
+        mutate(copy, file->size, &state);
+    pts_status status = pts_image_decode("task", copy, file->size, NULL, &image, &err);
+    t->results[task].pixels = fnv1a(image.rgb, image.width * image.height * 3);
+    if (status == PTS_OK && image.width * image.height < 1 << 16) {
+        status = pts_preset_apply("ptssp", &image, SIDE, input, &err);
+        t->results[task].pixels ^= fnv1a((uint8_t *)input, SIDE * SIDE * 3 * sizeof *input);
+    }
+    t->results[task].status = status;
+    snprintf(t->results[task].message, sizeof t->results->message, "%.127s", err.message);
+    pts_image_free(&image);
+    free(input);
+    free(copy);
+}
+
+START_TEST(threads_change_nothing)
+{
+    static const char *const names[] = {"420.jpg", "progressive.jpg", "indexed4.png", "rgb24.bmp"};
+    static threaded one, many;
+    pts_team *team;
+    for (size_t i = 0; i < 4; i++)
+        one.files[i] = many.files[i] = load(image_path(names[i]));
+    ck_assert_int_eq(pts_team_create(&team, 4, NULL), PTS_OK);
+    pts_team_run(NULL, 256, decode_task, &one);
+    pts_team_run(team, 256, decode_task, &many);
+    size_t failures = 0;
+    for (size_t i = 0; i < 256; i++) {
+        ck_assert_int_eq(one.results[i].status, many.results[i].status);
+        ck_assert_str_eq(one.results[i].message, many.results[i].message);
+        ck_assert_uint_eq(one.results[i].pixels, many.results[i].pixels);
+        failures += one.results[i].status != PTS_OK;
+    }
+    ck_assert(failures > 20 && failures < 200);
+    pts_team_destroy(team);
+    for (size_t i = 0; i < 4; i++)
+        free(one.files[i].bytes);
+}
+END_TEST
+
 CHECK_SUITE("image", png_and_bmp_equal_pillow, jpeg_is_near_libjpeg, jpeg_scan_order_does_not_show,
             files_that_are_no_image, cut_files, variants_that_are_not_read, zlib_bomb, dimensions,
-            damaged_png, damaged_jpeg, jpeg_of_too_many_codes, jpeg_of_many_scans, mutations)
+            damaged_png, damaged_jpeg, jpeg_of_too_many_codes, jpeg_of_many_scans, mutations,
+            threads_change_nothing)

@@ -9,15 +9,21 @@
  *
  * Architectures: inception_v3 (Szegedy et al. 2016, "Rethinking the Inception Architecture for
  * Computer Vision"; layer list and padding as in keras.applications and torchvision, which differ
- * only in the average pool at the borders: the file names which).
+ * only in the average pool at the borders: the file names which); clip_vit (the image tower of
+ * CLIP, Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
+ * Supervision": all its sizes follow from the shapes of the tensors, so B/32, B/16, L/14 and
+ * L/14@336 are one architecture; its output equals the reference's encode_image, not normalised).
  *
- * An encoder keeps the file mapped and owns one arena, planned for one image of the size it last
- * saw: another size plans anew. It is for one thread at a time; the team is borrowed and must
- * outlive it. */
+ * An encoder keeps the file mapped and owns arenas, planned when they are first needed: for
+ * inception_v3 for one image of the size it last saw (another size plans anew) and, where there
+ * are images for all threads, one more a thread; for clip_vit for as many images as it takes at
+ * once. clip_vit packs a layer's weights when it is first run, not at open. It is for one thread
+ * at a time; the team is borrowed and must outlive it. */
 #ifndef PTS_ENCODER_H
 #define PTS_ENCODER_H
 
 #include "pts/base.h"
+#include "pts/image.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,7 +34,7 @@ typedef struct pts_encoder pts_encoder;
 pts_status pts_encoder_open(pts_encoder **out, const char *path, pts_team *team, pts_error *err);
 void pts_encoder_close(pts_encoder *encoder);
 
-const char *pts_encoder_arch(const pts_encoder *encoder);   /* "inception_v3" */
+const char *pts_encoder_arch(const pts_encoder *encoder);   /* "inception_v3", "clip_vit" */
 const char *pts_encoder_preset(const pts_encoder *encoder); /* "keras": what the weights expect */
 /* The weights' identity: 64 hexadecimal digits (SHA-256 of the file they were converted from). */
 const char *pts_encoder_id(const pts_encoder *encoder);
@@ -37,7 +43,9 @@ size_t pts_encoder_input_size(const pts_encoder *encoder); /* 299: side of the s
 size_t pts_encoder_arena_bytes(const pts_encoder *encoder);
 
 /* images [count][size][size][3], as the preset leaves them → out [count][dim]. The result of an
- * image does not depend on the others of its batch. */
+ * image does not depend on the others of its batch. With images for all threads inception_v3 runs
+ * one a thread, so that threads do not wait for each other; clip_vit takes several at once on the
+ * whole team, so that its weights, larger than any cache, are read once for all of them. */
 pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t count, float *out,
                              pts_error *err);
 
@@ -46,12 +54,21 @@ pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t c
 typedef pts_status (*pts_image_source)(void *user, size_t index, float *image /* [size][size][3] */,
                                        pts_error *err);
 
-/* The same for images that are made only when their turn comes: with two or more images a thread
- * each thread makes and encodes its own, so that decoding on one core overlaps with encoding on
- * another and no more than `threads` images are in memory. The failure of the first image in
- * order is the one reported. */
+/* The same for images that are made only when their turn comes: an image a thread, or the images
+ * that are taken at once, are in memory. With images for all threads inception_v3 makes and encodes
+ * on each thread, so that decoding on one core overlaps with encoding on another; clip_vit makes a
+ * group's images on all threads, then encodes them. The failure of the first image in order is the
+ * one reported; the rows before it are whole. */
 pts_status pts_encoder_embed_from(pts_encoder *encoder, pts_image_source source, void *user,
                                   size_t count, float *out /* [count][dim] */, pts_error *err);
+
+/* The same from files: each photograph is read within `limits` (NULL: the defaults) and made ready
+ * by `preset` (NULL: the encoder's own; pts/image.h) when its turn comes. On failure the message
+ * names the first photograph in order that failed, and *done (may be NULL) is how many rows of
+ * `out` before it are whole; on success it is `count`. */
+pts_status pts_encoder_embed_files(pts_encoder *encoder, const char *const *paths, size_t count,
+                                   const char *preset, const pts_image_limits *limits,
+                                   float *out /* [count][dim] */, size_t *done, pts_error *err);
 
 /* Multiplications and additions of one image by the textbook's algorithm: what speed is quoted
  * in, whatever the kernels really do. */
@@ -70,11 +87,12 @@ typedef void (*pts_step_visitor)(void *user, const pts_encoder_step *step);
 pts_status pts_encoder_profile(pts_encoder *encoder, const float *image /* [size][size][3] */,
                                pts_step_visitor visit, void *user, pts_error *err);
 
-/* One image [height][width][3] of any size ≥ 75 through the network, fully convolutionally;
- * `visit` sees each named tap (for inception_v3: "Conv2d_1a_3x3" … "Mixed_7c", torchvision's
- * names, and "embedding") right after it was computed: map [height][width][channels], valid only
- * during the call. The run stops after `last` (NULL: runs to the end); PTS_ERR_ARGUMENT where no
- * tap is called so. */
+/* One image [height][width][3] through the network; `visit` sees each named tap right after it was
+ * computed: map [height][width][channels], valid only during the call. inception_v3 takes any sides
+ * of at least 75, fully convolutionally; its taps are "Conv2d_1a_3x3" … "Mixed_7c", torchvision's
+ * names, and "embedding". clip_vit takes its own size; its taps are "pre_norm", "layer0" … the last
+ * layer (height 1, width the number of tokens, the class token first) and "embedding". The run
+ * stops after `last` (NULL: runs to the end); PTS_ERR_ARGUMENT where no tap is called so. */
 typedef void (*pts_tap_visitor)(void *user, const char *name, const float *map, size_t height,
                                 size_t width, size_t channels);
 pts_status pts_encoder_taps(pts_encoder *encoder, const float *image, size_t height, size_t width,

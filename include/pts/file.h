@@ -25,6 +25,12 @@ extern "C" {
  * `limit` bytes. Only regular files are read: a FIFO or device is refused, not waited for. */
 pts_status pts_read_file(const char *path, size_t limit, char **data, size_t *size, pts_error *err);
 
+/* Whether the name of `path` ends in `ending` (".csv"), capitals or not, with something before. */
+int pts_path_ends(const char *path, const char *ending);
+
+/* One field of a CSV record (RFC 4180): quoted where it must be. */
+void pts_csv_field(FILE *file, const char *text);
+
 typedef struct pts_output {
     FILE *file;
     char *path, *temporary;

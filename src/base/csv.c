@@ -5,6 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+void pts_csv_field(FILE *file, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, file);
+        return;
+    }
+    fputc('"', file);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', file);
+        fputc(*text, file);
+    }
+    fputc('"', file);
+}
+
 pts_status pts_csv_open(pts_csv *csv, const char *path, size_t limit, pts_error *err)
 {
     *csv = (pts_csv){.path = path, .next_line = 1};

@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include "pts/cpu.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -40,6 +42,9 @@ int cli_dispatch(const char *program, const char *purpose, const cli_command *co
             program, purpose, program, program);
     for (size_t i = 0; i < count; i++)
         fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
+    fprintf(out,
+            "\nPTS_CPU=c|avx2|avx512 in the environment: that level of kernels, not the highest.\n"
+            "PTS_WEIGHTS=FOLDER: where the default encoder and head are.\n");
     return help ? CLI_DONE : CLI_USAGE;
 }
 
@@ -120,6 +125,17 @@ static bool looks_like_option(const char *text)
     return text[0] == '-' && text[1] && !cli_number(text, &number);
 }
 
+static int store_threads(const cli_syntax *syntax, const cli_option *o, const char *text)
+{
+    long threads;
+    bool whole = cli_integer(text, &threads);
+    if (!whole || threads < 1 || threads > 256)
+        return cli_wrong(syntax, "%s: expected 1 … 256, got %s%s%s", o->name, whole ? "" : "'",
+                         text, whole ? "" : "'");
+    *(long *)o->value = threads;
+    return -1;
+}
+
 /* Stores the value at argv[*i]; moves *i over what was used. Returns -1 or an exit code. */
 static int store_value(const cli_syntax *syntax, const cli_option *o, int argc, char **argv, int *i)
 {
@@ -138,6 +154,8 @@ static int store_value(const cli_syntax *syntax, const cli_option *o, int argc, 
         if (!cli_integer(text, o->value))
             return cli_wrong(syntax, "%s: expected a whole number, got '%s'", o->name, text);
         return -1;
+    case CLI_THREADS:
+        return store_threads(syntax, o, text);
     case CLI_NUMBER:
         if (!cli_number(text, o->value))
             return cli_wrong(syntax, "%s: expected a number, got '%s'", o->name, text);
@@ -152,7 +170,8 @@ static int store_value(const cli_syntax *syntax, const cli_option *o, int argc, 
     return -1;
 }
 
-int cli_parse(const cli_syntax *syntax, int argc, char **argv, cli_list *operands)
+/* Returns -1 to go on, else the exit code. */
+static int parse(const cli_syntax *syntax, int argc, char **argv, cli_list *operands)
 {
     bool options_end = false;
     for (int i = 1; i < argc; i++) {
@@ -177,6 +196,60 @@ int cli_parse(const cli_syntax *syntax, int argc, char **argv, cli_list *operand
             return code;
     }
     return -1;
+}
+
+static bool make_lists(const cli_syntax *syntax, size_t room, cli_list *operands)
+{
+    operands->items = calloc(room, sizeof *operands->items);
+    bool made = operands->items != NULL;
+    for (size_t i = 0; i < syntax->count; i++) {
+        cli_list *list = syntax->options[i].value;
+        if (syntax->options[i].kind == CLI_LIST)
+            made &= (list->items = calloc(room, sizeof *list->items)) != NULL;
+    }
+    return made;
+}
+
+static void free_lists(const cli_syntax *syntax, cli_list *operands)
+{
+    free(operands->items);
+    for (size_t i = 0; i < syntax->count; i++) {
+        cli_list *list = syntax->options[i].value;
+        if (syntax->options[i].kind == CLI_LIST) {
+            free(list->items);
+            *list = (cli_list){0};
+        }
+    }
+}
+
+static int take_environment(const cli_syntax *syntax)
+{
+    pts_error err;
+    const char *level = getenv("PTS_CPU");
+    if (level && *level && pts_cpu_limit(level, &err) != PTS_OK)
+        return cli_wrong(syntax, "PTS_CPU: %s", err.message);
+    return -1;
+}
+
+int cli_run(const cli_syntax *syntax, int argc, char **argv, cli_body *run, void *user)
+{
+    cli_list operands = {0};
+    int code = make_lists(syntax, (size_t)argc + 1, &operands)
+                   ? parse(syntax, argc, argv, &operands)
+                   : cli_fail(syntax, "out of memory");
+    if (code < 0)
+        code = take_environment(syntax);
+    if (code < 0)
+        code = run(syntax, &operands, user);
+    free_lists(syntax, &operands);
+    return code;
+}
+
+int cli_no_operands(const cli_syntax *syntax, const cli_list *operands)
+{
+    if (!operands->count)
+        return -1;
+    return cli_wrong(syntax, "expected options only, got '%s'", operands->items[0]);
 }
 
 #ifdef PTS_HAVE_JSON

@@ -1,7 +1,8 @@
 /* The command line's common part: option tables, exit codes, messages.
  *
  * stdout carries the result only; messages and progress go to stderr. Exit codes are a contract:
- * 0 done, 1 failed, 2 wrong usage, 3 answered "not reachable". */
+ * 0 done, 1 failed, 2 wrong usage, 3 answered "not reachable". PTS_CPU in the environment is the
+ * level that pts/cpu.h is limited to. */
 #ifndef PTS_CLI_CLI_H
 #define PTS_CLI_CLI_H
 
@@ -25,10 +26,11 @@ typedef enum cli_kind {
     CLI_TEXT,    /* const char **: the next argument */
     CLI_INTEGER, /* long *: the next argument, whole */
     CLI_NUMBER,  /* double *: the next argument, finite */
+    CLI_THREADS, /* long *: the next argument, 1 … 256; left at 0, it means all cores */
     CLI_LIST     /* cli_list *: every argument up to the next option; may be repeated */
 } cli_kind;
 
-/* Points into argv, whose strings outlive the command. `items` must have room for argc. */
+/* Points into argv, whose strings outlive the command; cli_run makes and releases `items`. */
 typedef struct cli_list {
     const char **items;
     size_t count;
@@ -51,10 +53,19 @@ typedef struct cli_syntax {
     size_t count;
 } cli_syntax;
 
-/* Reads options anywhere among the arguments; the rest goes to `operands` (room for argc), "--"
- * ends the options and a lone "-" is an operand. Returns -1 to go on, else the exit code: -h
- * prints the help to stdout (0), a mistake prints one line to stderr (2). */
-int cli_parse(const cli_syntax *syntax, int argc, char **argv, cli_list *operands);
+#define CLI_THREADS_OPTION(value)                                                                  \
+    {                                                                                              \
+        "--threads", 0, CLI_THREADS, (value), "N", "threads, 1 … 256 (all cores)"                \
+    }
+
+typedef int cli_body(const cli_syntax *syntax, const cli_list *operands, void *user);
+
+/* Reads options anywhere among the arguments ("--" ends them, a lone "-" is none), then calls
+ * run(syntax, the rest, user). Returns its exit code; -h prints the help to stdout (0), a mistake
+ * prints one line to stderr (2). */
+int cli_run(const cli_syntax *syntax, int argc, char **argv, cli_body *run, void *user);
+/* For a command without operands: -1 to go on, else the exit code. */
+int cli_no_operands(const cli_syntax *syntax, const cli_list *operands);
 
 /* "ptsinfer predict: …" to stderr; they return the exit code. */
 int cli_fail(const cli_syntax *syntax, const char *format, ...)

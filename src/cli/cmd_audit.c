@@ -3,9 +3,10 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
+#include "pts/cpu.h"
+
 #include <link.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* The program itself comes first, without a name. */
 static int print_library(struct dl_phdr_info *info, size_t size, void *user)
@@ -23,6 +24,7 @@ static int print_text(const pts_build *build)
     printf("features   %s\n", *build->features ? build->features : "the engine alone");
     printf("BLAS       %s\n", build->blas);
     printf("kernels    %s\n", build->kernels);
+    printf("CPU level  %s\n", pts_cpu_level());
     printf("libraries loaded:\n");
     dl_iterate_phdr(print_library, NULL);
     return CLI_DONE;
@@ -42,9 +44,9 @@ static int print_json(const cli_syntax *syntax, const pts_build *build)
     (void)syntax;
     json_t *libraries = json_array();
     dl_iterate_phdr(list_library, libraries);
-    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:o}", "version", build->version, "features",
-                             build->features, "blas", build->blas, "kernels", build->kernels,
-                             "libraries", libraries));
+    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "version", build->version,
+                             "features", build->features, "blas", build->blas, "kernels",
+                             build->kernels, "cpu_level", pts_cpu_level(), "libraries", libraries));
     return CLI_DONE;
 }
 #else
@@ -55,6 +57,15 @@ static int print_json(const cli_syntax *syntax, const pts_build *build)
 }
 #endif
 
+static int run(const cli_syntax *syntax, const cli_list *operands, void *json)
+{
+    int code = cli_no_operands(syntax, operands);
+    if (code >= 0)
+        return code;
+    const pts_build build = pts_build_info();
+    return *(const bool *)json ? print_json(syntax, &build) : print_text(&build);
+}
+
 int cmd_audit(int argc, char **argv)
 {
     bool json = false;
@@ -63,15 +74,5 @@ int cmd_audit(int argc, char **argv)
     };
     const cli_syntax syntax = {"ptsinfer --audit", "[--json]", "ptsinfer --audit", table,
                                sizeof table / sizeof *table};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (code < 0 && operands.count)
-        code = cli_wrong(&syntax, "expected options only, got '%s'", operands.items[0]);
-    free(operands.items);
-    const pts_build build = pts_build_info();
-    if (code < 0)
-        code = json ? print_json(&syntax, &build) : print_text(&build);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &json);
 }

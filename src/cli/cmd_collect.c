@@ -294,7 +294,7 @@ static pts_status collect(collector *c)
     return status == PTS_OK ? collect_classes(c) : status;
 }
 
-static int run(const cli_syntax *syntax, const collect_options *options)
+static int collect_all(const cli_syntax *syntax, const collect_options *options)
 {
     collector c = {.syntax = syntax, .options = options, .only = -1};
     snprintf(c.err.message, sizeof c.err.message, "out of memory");
@@ -332,9 +332,21 @@ static int check(const cli_syntax *syntax, const collect_options *o)
         return cli_wrong(syntax, "--seed: expected 0 or more, got %ld", o->seed);
     if (o->min_images < 3)
         return cli_wrong(syntax, "--min-images: expected 3 or more, got %ld", o->min_images);
-    if (o->threads < 0 || o->threads > 256)
-        return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", o->threads);
     return check_sizes(syntax, o->sizes);
+}
+
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    collect_options *o = user;
+    int code = cli_no_operands(syntax, operands);
+    if (code < 0)
+        code = check(syntax, o);
+    if (code >= 0)
+        return code;
+    char path[4096];
+    if (!o->encoder)
+        o->encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
+    return collect_all(syntax, o);
 }
 
 int cmd_collect(int argc, char **argv)
@@ -358,24 +370,10 @@ int cmd_collect(int argc, char **argv)
         {"--encoder", 'w', CLI_TEXT, &o.encoder, "FILE", "weights (the installed encoder)"},
         {"--trainer", 0, CLI_TEXT, &o.trainer, "builtin", "what is trained at each size"},
         {"--resume", 0, CLI_FLAG, &o.resume, NULL, "skip what the store has already"},
-        {"--threads", 0, CLI_INTEGER, &o.threads, "N", "threads (all cores)"},
+        CLI_THREADS_OPTION(&o.threads),
     };
     const cli_syntax syntax = {"ptstrain collect", "--data DIR --store FILE [OPTION …]",
                                "ptstrain collect --data coins --store runs.db --sizes geometric:8",
                                options, sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (code < 0 && operands.count)
-        code = cli_wrong(&syntax, "expected options only, got '%s'", operands.items[0]);
-    free(operands.items);
-    if (code < 0)
-        code = check(&syntax, &o);
-    if (code >= 0)
-        return code;
-    char path[4096];
-    if (!o.encoder)
-        o.encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
-    return run(&syntax, &o);
+    return cli_run(&syntax, argc, argv, run, &o);
 }

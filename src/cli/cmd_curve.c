@@ -6,7 +6,6 @@
 #include "pts/curve.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct question {
@@ -93,6 +92,24 @@ static void print_text(const question *q, pts_size_status status, double n, doub
         printf("unreachable: mAP %g, while the curve's plateau is %g\n", q->target, q->curve.D);
 }
 
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    question *q = user;
+    int code = cli_no_operands(syntax, operands);
+    if (code < 0)
+        code = read_question(syntax, q);
+#ifndef PTS_HAVE_JSON
+    if (code < 0 && q->json)
+        code = cli_fail(syntax, "built without jansson: no --json");
+#endif
+    if (code >= 0)
+        return code;
+    double n = 0, map = q->at_text ? pts_curve_at(&q->curve, q->at) : 0;
+    pts_size_status status = q->at_text ? PTS_SIZE_OK : pts_curve_size(&q->curve, q->target, &n);
+    (q->json ? print_json : print_text)(q, status, n, map);
+    return status == PTS_SIZE_UNREACHABLE ? CLI_UNREACHABLE : CLI_DONE;
+}
+
 int cmd_curve(int argc, char **argv)
 {
     question q = {0};
@@ -105,21 +122,5 @@ int cmd_curve(int argc, char **argv)
     const cli_syntax syntax = {"ptsinfer curve", "--params A,B,C,D (--target Y | --at N) [--json]",
                                "ptsinfer curve --params 0.01,2.2,84.6,0.49 --target 0.4", options,
                                sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc, sizeof *operands.items), 0};
-    int code = operands.items ? cli_parse(&syntax, argc, argv, &operands) : CLI_FAILED;
-    if (code < 0 && operands.count)
-        code = cli_wrong(&syntax, "unexpected '%s'", operands.items[0]);
-    free(operands.items);
-    if (code < 0)
-        code = read_question(&syntax, &q);
-#ifndef PTS_HAVE_JSON
-    if (code < 0 && q.json)
-        code = cli_fail(&syntax, "built without jansson: no --json");
-#endif
-    if (code >= 0)
-        return code;
-    double n = 0, map = q.at_text ? pts_curve_at(&q.curve, q.at) : 0;
-    pts_size_status status = q.at_text ? PTS_SIZE_OK : pts_curve_size(&q.curve, q.target, &n);
-    (q.json ? print_json : print_text)(&q, status, n, map);
-    return status == PTS_SIZE_UNREACHABLE ? CLI_UNREACHABLE : CLI_DONE;
+    return cli_run(&syntax, argc, argv, run, &q);
 }

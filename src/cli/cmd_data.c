@@ -4,7 +4,6 @@
 #include "pts/data.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 typedef struct findings {
     const cli_syntax *syntax;
@@ -103,6 +102,28 @@ static int inspect(const cli_syntax *syntax, const char *dir, bool json, finding
     return f->errors ? CLI_FAILED : CLI_DONE;
 }
 
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    const bool json = *(const bool *)user;
+    if (operands->count != 1)
+        return cli_wrong(syntax, "expected one folder, got %zu", operands->count);
+    findings f = {.syntax = syntax};
+#ifdef PTS_HAVE_JSON
+    if (json) {
+        f.error_list = json_array();
+        f.warning_list = json_array();
+    }
+    int code = inspect(syntax, operands->items[0], json, &f);
+    json_decref(f.error_list);
+    json_decref(f.warning_list);
+    return code;
+#else
+    if (json)
+        return cli_fail(syntax, "built without jansson");
+    return inspect(syntax, operands->items[0], json, &f);
+#endif
+}
+
 int cmd_data(int argc, char **argv)
 {
     bool json = false;
@@ -111,29 +132,5 @@ int cmd_data(int argc, char **argv)
     };
     const cli_syntax syntax = {"ptstrain data", "DIR [--json]", "ptstrain data datasets/coins",
                                options, sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    const char *dir = operands.count == 1 ? operands.items[0] : NULL;
-    free(operands.items);
-    if (code >= 0)
-        return code;
-    if (!dir)
-        return cli_wrong(&syntax, "expected one folder, got %zu", operands.count);
-    findings f = {.syntax = &syntax};
-#ifdef PTS_HAVE_JSON
-    if (json) {
-        f.error_list = json_array();
-        f.warning_list = json_array();
-    }
-    code = inspect(&syntax, dir, json, &f);
-    json_decref(f.error_list);
-    json_decref(f.warning_list);
-    return code;
-#else
-    if (json)
-        return cli_fail(&syntax, "built without jansson");
-    return inspect(&syntax, dir, json, &f);
-#endif
+    return cli_run(&syntax, argc, argv, run, &json);
 }

@@ -15,125 +15,139 @@ typedef struct embed_options {
     pts_image_limits limits;
 } embed_options;
 
-typedef struct sink {
+typedef struct job {
+    const embed_options *options;
+    const cli_paths *paths;
+    pts_encoder *encoder;
     FILE *file;
     bool npy;
-    size_t dim;
-} sink;
+    size_t dim, chunk; /* chunk: images of one call */
+    float *rows;       /* [chunk][dim] */
+} job;
 
-static void write_csv_text(FILE *file, const char *text)
+static void write_head(const job *j)
 {
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, file);
+    if (j->npy) {
+        cli_npy_header(j->file, j->paths->count, j->dim);
         return;
     }
-    fputc('"', file);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', file);
-        fputc(*text, file);
-    }
-    fputc('"', file);
+    fputs("image", j->file);
+    for (size_t i = 0; i < j->dim; i++)
+        fprintf(j->file, ",e%zu", i);
+    fputc('\n', j->file);
 }
 
-static void write_head(const sink *s, size_t rows)
+static void write_row(const job *j, const char *path, const float *row)
 {
-    if (s->npy) {
-        cli_npy_header(s->file, rows, s->dim);
+    if (j->npy) {
+        fwrite(row, sizeof *row, j->dim, j->file);
         return;
     }
-    fputs("image", s->file);
-    for (size_t i = 0; i < s->dim; i++)
-        fprintf(s->file, ",e%zu", i);
-    fputc('\n', s->file);
+    pts_csv_field(j->file, path);
+    for (size_t i = 0; i < j->dim; i++)
+        fprintf(j->file, ",%.9g", (double)row[i]);
+    fputc('\n', j->file);
 }
 
-static void write_row(const sink *s, const char *path, const float *row)
+/* Writes the rows of the images before one that failed, too. */
+static pts_status embed_chunk(const job *j, size_t first, size_t count, pts_error *err)
 {
-    if (s->npy) {
-        fwrite(row, sizeof *row, s->dim, s->file);
-        return;
-    }
-    write_csv_text(s->file, path);
-    for (size_t i = 0; i < s->dim; i++)
-        fprintf(s->file, ",%.9g", (double)row[i]);
-    fputc('\n', s->file);
+    const embed_options *o = j->options;
+    const char *preset = strcmp(o->preset, "auto") == 0 ? NULL : o->preset;
+    const char *const *paths = (const char *const *)j->paths->items + first;
+    size_t done;
+    pts_status status =
+        pts_encoder_embed_files(j->encoder, paths, count, preset, &o->limits, j->rows, &done, err);
+    if (first == 0 && done) /* a first image that fails leaves stdout empty */
+        write_head(j);
+    for (size_t i = 0; i < done; i++)
+        write_row(j, paths[i], j->rows + i * j->dim);
+    return status;
 }
 
-static pts_status embed_all(const sink *s, pts_encoder *encoder, const embed_options *o,
-                            const cli_paths *paths, pts_error *err)
+static pts_status embed_chunks(job *j, pts_error *err)
 {
-    float *row = malloc(s->dim * sizeof *row);
-    if (!row) {
+    const size_t count = j->paths->count;
+    j->rows = calloc(j->chunk, j->dim * sizeof *j->rows);
+    if (!j->rows) {
         snprintf(err->message, sizeof err->message, "out of memory");
         return PTS_ERR_MEMORY;
     }
     pts_status status = PTS_OK;
-    for (size_t i = 0; i < paths->count && status == PTS_OK; i++) {
-        status = cli_embed_image(encoder, o->preset, &o->limits, paths->items[i], row, err);
-        if (status == PTS_OK && i == 0) /* a first image that fails leaves stdout empty */
-            write_head(s, paths->count);
-        if (status == PTS_OK)
-            write_row(s, paths->items[i], row);
-    }
-    free(row);
+    for (size_t i = 0; i < count && status == PTS_OK; i += j->chunk)
+        status = embed_chunk(j, i, count - i < j->chunk ? count - i : j->chunk, err);
+    free(j->rows);
     return status;
 }
 
-static pts_status embed_to_output(const embed_options *o, pts_encoder *encoder,
-                                  const cli_paths *paths, pts_error *err)
+static pts_status embed_to_output(job *j, pts_error *err)
 {
-    sink s = {stdout, false, pts_encoder_dim(encoder)};
-    if (!o->output)
-        return embed_all(&s, encoder, o, paths, err);
+    const char *path = j->options->output;
+    if (!path)
+        return embed_chunks(j, err);
     pts_output out;
-    pts_status status = pts_output_open(&out, o->output, err);
+    pts_status status = pts_output_open(&out, path, err);
     if (status != PTS_OK)
         return status;
-    const char *dot = strrchr(o->output, '.');
-    s.npy = dot && strcmp(dot, ".npy") == 0;
-    s.file = out.file;
-    status = embed_all(&s, encoder, o, paths, err);
+    j->npy = pts_path_ends(path, ".npy");
+    j->file = out.file;
+    status = embed_chunks(j, err);
     if (status == PTS_OK)
         return pts_output_commit(&out, err);
     pts_output_discard(&out);
     return status;
 }
 
+/* Threads wait for each other at the end of a chunk: long enough for that not to count, short
+ * enough for memory not to grow with the number of images. */
+enum { CHUNK_PER_THREAD = 16 };
+
 static pts_status embed(const embed_options *o, const cli_paths *paths, pts_error *err)
 {
     pts_team *team = NULL;
-    pts_encoder *encoder = NULL;
+    job j = {.options = o, .paths = paths, .file = stdout};
     pts_status status = pts_team_create(&team, (int)o->threads, err);
     if (status == PTS_OK)
-        status = pts_encoder_open(&encoder, o->encoder, team, err);
-    if (status == PTS_OK)
-        status = embed_to_output(o, encoder, paths, err);
-    pts_encoder_close(encoder);
+        status = pts_encoder_open(&j.encoder, o->encoder, team, err);
+    if (status == PTS_OK) {
+        j.dim = pts_encoder_dim(j.encoder);
+        j.chunk = CHUNK_PER_THREAD * (size_t)pts_team_threads(team);
+        status = embed_to_output(&j, err);
+    }
+    pts_encoder_close(j.encoder);
     pts_team_destroy(team);
     return status;
 }
 
 static bool known_output(const char *path)
 {
-    const char *dot = path ? strrchr(path, '.') : ".csv";
-    return dot && (strcmp(dot, ".npy") == 0 || strcmp(dot, ".csv") == 0);
+    return !path || pts_path_ends(path, ".npy") || pts_path_ends(path, ".csv");
 }
 
-static int run(const cli_syntax *syntax, embed_options *o, const cli_list *operands)
+static int check(const cli_syntax *syntax, embed_options *o, const cli_list *operands)
 {
     if (!operands->count)
         return cli_wrong(syntax, "expected images, folders or -, got nothing");
     if (!known_output(o->output))
         return cli_wrong(syntax, "-o: expected NAME.npy or NAME.csv, got '%s'", o->output);
-    if (o->threads < 0 || o->threads > 256)
-        return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", o->threads);
     if (!cli_image_limits(o->max_pixels, &o->limits))
         return cli_wrong(syntax, "--max-pixels: expected 1 or more, got %ld", o->max_pixels);
     if (strcmp(o->preset, "auto") != 0 && !pts_preset_known(o->preset))
         return cli_wrong(syntax,
                          "--preset: expected auto, keras, torchvision, clip or ptssp, got '%s'",
                          o->preset);
+    return -1;
+}
+
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    embed_options *o = user;
+    int code = check(syntax, o, operands);
+    if (code >= 0)
+        return code;
+    char path[4096];
+    if (!o->encoder)
+        o->encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
     pts_error err;
     cli_paths paths;
     pts_status status = cli_paths_collect(&paths, operands, &err);
@@ -152,20 +166,10 @@ int cmd_embed(int argc, char **argv)
          "auto, keras, torchvision, clip or ptssp (auto: the encoder's own)"},
         {"--output", 'o', CLI_TEXT, &o.output, "OUT.npy|OUT.csv", "file (csv to stdout)"},
         CLI_MAX_PIXELS_OPTION(&o.max_pixels),
-        {"--threads", 0, CLI_INTEGER, &o.threads, "N", "threads (all cores)"},
+        CLI_THREADS_OPTION(&o.threads),
     };
     const cli_syntax syntax = {"ptsinfer embed", "[-w ENC.ptsw] [-o OUT.npy] IMAGE|FOLDER|-…",
                                "ptsinfer embed -o photos.npy photos/", options,
                                sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    char path[4096];
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (!o.encoder)
-        o.encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
-    if (code < 0)
-        code = run(&syntax, &o, &operands);
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &o);
 }

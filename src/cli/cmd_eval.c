@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- leave one data set out ---- */
@@ -171,48 +170,44 @@ static int eval_study(const cli_syntax *syntax, const cli_tasks *t, bool json)
     return CLI_DONE;
 }
 
-static int run(const cli_syntax *syntax, cli_tasks *t, const char *protocol, bool json,
-               const cli_list *operands)
+typedef struct eval_options {
+    cli_tasks tasks;
+    const char *protocol;
+    bool json;
+} eval_options;
+
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
-    bool study = strcmp(protocol, "study") == 0;
-    if (!study && strcmp(protocol, "leave-one-dataset-out") != 0)
+    eval_options *o = user;
+    cli_tasks *t = &o->tasks;
+    bool study = strcmp(o->protocol, "study") == 0;
+    if (!study && strcmp(o->protocol, "leave-one-dataset-out") != 0)
         return cli_wrong(syntax, "--protocol: expected study or leave-one-dataset-out, got '%s'",
-                         protocol);
+                         o->protocol);
 #ifndef PTS_HAVE_JSON
-    if (json)
+    if (o->json)
         return cli_fail(syntax, "built without jansson: no --json");
 #endif
     int code = cli_tasks_load(syntax, t, operands);
-    if (code >= 0)
-        return code;
-    return study ? eval_study(syntax, t, json) : eval_lodo(syntax, t, json);
+    if (code < 0)
+        code = study ? eval_study(syntax, t, o->json) : eval_lodo(syntax, t, o->json);
+    cli_tasks_free(t);
+    return code;
 }
 
 int cmd_eval(int argc, char **argv)
 {
-    cli_tasks t;
-    const char *protocol = "leave-one-dataset-out";
-    bool json = false;
+    eval_options o = {.tasks = CLI_TASKS_DEFAULTS, .protocol = "leave-one-dataset-out"};
     const cli_option options[] = {
-        {"--protocol", 0, CLI_TEXT, &protocol, "NAME",
+        {"--protocol", 0, CLI_TEXT, &o.protocol, "NAME",
          "study or leave-one-dataset-out (the latter)"},
-        {"--json", 0, CLI_FLAG, &json, NULL, "print JSON"},
-        CLI_TASKS_OPTIONS(&t),
+        {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON"},
+        CLI_TASKS_OPTIONS(&o.tasks),
     };
     const cli_syntax syntax = {
         "ptstrain eval", "--protocol study|leave-one-dataset-out --data DIR... --curves curves.csv",
         "ptstrain eval --data datasets/coins datasets/car-damage datasets/lane-track "
         "--curves weights/curves.csv --cache cache",
         options, sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    int code;
-    if (!cli_tasks_init(&t, argc) || !operands.items)
-        code = cli_fail(&syntax, "out of memory");
-    else
-        code = cli_parse(&syntax, argc, argv, &operands);
-    if (code < 0)
-        code = run(&syntax, &t, protocol, json, &operands);
-    cli_tasks_free(&t);
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &o);
 }

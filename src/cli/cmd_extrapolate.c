@@ -158,6 +158,19 @@ static int extrapolate_file(const cli_syntax *syntax, const options *o, const ch
     return code;
 }
 
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    options *o = user;
+    if (o->upto < 0)
+        return cli_wrong(syntax, "expected --upto N, a number of images");
+    int code = read_method(syntax, o);
+    if (code >= 0)
+        return code;
+    if (operands->count != 1)
+        return cli_wrong(syntax, "expected one file of curves, got %zu", operands->count);
+    return extrapolate_file(syntax, o, operands->items[0]);
+}
+
 int cmd_extrapolate(int argc, char **argv)
 {
     options o = {.method = "map", .upto = -1};
@@ -170,16 +183,5 @@ int cmd_extrapolate(int argc, char **argv)
                                "--upto N [--method map|4pl|pow4|last1|all] [--json] curves.csv",
                                "ptstrain extrapolate --upto 100 tests/data/curves/ptssp_curves.csv",
                                table, sizeof table / sizeof *table};
-    cli_list operands = {calloc((size_t)argc, sizeof *operands.items), 0};
-    int code = operands.items ? cli_parse(&syntax, argc, argv, &operands) : CLI_FAILED;
-    if (code < 0 && o.upto < 0)
-        code = cli_wrong(&syntax, "expected --upto N, a number of images");
-    if (code < 0)
-        code = read_method(&syntax, &o);
-    if (code < 0 && operands.count != 1)
-        code = cli_wrong(&syntax, "expected one file of curves, got %zu", operands.count);
-    if (code < 0)
-        code = extrapolate_file(&syntax, &o, operands.items[0]);
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &o);
 }

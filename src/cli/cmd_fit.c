@@ -126,6 +126,13 @@ static int fit_file(const cli_syntax *syntax, const options *o, const char *path
     return code;
 }
 
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    if (operands->count != 1)
+        return cli_wrong(syntax, "expected one file of curves, got %zu", operands->count);
+    return fit_file(syntax, user, operands->items[0]);
+}
+
 int cmd_fit(int argc, char **argv)
 {
     options o = {0};
@@ -136,12 +143,5 @@ int cmd_fit(int argc, char **argv)
     const cli_syntax syntax = {
         "ptstrain fit", "[-o approx_result.json] [--json] curves.csv|processed_result.json",
         "ptstrain fit tests/data/curves/ptssp_curves.csv", table, sizeof table / sizeof *table};
-    cli_list operands = {calloc((size_t)argc, sizeof *operands.items), 0};
-    int code = operands.items ? cli_parse(&syntax, argc, argv, &operands) : CLI_FAILED;
-    if (code < 0 && operands.count != 1)
-        code = cli_wrong(&syntax, "expected one file of curves, got %zu", operands.count);
-    if (code < 0)
-        code = fit_file(&syntax, &o, operands.items[0]);
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &o);
 }

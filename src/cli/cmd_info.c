@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static const char *dtype_name(pts_dtype dtype)
 {
@@ -88,13 +87,15 @@ static int print_json(const cli_syntax *syntax, const pts_weights *weights)
 }
 #endif
 
-static int run(const cli_syntax *syntax, const char *path, bool json)
+static int run(const cli_syntax *syntax, const cli_list *operands, void *json)
 {
+    if (operands->count != 1)
+        return cli_wrong(syntax, "expected one FILE.ptsw, got %zu", operands->count);
     pts_error err;
     pts_weights *weights;
-    if (pts_weights_open(&weights, path, &err) != PTS_OK)
+    if (pts_weights_open(&weights, operands->items[0], &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    int code = json ? print_json(syntax, weights) : print_text(weights);
+    int code = *(const bool *)json ? print_json(syntax, weights) : print_text(weights);
     pts_weights_close(weights);
     return code;
 }
@@ -108,14 +109,5 @@ int cmd_info(int argc, char **argv)
     const cli_syntax syntax = {"ptsinfer info", "[--json] FILE.ptsw",
                                "ptsinfer info weights/inception_v3.ptsw", table,
                                sizeof table / sizeof *table};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (code < 0 && operands.count != 1)
-        code = cli_wrong(&syntax, "expected one FILE.ptsw, got %zu", operands.count);
-    if (code < 0)
-        code = run(&syntax, operands.items[0], json);
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &json);
 }

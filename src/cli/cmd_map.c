@@ -132,7 +132,7 @@ static int measure(const cli_syntax *syntax, report *r)
     return code;
 }
 
-static int run(const cli_syntax *syntax, const map_options *o)
+static int evaluate(const cli_syntax *syntax, const map_options *o)
 {
     pts_error err;
     pts_coco *coco;
@@ -147,8 +147,9 @@ static int run(const cli_syntax *syntax, const map_options *o)
 
 static int check(const cli_syntax *syntax, const map_options *o, const cli_list *operands)
 {
-    if (operands->count)
-        return cli_wrong(syntax, "expected options only, got '%s'", operands->items[0]);
+    int code = cli_no_operands(syntax, operands);
+    if (code >= 0)
+        return code;
     if (!o->truth || !o->results)
         return cli_wrong(syntax, "%s: expected a file, got nothing",
                          o->truth ? "--results" : "--gt");
@@ -157,6 +158,12 @@ static int check(const cli_syntax *syntax, const map_options *o, const cli_list 
     if (strcmp(o->ap, "coco") != 0 && strcmp(o->ap, "ultralytics") != 0)
         return cli_wrong(syntax, "--ap: expected coco or ultralytics, got '%s'", o->ap);
     return -1;
+}
+
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    int code = check(syntax, user, operands);
+    return code < 0 ? evaluate(syntax, user) : code;
 }
 
 int cmd_map(int argc, char **argv)
@@ -173,12 +180,5 @@ int cmd_map(int argc, char **argv)
                                "ptstrain map --gt instances_val2014_100.json --results "
                                "fakesegm100_results.json --json",
                                options, sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc, sizeof *operands.items), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "no memory");
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (code < 0)
-        code = check(&syntax, &o, &operands);
-    free(operands.items);
-    return code < 0 ? run(&syntax, &o) : code;
+    return cli_run(&syntax, argc, argv, run, &o);
 }

@@ -5,6 +5,7 @@
 #include "cli/target.h"
 
 #include "pts/curve.h"
+#include "pts/file.h"
 #include "pts/learn.h"
 #include "pts/plot.h"
 
@@ -38,19 +39,6 @@ static const pts_curve_points *pilot_points(const prediction *p)
 
 /* ---- photographs to the prior ---- */
 
-static pts_status embed_photographs(const prediction *p, pts_encoder *encoder, float *embeddings,
-                                    pts_error *err)
-{
-    size_t dim = pts_encoder_dim(encoder);
-    for (size_t i = 0; i < PHOTOGRAPHS; i++) {
-        pts_status status = cli_embed_image(encoder, "auto", &p->limits, p->photographs->items[i],
-                                            embeddings + i * dim, err);
-        if (status != PTS_OK)
-            return status;
-    }
-    return PTS_OK;
-}
-
 static pts_status check_pair(const prediction *p, const pts_encoder *encoder, const pts_head *head,
                              pts_error *err)
 {
@@ -74,7 +62,8 @@ static pts_status prior_from_photographs(prediction *p, pts_encoder *encoder, pt
         return PTS_ERR_MEMORY;
     }
     snprintf(p->arch, sizeof p->arch, "%s", pts_encoder_arch(encoder));
-    status = embed_photographs(p, encoder, embeddings, err);
+    status = pts_encoder_embed_files(encoder, p->photographs->items, PHOTOGRAPHS, NULL, &p->limits,
+                                     embeddings, NULL, err);
     if (status == PTS_OK)
         status = pts_head_predict(head, embeddings, PHOTOGRAPHS, prior, err);
     free(embeddings);
@@ -288,8 +277,7 @@ static void print_json(const prediction *p)
 
 static bool plot_name(const char *path)
 {
-    const char *dot = strrchr(path, '.');
-    return dot && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".png") == 0);
+    return pts_path_ends(path, ".svg") || pts_path_ends(path, ".png");
 }
 
 static int check(const cli_syntax *syntax, prediction *p)
@@ -302,8 +290,6 @@ static int check(const cli_syntax *syntax, prediction *p)
     if (!(p->confidence > 0 && p->confidence < 1))
         return cli_wrong(syntax, "--confidence: expected above 0 and below 1, got %g",
                          p->confidence);
-    if (p->threads < 0 || p->threads > 256)
-        return cli_wrong(syntax, "--threads: expected 0 … 256, got %ld", p->threads);
     if (!cli_image_limits(p->max_pixels, &p->limits))
         return cli_wrong(syntax, "--max-pixels: expected 1 or more, got %ld", p->max_pixels);
     if (p->plot_path && !plot_name(p->plot_path))
@@ -331,11 +317,8 @@ static pts_status read_pilot(const cli_syntax *syntax, prediction *p, pts_error 
     return status;
 }
 
-static int run(const cli_syntax *syntax, prediction *p)
+static int answer(const cli_syntax *syntax, prediction *p)
 {
-    int code = check(syntax, p);
-    if (code >= 0)
-        return code;
     pts_error err;
     pts_status status = read_pilot(syntax, p, &err);
     if (status == PTS_OK)
@@ -354,6 +337,21 @@ static int run(const cli_syntax *syntax, prediction *p)
     return p->answer.status == PTS_SIZE_UNREACHABLE ? CLI_UNREACHABLE : CLI_DONE;
 }
 
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
+{
+    prediction *p = user;
+    char encoder[4096], head[4096];
+    p->photographs = operands;
+    int code = check(syntax, p);
+    if (code >= 0)
+        return code;
+    if (!p->encoder_path)
+        p->encoder_path = cli_default_file("inception_v3.ptsw", encoder, sizeof encoder);
+    if (!p->head_path)
+        p->head_path = cli_default_file("head.ptsw", head, sizeof head);
+    return answer(syntax, p);
+}
+
 int cmd_predict(int argc, char **argv)
 {
     prediction p = {.confidence = 0.8, .max_pixels = 100000000};
@@ -366,25 +364,12 @@ int cmd_predict(int argc, char **argv)
         {"--weights", 'w', CLI_TEXT, &p.encoder_path, "ENC.ptsw", "encoder (the installed one)"},
         {"--head", 0, CLI_TEXT, &p.head_path, "HEAD.ptsw", "head (the installed one)"},
         CLI_MAX_PIXELS_OPTION(&p.max_pixels),
-        {"--threads", 0, CLI_INTEGER, &p.threads, "N", "threads (all cores)"},
+        CLI_THREADS_OPTION(&p.threads),
     };
     const cli_syntax syntax = {"ptsinfer predict",
                                "--target Y [--pilot FILE.csv] IMAGE IMAGE IMAGE IMAGE",
                                "ptsinfer predict --target 0.5 --plot curve.svg a.jpg b.jpg c.jpg "
                                "d.jpg",
                                options, sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    char encoder[4096], head[4096];
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    p.photographs = &operands;
-    if (!p.encoder_path)
-        p.encoder_path = cli_default_file("inception_v3.ptsw", encoder, sizeof encoder);
-    if (!p.head_path)
-        p.head_path = cli_default_file("head.ptsw", head, sizeof head);
-    if (code < 0)
-        code = run(&syntax, &p);
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &p);
 }

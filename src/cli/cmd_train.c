@@ -3,8 +3,12 @@
 #include "cli/tasks.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+typedef struct train_options {
+    cli_tasks tasks;
+    const char *kind, *output;
+} train_options;
 
 static int train(const cli_syntax *syntax, const cli_tasks *t, pts_head_kind kind,
                  const char *output)
@@ -33,41 +37,33 @@ static bool find_kind(const char *name, pts_head_kind *kind)
     return false;
 }
 
-static int run(const cli_syntax *syntax, cli_tasks *t, const char *kind, const char *output,
-               const cli_list *operands)
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
-    pts_head_kind number;
-    if (!find_kind(kind, &number))
-        return cli_wrong(syntax, "--head: expected mlp, mean or study, got '%s'", kind);
-    if (!output)
+    train_options *o = user;
+    pts_head_kind kind;
+    if (!find_kind(o->kind, &kind))
+        return cli_wrong(syntax, "--head: expected mlp, mean or study, got '%s'", o->kind);
+    if (!o->output)
         return cli_wrong(syntax, "-o: expected a file, got none");
-    int code = cli_tasks_load(syntax, t, operands);
-    return code >= 0 ? code : train(syntax, t, number, output);
+    int code = cli_tasks_load(syntax, &o->tasks, operands);
+    if (code < 0)
+        code = train(syntax, &o->tasks, kind, o->output);
+    cli_tasks_free(&o->tasks);
+    return code;
 }
 
 int cmd_train(int argc, char **argv)
 {
-    cli_tasks t;
-    const char *kind = "mlp", *output = NULL;
+    train_options o = {.tasks = CLI_TASKS_DEFAULTS, .kind = "mlp"};
     const cli_option options[] = {
-        {"--output", 'o', CLI_TEXT, &output, "HEAD.ptsw", "the head"},
-        {"--head", 0, CLI_TEXT, &kind, "KIND", "mlp, mean or study (mlp)"},
-        CLI_TASKS_OPTIONS(&t),
+        {"--output", 'o', CLI_TEXT, &o.output, "HEAD.ptsw", "the head"},
+        {"--head", 0, CLI_TEXT, &o.kind, "KIND", "mlp, mean or study (mlp)"},
+        CLI_TASKS_OPTIONS(&o.tasks),
     };
     const cli_syntax syntax = {
         "ptstrain train", "--data DIR... --curves curves.csv -o HEAD.ptsw",
         "ptstrain train --data datasets/coins datasets/car-damage datasets/lane-track "
         "--curves weights/curves.csv --cache cache -o head.ptsw",
         options, sizeof options / sizeof *options};
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    int code;
-    if (!cli_tasks_init(&t, argc) || !operands.items)
-        code = cli_fail(&syntax, "out of memory");
-    else
-        code = cli_parse(&syntax, argc, argv, &operands);
-    if (code < 0)
-        code = run(&syntax, &t, kind, output, &operands);
-    cli_tasks_free(&t);
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &o);
 }

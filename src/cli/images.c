@@ -1,11 +1,12 @@
 #include "cli/images.h"
 
+#include "pts/file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 static pts_status add_path(cli_paths *paths, const char *path, pts_error *err)
@@ -26,20 +27,14 @@ no_memory:
     return PTS_ERR_MEMORY;
 }
 
-static bool is_image_name(const struct dirent *entry)
+static int is_image_name(const struct dirent *entry)
 {
     static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp"};
-    const char *dot = strrchr(entry->d_name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        if (pts_path_ends(entry->d_name, endings[i]))
+            return 1;
     }
-    return false;
-}
-
-static int image_filter(const struct dirent *entry)
-{
-    return is_image_name(entry);
+    return 0;
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)
@@ -50,7 +45,7 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 static pts_status add_folder(cli_paths *paths, const char *folder, pts_error *err)
 {
     struct dirent **entries;
-    int count = scandir(folder, &entries, image_filter, by_bytes);
+    int count = scandir(folder, &entries, is_image_name, by_bytes);
     if (count < 0) {
         snprintf(err->message, sizeof err->message, "%s: %s", folder, strerror(errno));
         return PTS_ERR_IO;
@@ -125,38 +120,4 @@ bool cli_image_limits(long max_pixels, pts_image_limits *limits)
     *limits = defaults;
     limits->pixels = (size_t)max_pixels;
     return max_pixels >= 1;
-}
-
-/* Messages of preset and encoder know no path: it is put before them. */
-static pts_status name_photograph(pts_status status, const char *path, pts_error *err)
-{
-    if (status != PTS_OK) {
-        pts_error why = *err;
-        snprintf(err->message, sizeof err->message, "%.200s: %.300s", path, why.message);
-    }
-    return status;
-}
-
-pts_status cli_embed_image(pts_encoder *encoder, const char *preset, const pts_image_limits *limits,
-                           const char *path, float *out, pts_error *err)
-{
-    size_t side = pts_encoder_input_size(encoder);
-    float *pixels = malloc(side * side * 3 * sizeof *pixels);
-    if (!pixels) {
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return PTS_ERR_MEMORY;
-    }
-    pts_image image = {0};
-    if (strcmp(preset, "auto") == 0)
-        preset = pts_encoder_preset(encoder);
-    pts_status status = pts_image_read(path, limits, &image, err);
-    if (status == PTS_OK) {
-        status = pts_preset_apply(preset, &image, side, pixels, err);
-        if (status == PTS_OK)
-            status = pts_encoder_embed(encoder, pixels, 1, out, err);
-        status = name_photograph(status, path, err);
-    }
-    pts_image_free(&image);
-    free(pixels);
-    return status;
 }

@@ -17,11 +17,6 @@ typedef struct cli_paths {
 pts_status cli_paths_collect(cli_paths *paths, const cli_list *arguments, pts_error *err);
 void cli_paths_free(cli_paths *paths);
 
-/* Reads one image, applies `preset` ("auto": the encoder's own) and embeds it within `limits`: out
- * [dim]. */
-pts_status cli_embed_image(pts_encoder *encoder, const char *preset, const pts_image_limits *limits,
-                           const char *path, float *out, pts_error *err);
-
 /* --max-pixels: larger photographs are refused before they are decoded. */
 #define CLI_MAX_PIXELS_OPTION(value)                                                               \
     {                                                                                              \

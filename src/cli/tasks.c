@@ -3,15 +3,7 @@
 #include "cli/defaults.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
-
-bool cli_tasks_init(cli_tasks *t, int argc)
-{
-    *t = (cli_tasks){.seed = 43, .epochs = 10, .batch = 64, .combinations = 200};
-    t->data.items = calloc((size_t)argc + 1, sizeof *t->data.items);
-    return t->data.items != NULL;
-}
 
 int cli_tasks_progress(void *user, const char *stage, size_t done, size_t total)
 {
@@ -32,11 +24,11 @@ static int check(const cli_syntax *syntax, const cli_tasks *t, const cli_list *o
         {"--epochs", t->epochs, 1, 100000},
         {"--batch", t->batch, 1, 4096},
         {"--combinations", t->combinations, 1, 1000000},
-        {"--threads", t->threads, 0, 256},
         {"--seed", t->seed, 0, 0x7fffffffffffffff},
     };
-    if (operands->count)
-        return cli_wrong(syntax, "expected options only, got '%s'", operands->items[0]);
+    int code = cli_no_operands(syntax, operands);
+    if (code >= 0)
+        return code;
     if (!t->data.count)
         return cli_wrong(syntax, "--data: expected data-set folders, got none");
     if (!t->curves)
@@ -72,7 +64,6 @@ void cli_tasks_free(cli_tasks *t)
 {
     pts_tasks_destroy(t->tasks);
     pts_team_destroy(t->team);
-    free(t->data.items);
 }
 
 pts_head_options cli_tasks_head_options(const cli_tasks *t, pts_head_kind kind)

@@ -23,12 +23,13 @@ typedef struct cli_tasks {
         {"--combinations",   0,   CLI_INTEGER,                                                     \
          &(t)->combinations, "N", "its samples a class and epoch (200)"},                          \
         {"--seed", 0, CLI_INTEGER, &(t)->seed, "N", "seed (43)"},                                  \
+        CLI_THREADS_OPTION(&(t)->threads)
+
+#define CLI_TASKS_DEFAULTS                                                                         \
     {                                                                                              \
-        "--threads", 0, CLI_INTEGER, &(t)->threads, "N", "threads (all cores)"                     \
+        .seed = 43, .epochs = 10, .batch = 64, .combinations = 200                                 \
     }
 
-/* Defaults; room for the list. False without memory. */
-bool cli_tasks_init(cli_tasks *t, int argc);
 /* Checks the options, embeds, joins: -1 to go on, else the exit code after a message. */
 int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *operands);
 void cli_tasks_free(cli_tasks *t);

@@ -3,6 +3,7 @@
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "pts/file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -243,8 +244,7 @@ pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err
 {
     static const bool required[COLUMNS] = {
         [DATASET] = true, [CLASS] = true, [SIZE] = true, [MAP] = true};
-    size_t length = strlen(path);
-    if (length >= 5 && strcmp(path + length - 5, ".json") == 0)
+    if (pts_path_ends(path, ".json"))
         return pts_table_read_json(path, out, err);
     return read_csv(out, path, required, err);
 }

@@ -65,27 +65,12 @@ static pts_status check_one_trainer(const pts_store *store, const pts_store_filt
     return status;
 }
 
-static void put_field(FILE *file, const char *text)
-{
-    if (!text[strcspn(text, ",\"\r\n")]) {
-        fputs(text, file);
-        return;
-    }
-    fputc('"', file);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', file);
-        fputc(*text, file);
-    }
-    fputc('"', file);
-}
-
 static pts_status put_csv(sink *to, const point *p, pts_error *err)
 {
     (void)err; /* pts_output_commit tells of a full disk */
-    put_field(to->file, p->dataset);
+    pts_csv_field(to->file, p->dataset);
     fputc(',', to->file);
-    put_field(to->file, p->class_name);
+    pts_csv_field(to->file, p->class_name);
     fprintf(to->file, ",%lld,%.9g,%.9g,%.9g\n", (long long)p->n, p->map, p->map50, p->map75);
     return PTS_OK;
 }
@@ -174,12 +159,6 @@ static pts_status write_json(const pts_store *store, const pts_store_filter *fil
 #endif
 }
 
-static int ends_in(const char *path, const char *ending)
-{
-    size_t size = strlen(path), tail = strlen(ending);
-    return size > tail && strcmp(path + size - tail, ending) == 0;
-}
-
 /* In one transaction, so that a writer at work does not come between check and rows. */
 static pts_status write_snapshot(const pts_store *store, const pts_store_filter *filter, int csv,
                                  FILE *file, size_t *rows, pts_error *err)
@@ -196,8 +175,8 @@ pts_status pts_store_export(pts_store *store, const char *path, const pts_store_
                             size_t *rows, pts_error *err)
 {
     size_t points = 0;
-    int csv = ends_in(path, ".csv");
-    if (!csv && !ends_in(path, ".json"))
+    int csv = pts_path_ends(path, ".csv");
+    if (!csv && !pts_path_ends(path, ".json"))
         return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected a name in .csv or .json", path);
     pts_output out;
     PTS_TRY(pts_output_open(&out, path, err));

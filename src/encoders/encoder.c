@@ -1,37 +1,36 @@
 #include "base/error.h"
-#include "encoders/inception_v3.h"
+#include "base/memory.h"
+#include "encoders/arch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct pts_encoder {
+    const pts_arch *arch;
+    pts_arch_info info;
     pts_weights *weights;
-    network_layers layers;
-    network net;          /* one image on the whole team */
-    network *alone;       /* [threads] one image a thread, made when first needed; or NULL */
-    size_t height, width; /* what net's arena is planned for */
+    pts_team *team;
+    void *model;
+    void *together;      /* the pass that runs on the whole team */
+    void **alone;        /* [threads] passes, made when first needed; or NULL */
+    size_t image_floats; /* input²·3 */
+    float *embedding;    /* [dim], of profiles and taps */
 };
 
-/* A dry run: binds the layers the first time, and sizes the arena. */
-static pts_status plan(pts_encoder *encoder, network *net, size_t height, size_t width,
-                       pts_error *err)
-{
-    network_begin(net, true, NULL, err);
-    inception_v3_forward(net, (pts_feature_map){NULL, height, width, 3, 3}, NULL);
-    PTS_TRY(net->status);
-    if (!encoder->layers.bound)
-        PTS_TRY(network_layers_pack(&encoder->layers, net->team, err));
-    return network_prepare(net);
-}
+static const pts_arch *const archs[] = {&pts_arch_inception_v3, &pts_arch_clip_vit};
 
-static pts_status plan_together(pts_encoder *encoder, size_t height, size_t width, pts_error *err)
+static pts_status find_arch(pts_encoder *encoder, const char *name, pts_error *err)
 {
-    encoder->height = encoder->width = 0;
-    PTS_TRY(plan(encoder, &encoder->net, height, width, err));
-    encoder->height = height;
-    encoder->width = width;
-    return PTS_OK;
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
+        if (strcmp(name, archs[i]->name) == 0) {
+            encoder->arch = archs[i];
+            return PTS_OK;
+        }
+    }
+    return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                    "%s: expected an encoder (inception_v3, clip_vit), got '%s'",
+                    pts_weights_path(encoder->weights), name);
 }
 
 static pts_status meta(const pts_weights *weights, const char *key, const char **value,
@@ -44,33 +43,21 @@ static pts_status meta(const pts_weights *weights, const char *key, const char *
     return PTS_OK;
 }
 
-static pts_status read_pooling(pts_encoder *encoder, pts_error *err)
-{
-    const char *pooling;
-    PTS_TRY(meta(encoder->weights, "avgpool", &pooling, err));
-    encoder->net.count_padding = strcmp(pooling, "include_pad") == 0;
-    if (!encoder->net.count_padding && strcmp(pooling, "exclude_pad") != 0)
-        return pts_fail(err, PTS_ERR_FORMAT,
-                        "%s: avgpool: expected 'exclude_pad' or 'include_pad', got '%s'",
-                        pts_weights_path(encoder->weights), pooling);
-    return PTS_OK;
-}
-
 static pts_status open_checked(pts_encoder *encoder, const char *path, pts_error *err)
 {
-    const char *arch, *ignored;
+    const char *name, *ignored;
     PTS_TRY(pts_weights_open(&encoder->weights, path, err));
-    PTS_TRY(meta(encoder->weights, "arch", &arch, err));
-    if (strcmp(arch, "inception_v3") != 0)
-        return pts_fail(err, PTS_ERR_UNSUPPORTED,
-                        "%s: expected an encoder (inception_v3), got '%s'", path, arch);
+    PTS_TRY(meta(encoder->weights, "arch", &name, err));
+    PTS_TRY(find_arch(encoder, name, err));
     PTS_TRY(meta(encoder->weights, "preset", &ignored, err));
     PTS_TRY(meta(encoder->weights, "source_sha256", &ignored, err));
-    PTS_TRY(read_pooling(encoder, err));
-    encoder->layers.weights = encoder->weights;
-    encoder->layers.level = pts_level_current();
-    encoder->net.layers = &encoder->layers;
-    return plan_together(encoder, INCEPTION_V3_INPUT, INCEPTION_V3_INPUT, err);
+    PTS_TRY(encoder->arch->open(&encoder->model, encoder->weights, pts_level_current(),
+                                encoder->team, &encoder->info, err));
+    encoder->image_floats = encoder->info.input * encoder->info.input * 3;
+    encoder->embedding = pts_calloc64(encoder->info.dim, sizeof *encoder->embedding);
+    if (!encoder->embedding)
+        return pts_fail_memory(err, encoder->info.dim * sizeof *encoder->embedding);
+    return encoder->arch->pass_open(&encoder->together, encoder->model, encoder->team, err);
 }
 
 pts_status pts_encoder_open(pts_encoder **out, const char *path, pts_team *team, pts_error *err)
@@ -79,7 +66,7 @@ pts_status pts_encoder_open(pts_encoder **out, const char *path, pts_team *team,
     pts_encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder)
         return pts_fail_memory(err, sizeof *encoder);
-    encoder->net.team = team;
+    encoder->team = team;
     pts_status status = open_checked(encoder, path, err);
     if (status != PTS_OK) {
         pts_encoder_close(encoder);
@@ -89,10 +76,10 @@ pts_status pts_encoder_open(pts_encoder **out, const char *path, pts_team *team,
     return PTS_OK;
 }
 
-static void free_alone(pts_encoder *encoder)
+static void close_alone(pts_encoder *encoder)
 {
-    for (int i = 0; encoder->alone && i < pts_team_threads(encoder->net.team); i++)
-        network_free(&encoder->alone[i]);
+    for (int i = 0; encoder->alone && i < pts_team_threads(encoder->team); i++)
+        encoder->arch->pass_close(encoder->alone[i]);
     free(encoder->alone);
     encoder->alone = NULL;
 }
@@ -101,16 +88,19 @@ void pts_encoder_close(pts_encoder *encoder)
 {
     if (!encoder)
         return;
-    network_free(&encoder->net);
-    free_alone(encoder);
-    pts_arena_free(&encoder->layers.arena);
+    close_alone(encoder);
+    if (encoder->arch) {
+        encoder->arch->pass_close(encoder->together);
+        encoder->arch->close(encoder->model);
+    }
+    free(encoder->embedding);
     pts_weights_close(encoder->weights);
     free(encoder);
 }
 
 const char *pts_encoder_arch(const pts_encoder *encoder)
 {
-    return pts_weights_meta(encoder->weights, "arch");
+    return encoder->arch->name;
 }
 
 const char *pts_encoder_preset(const pts_encoder *encoder)
@@ -125,43 +115,22 @@ const char *pts_encoder_id(const pts_encoder *encoder)
 
 size_t pts_encoder_dim(const pts_encoder *encoder)
 {
-    (void)encoder;
-    return INCEPTION_V3_DIM;
+    return encoder->info.dim;
 }
 
 size_t pts_encoder_input_size(const pts_encoder *encoder)
 {
-    (void)encoder;
-    return INCEPTION_V3_INPUT;
+    return encoder->info.input;
 }
 
 size_t pts_encoder_arena_bytes(const pts_encoder *encoder)
 {
-    return encoder->net.arena.size;
+    return encoder->arch->pass_bytes(encoder->together);
 }
 
 double pts_encoder_flops(const pts_encoder *encoder)
 {
-    return encoder->net.flops;
-}
-
-static pts_status forward(network *net, const float *image, size_t height, size_t width,
-                          const char *last, float *embedding, pts_error *err)
-{
-    network_begin(net, false, last, err);
-    /* Kernels write to outputs only; the map type is shared, hence the cast. */
-    inception_v3_forward(net, (pts_feature_map){(float *)(uintptr_t)image, height, width, 3, 3},
-                         embedding);
-    return net->status;
-}
-
-/* The arena serves one size of input; changing it plans anew. */
-static pts_status run_together(pts_encoder *encoder, const float *image, size_t height,
-                               size_t width, const char *last, float *embedding, pts_error *err)
-{
-    if (height != encoder->height || width != encoder->width)
-        PTS_TRY(plan_together(encoder, height, width, err));
-    return forward(&encoder->net, image, height, width, last, embedding, err);
+    return encoder->info.flops;
 }
 
 /* ---- many images ---- */
@@ -172,29 +141,14 @@ typedef struct batch {
     pts_image_source source;
     void *user;
     const float *images; /* [count][size][size][3], or NULL */
-    float *made;         /* [threads][size][size][3], what the source makes */
+    float *made;         /* [threads or group][size][size][3], what the source makes */
     float *out;          /* [count][dim] */
+    size_t first;        /* of the group at work */
     pthread_mutex_t mutex;
     size_t failed; /* the first image that failed; SIZE_MAX: none */
     pts_status status;
     pts_error error;
 } batch;
-
-enum { IMAGE_FLOATS = INCEPTION_V3_INPUT * INCEPTION_V3_INPUT * 3 };
-
-static pts_status embed_one(batch *b, network *net, size_t index, int thread, pts_error *err)
-{
-    const size_t side = INCEPTION_V3_INPUT;
-    const float *image;
-    if (b->images) {
-        image = b->images + index * IMAGE_FLOATS;
-    } else {
-        float *made = b->made + (size_t)thread * IMAGE_FLOATS;
-        PTS_TRY(b->source(b->user, index, made, err));
-        image = made;
-    }
-    return forward(net, image, side, side, NULL, b->out + index * INCEPTION_V3_DIM, err);
-}
 
 static void note_failure(batch *b, size_t index, pts_status status, const pts_error *err)
 {
@@ -207,33 +161,61 @@ static void note_failure(batch *b, size_t index, pts_status status, const pts_er
     pthread_mutex_unlock(&b->mutex);
 }
 
+static bool is_needed(batch *b, size_t index)
+{
+    pthread_mutex_lock(&b->mutex);
+    bool needed = index < b->failed;
+    pthread_mutex_unlock(&b->mutex);
+    return needed;
+}
+
+static pts_status report(const batch *b, pts_error *err)
+{
+    if (b->status != PTS_OK && err)
+        *err = b->error;
+    return b->status;
+}
+
+/* `count` images from `first` on, from the array or as `made`, through one pass. */
+static pts_status run_images(batch *b, void *pass, size_t first, size_t count, const float *made,
+                             pts_error *err)
+{
+    const pts_encoder *encoder = b->encoder;
+    const size_t side = encoder->info.input;
+    pts_arch_run run = {.count = count, .height = side, .width = side};
+    run.images = b->images ? b->images + first * encoder->image_floats : made;
+    run.out = b->out + first * encoder->info.dim;
+    return encoder->arch->run(pass, &run, err);
+}
+
 static void embed_task(void *user, size_t index, int thread)
 {
     batch *b = user;
     pts_error err;
-    pthread_mutex_lock(&b->mutex);
-    bool needed = index < b->failed;
-    pthread_mutex_unlock(&b->mutex);
-    if (!needed)
+    if (!is_needed(b, index))
         return;
-    pts_status status = embed_one(b, &b->encoder->alone[thread], index, thread, &err);
+    pts_status status = PTS_OK;
+    float *made = b->source ? b->made + (size_t)thread * b->encoder->image_floats : NULL;
+    if (made)
+        status = b->source(b->user, index, made, &err);
+    if (status == PTS_OK)
+        status = run_images(b, b->encoder->alone[thread], index, 1, made, &err);
     if (status != PTS_OK)
         note_failure(b, index, status, &err);
 }
 
-static pts_status plan_alone(pts_encoder *encoder, pts_error *err)
+static pts_status open_alone(pts_encoder *encoder, pts_error *err)
 {
-    const size_t side = INCEPTION_V3_INPUT, threads = (size_t)pts_team_threads(encoder->net.team);
-    network *alone = calloc(threads, sizeof *alone);
-    if (!alone)
-        return pts_fail_memory(err, threads * sizeof *alone);
-    encoder->alone = alone;
-    for (size_t i = 0; i < threads; i++) {
-        alone[i].layers = &encoder->layers;
-        alone[i].count_padding = encoder->net.count_padding;
-        PTS_TRY(plan(encoder, &alone[i], side, side, err));
-    }
-    return PTS_OK;
+    const size_t threads = (size_t)pts_team_threads(encoder->team);
+    encoder->alone = calloc(threads, sizeof *encoder->alone);
+    if (!encoder->alone)
+        return pts_fail_memory(err, threads * sizeof *encoder->alone);
+    pts_status status = PTS_OK;
+    for (size_t i = 0; i < threads && status == PTS_OK; i++)
+        status = encoder->arch->pass_open(&encoder->alone[i], encoder->model, NULL, err);
+    if (status != PTS_OK)
+        close_alone(encoder);
+    return status;
 }
 
 /* The first `count` images, one a thread at a time: threads do not wait for each other, and each
@@ -241,34 +223,53 @@ static pts_status plan_alone(pts_encoder *encoder, pts_error *err)
 static pts_status embed_alone(batch *b, size_t count, pts_error *err)
 {
     pts_encoder *encoder = b->encoder;
-    if (!encoder->alone) {
-        pts_status status = plan_alone(encoder, err);
-        if (status != PTS_OK) {
-            free_alone(encoder);
-            return status;
-        }
+    if (!encoder->alone)
+        PTS_TRY(open_alone(encoder, err));
+    pts_team_run(encoder->team, count, embed_task, b);
+    return report(b, err);
+}
+
+static void make_task(void *user, size_t task, int thread)
+{
+    batch *b = user;
+    pts_error err;
+    size_t index = b->first + task;
+    (void)thread;
+    if (!is_needed(b, index))
+        return;
+    pts_status status = b->source(b->user, index, b->made + task * b->encoder->image_floats, &err);
+    if (status != PTS_OK)
+        note_failure(b, index, status, &err);
+}
+
+/* Images [first, end), a group at a time on the whole team; groups of about the same size. Those
+ * before one that cannot be made are encoded. */
+static pts_status embed_groups(batch *b, size_t first, size_t end, pts_error *err)
+{
+    pts_encoder *encoder = b->encoder;
+    size_t groups = (end - first + encoder->info.group - 1) / encoder->info.group;
+    for (b->first = first; groups; groups--) {
+        size_t count = (end - b->first + groups - 1) / groups;
+        if (b->source)
+            pts_team_run(encoder->team, count, make_task, b);
+        size_t made = b->failed - b->first < count ? b->failed - b->first : count;
+        if (made)
+            PTS_TRY(run_images(b, encoder->together, b->first, made, b->made, err));
+        PTS_TRY(report(b, err));
+        b->first += count;
     }
-    pts_team_run(encoder->net.team, count, embed_task, b);
-    if (b->status != PTS_OK && err)
-        *err = b->error;
-    return b->status;
+    return PTS_OK;
 }
 
 static pts_status embed_batch(batch *b, size_t count, pts_error *err)
 {
-    pts_encoder *encoder = b->encoder;
-    const size_t side = INCEPTION_V3_INPUT, threads = (size_t)pts_team_threads(encoder->net.team);
-    size_t alone = threads > 1 ? count / threads * threads : 0;
+    const pts_encoder *encoder = b->encoder;
+    const size_t threads = (size_t)pts_team_threads(encoder->team);
+    size_t alone = encoder->info.alone && threads > 1 ? count / threads * threads : 0;
     b->failed = SIZE_MAX;
-    encoder->net.visit = NULL;
-    encoder->net.visit_step = NULL;
     if (alone)
         PTS_TRY(embed_alone(b, alone, err));
-    if (alone < count && (side != encoder->height || side != encoder->width))
-        PTS_TRY(plan_together(encoder, side, side, err));
-    for (size_t i = alone; i < count; i++)
-        PTS_TRY(embed_one(b, &encoder->net, i, 0, err));
-    return PTS_OK;
+    return embed_groups(b, alone, count, err);
 }
 
 pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t count, float *out,
@@ -284,11 +285,13 @@ pts_status pts_encoder_embed(pts_encoder *encoder, const float *images, size_t c
 pts_status pts_encoder_embed_from(pts_encoder *encoder, pts_image_source source, void *user,
                                   size_t count, float *out, pts_error *err)
 {
-    const size_t threads = (size_t)pts_team_threads(encoder->net.team);
+    const size_t threads = (size_t)pts_team_threads(encoder->team);
+    const size_t held = encoder->info.alone ? threads : encoder->info.group;
+    const size_t bytes = encoder->image_floats * sizeof(float);
     batch b = {.encoder = encoder, .source = source, .user = user, .out = out};
-    b.made = pts_calloc64(threads, IMAGE_FLOATS * sizeof *b.made);
+    b.made = pts_calloc64(held, bytes);
     if (!b.made)
-        return pts_fail_memory(err, threads * IMAGE_FLOATS * sizeof *b.made);
+        return pts_fail_memory(err, held * bytes);
     pthread_mutex_init(&b.mutex, NULL);
     pts_status status = embed_batch(&b, count, err);
     pthread_mutex_destroy(&b.mutex);
@@ -296,34 +299,32 @@ pts_status pts_encoder_embed_from(pts_encoder *encoder, pts_image_source source,
     return status;
 }
 
+/* ---- looking inside ---- */
+
 pts_status pts_encoder_profile(pts_encoder *encoder, const float *image, pts_step_visitor visit,
                                void *user, pts_error *err)
 {
-    const size_t side = INCEPTION_V3_INPUT;
-    float embedding[INCEPTION_V3_DIM];
-    encoder->net.visit = NULL;
-    encoder->net.visit_step = visit;
-    encoder->net.user = user;
-    pts_status status = run_together(encoder, image, side, side, NULL, embedding, err);
-    encoder->net.visit_step = NULL;
-    return status;
+    const size_t side = encoder->info.input;
+    pts_arch_run run = {.images = image, .count = 1, .height = side, .width = side};
+    run.out = encoder->embedding;
+    run.visit_step = visit;
+    run.user = user;
+    return encoder->arch->run(encoder->together, &run, err);
 }
 
 pts_status pts_encoder_taps(pts_encoder *encoder, const float *image, size_t height, size_t width,
                             const char *last, pts_tap_visitor visit, void *user, pts_error *err)
 {
-    float embedding[INCEPTION_V3_DIM];
-    if (height < INCEPTION_V3_SMALLEST || width < INCEPTION_V3_SMALLEST)
-        return pts_fail(err, PTS_ERR_ARGUMENT, "image: expected sides of at least %d, got %zu×%zu",
-                        INCEPTION_V3_SMALLEST, width, height);
-    encoder->net.visit = visit;
-    encoder->net.visit_step = NULL;
-    encoder->net.user = user;
-    PTS_TRY(run_together(encoder, image, height, width, last, embedding, err));
-    if (encoder->net.done)
+    pts_arch_run run = {.images = image, .count = 1, .height = height, .width = width};
+    run.out = encoder->embedding;
+    run.last = last;
+    run.visit = visit;
+    run.user = user;
+    PTS_TRY(encoder->arch->run(encoder->together, &run, err));
+    if (run.stopped)
         return PTS_OK;
     if (last && strcmp(last, "embedding") != 0)
         return pts_fail(err, PTS_ERR_ARGUMENT, "tap: the network has none named '%s'", last);
-    visit(user, "embedding", embedding, 1, 1, INCEPTION_V3_DIM);
+    visit(user, "embedding", encoder->embedding, 1, 1, encoder->info.dim);
     return PTS_OK;
 }

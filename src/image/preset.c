@@ -17,14 +17,21 @@ static const normalisation IMAGENET = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f
 static const normalisation CLIP = {{0.48145466f, 0.4578275f, 0.40821073f},
                                    {0.26862954f, 0.26130258f, 0.27577711f}};
 
-/* The window [size][size] at (top, left) of 8-bit pixels, normalised. */
+/* The window [size][size] at (top, left) of 8-bit pixels, normalised: by table, as the two
+ * divisions of each sample took a sixth of the preset's time. */
 static void normalise_window(const pts_image *image, size_t top, size_t left, size_t size,
                              const normalisation *n, float *out)
 {
+    float table[256][3];
+    for (size_t i = 0; i < 256 * 3; i++)
+        table[i / 3][i % 3] = ((float)(i / 3) / 255.0f - n->mean[i % 3]) / n->deviation[i % 3];
     for (size_t y = 0; y < size; y++) {
         const uint8_t *p = image->rgb + ((top + y) * image->width + left) * 3;
-        for (size_t i = 0; i < size * 3; i++)
-            *out++ = ((float)p[i] / 255.0f - n->mean[i % 3]) / n->deviation[i % 3];
+        for (size_t x = 0; x < size; x++, p += 3, out += 3) {
+            out[0] = table[p[0]][0];
+            out[1] = table[p[1]][1];
+            out[2] = table[p[2]][2];
+        }
     }
 }
 

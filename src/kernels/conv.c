@@ -15,7 +15,7 @@ typedef struct conv_job {
     const pts_conv *conv;
     const pts_feature_map *x, *y;
     float *workspace;
-    size_t workspace_floats, rows, row_tiles, columns;
+    size_t rows, workspace_floats; /* of a task, of a thread */
 } conv_job;
 
 size_t pts_window_side(size_t input, size_t window, size_t stride, size_t pad)
@@ -117,63 +117,82 @@ static float *lower_pixel(const conv_job *job, size_t oy, size_t ox, float *row)
     return row;
 }
 
+/* Rows [first, first + rows) of the lowered matrix. */
+static void lower_rows(const conv_job *job, size_t first, size_t rows, float *lowered)
+{
+    for (size_t p = first; p < first + rows; p++)
+        lowered = lower_pixel(job, p / job->y->width, p % job->y->width, lowered);
+}
+
+/* The product for `rows` output pixels from `first` on, whose lowered rows are a [rows][stride]. */
+static pts_product product_of(const conv_job *job, size_t first, size_t rows, const float *a,
+                              size_t a_stride)
+{
+    const pts_conv *conv = job->conv;
+    return (pts_product){.rows = rows,
+                         .columns = conv->out,
+                         .depth = depth_of(conv),
+                         .end = conv->out,
+                         .a = a,
+                         .a_stride = a_stride,
+                         .b = conv->packed,
+                         .bias = conv->bias,
+                         .c = job->y->data + first * job->y->stride,
+                         .c_stride = job->y->stride,
+                         .relu = true};
+}
+
 static void conv_task(void *user, size_t task, int thread)
 {
     const conv_job *job = user;
-    const pts_conv *conv = job->conv;
-    const pts_feature_map *x = job->x, *y = job->y;
-    size_t pixels = y->height * y->width, first = task % job->row_tiles * job->rows;
-    pts_product product = {.rows = pixels - first < job->rows ? pixels - first : job->rows,
-                           .columns = conv->out,
-                           .depth = depth_of(conv),
-                           .first = task / job->row_tiles * job->columns,
-                           .a = x->data + first * x->stride,
-                           .a_stride = x->stride,
-                           .b = conv->packed,
-                           .bias = conv->bias,
-                           .c = y->data + first * y->stride,
-                           .c_stride = y->stride,
-                           .relu = true};
-    size_t left = conv->out - product.first;
-    product.end = product.first + (left < job->columns ? left : job->columns);
-    if (!is_pointwise(&conv->window)) {
-        float *lowered = job->workspace + (size_t)thread * job->workspace_floats, *row = lowered;
-        for (size_t p = first; p < first + product.rows; p++)
-            row = lower_pixel(job, p / y->width, p % y->width, row);
-        product.a = lowered;
-        product.a_stride = product.depth;
-    }
-    conv->level->product(&product);
+    size_t pixels = job->y->height * job->y->width, first = task * job->rows;
+    size_t rows = pixels - first < job->rows ? pixels - first : job->rows;
+    float *lowered = job->workspace + (size_t)thread * job->workspace_floats;
+    lower_rows(job, first, rows, lowered);
+    pts_product product = product_of(job, first, rows, lowered, depth_of(job->conv));
+    job->conv->level->product(&product);
 }
 
-/* Small maps (8×8) have too few rows to share: then threads share the output channels. */
-static void share(conv_job *job, size_t threads)
+enum { LOWERED_TOGETHER = 8 }; /* rows of a task */
+
+static void lower_task(void *user, size_t task, int thread)
 {
-    const pts_level *level = job->conv->level;
-    size_t pixels = job->y->height * job->y->width, panel = level->panel ? level->panel : 1;
-    job->columns = job->conv->out;
-    if (pixels < threads * 2 * MIN_ROWS) {
-        size_t panels = (job->columns + panel - 1) / panel;
-        job->columns = (panels + threads - 1) / threads * panel;
-    } else if (pixels < threads * job->rows) {
-        job->rows = (pixels + threads - 1) / threads;
-    }
-    job->row_tiles = (pixels + job->rows - 1) / job->rows;
+    const conv_job *job = user;
+    size_t pixels = job->y->height * job->y->width, first = task * LOWERED_TOGETHER;
+    size_t rows = pixels - first < LOWERED_TOGETHER ? pixels - first : LOWERED_TOGETHER;
+    (void)thread;
+    lower_rows(job, first, rows, job->workspace + first * depth_of(job->conv));
+}
+
+/* A map of few rows (8×8) is lowered whole, then its product shared out by output channels. */
+static void conv_together(conv_job *job, pts_team *team, size_t pixels)
+{
+    pts_team_run(team, (pixels + LOWERED_TOGETHER - 1) / LOWERED_TOGETHER, lower_task, job);
+    pts_product product = product_of(job, 0, pixels, job->workspace, depth_of(job->conv));
+    pts_product_run(job->conv->level, team, &product);
 }
 
 void pts_conv_relu(const pts_conv *conv, pts_team *team, const pts_feature_map *x,
                    const pts_feature_map *y, float *workspace)
 {
+    size_t pixels = y->height * y->width, threads = (size_t)pts_team_threads(team);
+    conv_job job = {.conv = conv, .x = x, .y = y, .workspace = workspace};
     if (conv->axis.outputs) {
         pts_winograd_relu(conv, team, x, y, workspace);
         return;
     }
-    size_t pixels = y->height * y->width, threads = (size_t)pts_team_threads(team);
-    conv_job job = {.conv = conv, .x = x, .y = y, .workspace = workspace};
+    if (is_pointwise(&conv->window)) {
+        pts_product product = product_of(&job, 0, pixels, x->data, x->stride);
+        pts_product_run(conv->level, team, &product);
+        return;
+    }
     job.rows = tile_rows(depth_of(conv), pixels);
-    if (!is_pointwise(&conv->window))
-        job.workspace_floats = job.rows * depth_of(conv);
-    share(&job, threads);
-    size_t column_tiles = (conv->out + job.columns - 1) / job.columns;
-    pts_team_run(team, job.row_tiles * column_tiles, conv_task, &job);
+    job.workspace_floats = job.rows * depth_of(conv);
+    if (pixels < threads * 2 * MIN_ROWS && pixels <= threads * job.rows) {
+        conv_together(&job, team, pixels);
+        return;
+    }
+    if (pixels < 2 * threads * job.rows)
+        job.rows = (pixels + 2 * threads - 1) / (2 * threads);
+    pts_team_run(team, (pixels + job.rows - 1) / job.rows, conv_task, &job);
 }

@@ -8,6 +8,7 @@
 
 #include "kernels/pool.h"
 #include "kernels/product.h"
+#include "kernels/row.h"
 #include "kernels/transform.h"
 
 typedef struct pts_level {
@@ -17,10 +18,14 @@ typedef struct pts_level {
     size_t block;     /* greatest depth of a block of packed weights */
     size_t tile_rows; /* rows that a pass of the product holds in registers */
     pts_product_fn product;
+    pts_transform_filter_fn transform_filter;
     pts_transform_input_fn transform_input;
     pts_transform_output_fn transform_output;
     pts_pool_pixel_fn max_pixel, average_pixel;
     pts_global_average_fn global_average;
+    pts_layer_norm_fn layer_norm;
+    pts_softmax_fn softmax;
+    pts_activation_fn gelu, quick_gelu;
     double (*spin_fma)(size_t rounds); /* returns the operations done */
 } pts_level;
 

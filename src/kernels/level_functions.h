@@ -6,6 +6,7 @@
 #include "kernels/simd.h"
 
 void LEVEL(product)(const pts_product *p);
+void LEVEL(transform_filter)(const pts_axis *axis, bool two_d, const double *taps, double *points);
 void LEVEL(transform_input)(const pts_axis *axis, bool two_d, const float *const *pixels,
                             size_t channels, float *out, size_t point_stride);
 void LEVEL(transform_output)(const pts_axis *axis, bool two_d, const float *in, size_t point_stride,
@@ -13,5 +14,10 @@ void LEVEL(transform_output)(const pts_axis *axis, bool two_d, const float *in, 
 void LEVEL(max_pixel)(const pts_pool_window *window, size_t channels, float *out);
 void LEVEL(average_pixel)(const pts_pool_window *window, size_t channels, float *out);
 void LEVEL(global_average)(const pts_feature_map *x, float *out);
+void LEVEL(layer_norm)(const float *x, size_t count, const float *weight, const float *bias,
+                       float epsilon, float *y);
+void LEVEL(softmax)(float *x, size_t rows, size_t stride, size_t count, float scale);
+void LEVEL(gelu)(float *x, size_t count);
+void LEVEL(quick_gelu)(float *x, size_t count);
 
 #endif

@@ -6,6 +6,7 @@
 #define PTS_SRC_KERNELS_SIMD_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #if PTS_LANES > 4
@@ -71,6 +72,29 @@ INLINE vec vec_max(vec a, vec b)
     return _mm512_max_ps(a, b);
 }
 
+INLINE vec vec_min(vec a, vec b)
+{
+    return _mm512_min_ps(a, b);
+}
+
+/* x·2^n, n a whole number of −126 … 127; 0 where n is −127, infinite where it is 128. Built from
+ * bits: VSCALEF is one instruction, but takes a hundred cycles where the result underflows. */
+INLINE vec vec_scale(vec x, vec n)
+{
+    __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+    return x * _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
+}
+
+INLINE float vec_sum(vec v)
+{
+    return _mm512_reduce_add_ps(v);
+}
+
+INLINE float vec_greatest(vec v)
+{
+    return _mm512_reduce_max_ps(v);
+}
+
 #elif PTS_LANES == 8
 
 typedef __m256 vec;
@@ -98,6 +122,31 @@ INLINE vec vec_fma(vec a, vec b, vec c)
 INLINE vec vec_max(vec a, vec b)
 {
     return _mm256_max_ps(a, b);
+}
+
+INLINE vec vec_min(vec a, vec b)
+{
+    return _mm256_min_ps(a, b);
+}
+
+INLINE vec vec_scale(vec x, vec n)
+{
+    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return x * _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
+}
+
+INLINE float vec_sum(vec v)
+{
+    __m128 half = _mm256_castps256_ps128(v) + _mm256_extractf128_ps(v, 1);
+    half = half + _mm_movehl_ps(half, half);
+    return half[0] + half[1];
+}
+
+INLINE float vec_greatest(vec v)
+{
+    __m128 half = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    return half[0] > half[1] ? half[0] : half[1];
 }
 
 #else
@@ -132,6 +181,32 @@ INLINE vec vec_max(vec a, vec b)
     for (int i = 0; i < PTS_LANES; i++)
         out[i] = a[i] > b[i] ? a[i] : b[i];
     return out;
+}
+
+INLINE vec vec_min(vec a, vec b)
+{
+    vec out;
+    for (int i = 0; i < PTS_LANES; i++)
+        out[i] = a[i] < b[i] ? a[i] : b[i];
+    return out;
+}
+
+INLINE vec vec_scale(vec x, vec n)
+{
+    typedef int32_t ints __attribute__((vector_size(4 * PTS_LANES)));
+    ints bits = (__builtin_convertvector(n, ints) + 127) << 23;
+    return x * (vec)bits;
+}
+
+INLINE float vec_sum(vec v)
+{
+    return (v[0] + v[2]) + (v[1] + v[3]);
+}
+
+INLINE float vec_greatest(vec v)
+{
+    float a = v[0] > v[1] ? v[0] : v[1], b = v[2] > v[3] ? v[2] : v[3];
+    return a > b ? a : b;
 }
 
 #endif

@@ -75,7 +75,7 @@ INLINE void input_1d(size_t pairs, const pts_axis *axis, const float *const *pix
 INLINE void input_2d(size_t pairs, const pts_axis *axis, const float *const *pixels,
                      size_t channels, float *out, size_t point_stride)
 {
-    enum { MAX = 8 };
+    enum { MAX = PTS_SIDE_2D_MAX };
     const size_t n = 2 * pairs + 2;
     for (size_t c = 0; c < channels; c += PTS_LANES) {
         vec half[MAX * MAX];
@@ -121,7 +121,7 @@ INLINE void output_1d(size_t pairs, size_t outputs, const pts_axis *axis, const 
 INLINE void output_2d(size_t pairs, size_t outputs, const pts_axis *axis, const float *in,
                       size_t point_stride, size_t channels, const float *bias, float *const *pixels)
 {
-    enum { MAX = 8 };
+    enum { MAX = PTS_SIDE_2D_MAX };
     const size_t n = 2 * pairs + 2;
     for (size_t c = 0; c < channels; c += PTS_LANES) {
         vec half[PTS_OUTPUTS_MAX * MAX], b = vec_load(bias + c);
@@ -140,6 +140,32 @@ INLINE void output_2d(size_t pairs, size_t outputs, const pts_axis *axis, const 
                 put(pixels[i * outputs + j], c, y[j], b);
         }
     }
+}
+
+/* taps at distance `from` → points at distance `to`, PTS_FILTERS of each. */
+INLINE void filter_axis(const pts_axis *axis, const double *g, size_t from, double *u, size_t to)
+{
+    for (size_t p = 0; p < 2 * axis->pairs + 2; p++) {
+        double sum[PTS_FILTERS] = {0};
+        for (size_t i = 0; i < axis->taps; i++)
+            for (size_t c = 0; c < PTS_FILTERS; c++)
+                sum[c] += axis->filter[p][i] * g[i * from * PTS_FILTERS + c];
+        memcpy(u + p * to * PTS_FILTERS, sum, sizeof sum);
+    }
+}
+
+void LEVEL(transform_filter)(const pts_axis *axis, bool two_d, const double *taps, double *points)
+{
+    const size_t n = 2 * axis->pairs + 2;
+    double half[PTS_SIDE_2D_MAX * PTS_SIDE_2D_MAX * PTS_FILTERS]; /* [taps][n] */
+    if (!two_d) {
+        filter_axis(axis, taps, 1, points, 1);
+        return;
+    }
+    for (size_t y = 0; y < axis->taps; y++)
+        filter_axis(axis, taps + y * axis->taps * PTS_FILTERS, 1, half + y * n * PTS_FILTERS, 1);
+    for (size_t x = 0; x < n; x++)
+        filter_axis(axis, half + x * PTS_FILTERS, n, points + x * PTS_FILTERS, n);
 }
 
 void LEVEL(transform_input)(const pts_axis *axis, bool two_d, const float *const *pixels,

@@ -29,6 +29,12 @@ typedef struct pts_axis {
 /* points [pairs]: the positive ones. */
 void pts_axis_init(pts_axis *axis, size_t outputs, size_t taps, size_t pairs, const double *points);
 
+/* Filters of PTS_FILTERS output channels at a time, in double: taps [r or r×r][PTS_FILTERS] →
+ * points [n or n×n][PTS_FILTERS]. */
+enum { PTS_FILTERS = 32, PTS_SIDE_2D_MAX = 8 };
+typedef void (*pts_transform_filter_fn)(const pts_axis *axis, bool two_d, const double *taps,
+                                        double *points);
+
 /* One tile's inputs, n (1-D) or n×n (2-D) pixels of `channels` floats each (a multiple of the
  * level's lanes) → out[point][point_stride]. */
 typedef void (*pts_transform_input_fn)(const pts_axis *axis, bool two_d, const float *const *pixels,

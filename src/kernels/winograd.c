@@ -9,8 +9,8 @@ enum {
     TILES_MAX = 56,         /* of a task */
     CACHE_FLOATS = 1 << 18, /* of a task's transformed tiles: half of a common second-level cache */
     STRIDE_PAD = 16,        /* floats: points a multiple of 4 KiB apart would share one cache set */
-    PIXELS_MAX = 64,        /* of a tile */
-    PACK_COLUMNS = 32       /* at a time */
+    POINTS_MAX = PTS_SIDE_2D_MAX * PTS_SIDE_2D_MAX,
+    TAPS_MAX = 25
 };
 
 typedef struct shape {
@@ -67,37 +67,6 @@ int pts_winograd_packed_floats(const pts_conv *conv, size_t *floats)
 
 /* ---- the weights ---- */
 
-/* One axis of the filter's transform: taps at distance `from` → points at distance `to`, each
- * PACK_COLUMNS wide. */
-static void filter_axis(const pts_axis *axis, const double *g, size_t from, double *u, size_t to,
-                        size_t columns)
-{
-    for (size_t p = 0; p < 2 * axis->pairs + 2; p++) {
-        double *out = u + p * to * PACK_COLUMNS;
-        memset(out, 0, columns * sizeof *out);
-        for (size_t i = 0; i < axis->taps; i++)
-            for (size_t c = 0; c < columns; c++)
-                out[c] += axis->filter[p][i] * g[i * from * PACK_COLUMNS + c];
-    }
-}
-
-/* The transform of [taps] or [taps][taps] filters of `columns` output channels. */
-static void filter_points(const pts_conv *conv, const double *g, double *u, size_t columns)
-{
-    const pts_axis *axis = &conv->axis;
-    const size_t n = 2 * axis->pairs + 2;
-    double half[8 * 5 * PACK_COLUMNS]; /* [taps][n] */
-    if (points_of(conv) == n) {
-        filter_axis(axis, g, 1, u, 1, columns);
-        return;
-    }
-    for (size_t y = 0; y < axis->taps; y++)
-        filter_axis(axis, g + y * axis->taps * PACK_COLUMNS, 1, half + y * n * PACK_COLUMNS, 1,
-                    columns);
-    for (size_t x = 0; x < n; x++)
-        filter_axis(axis, half + x * PACK_COLUMNS, n, u + x * PACK_COLUMNS, n, columns);
-}
-
 /* Output channels [first, first + group_width). */
 static size_t group_width(const pts_conv *conv, size_t first)
 {
@@ -117,21 +86,22 @@ static void pack_filters(const pts_conv *conv, const float *weight, size_t group
                          size_t columns, size_t c, float *packed)
 {
     const size_t taps = conv->window.height * conv->window.width, width = group_width(conv, group);
-    double g[25 * PACK_COLUMNS], u[PIXELS_MAX * PACK_COLUMNS];
+    const bool two_d = points_of(conv) > PTS_POINTS_MAX;
+    double g[TAPS_MAX * PTS_FILTERS] = {0}, u[POINTS_MAX * PTS_FILTERS];
     for (size_t t = 0; t < taps; t++)
         for (size_t o = 0; o < columns; o++)
-            g[t * PACK_COLUMNS + o] = (double)weight[(t * conv->in + c) * conv->out + first + o];
-    filter_points(conv, g, u, columns);
+            g[t * PTS_FILTERS + o] = (double)weight[(t * conv->in + c) * conv->out + first + o];
+    conv->level->transform_filter(&conv->axis, two_d, g, u);
     float *to = group_packed(conv, packed, group) +
                 pts_product_packed_at(conv->level, conv->in, width, c, first - group);
     for (size_t p = 0; p < points_of(conv); p++)
         for (size_t o = 0; o < columns; o++)
-            to[p * conv->in * width + o] = (float)u[p * PACK_COLUMNS + o];
+            to[p * conv->in * width + o] = (float)u[p * PTS_FILTERS + o];
 }
 
 void pts_winograd_pack(pts_conv *conv, const float *weight, float *packed)
 {
-    const size_t panel = conv->level->panel ? conv->level->panel : PACK_COLUMNS;
+    const size_t panel = conv->level->panel ? conv->level->panel : PTS_FILTERS;
     conv->packed = packed;
     for (size_t first = 0; first < conv->out; first += panel) {
         size_t columns = conv->out - first < panel ? conv->out - first : panel;
@@ -235,7 +205,7 @@ static void transform_inputs(const winograd_job *job, size_t first, size_t tiles
     const pts_conv *conv = job->conv;
     const shape *s = &job->s;
     for (size_t t = 0; t < tiles; t++) {
-        const float *pixels[PIXELS_MAX];
+        const float *pixels[POINTS_MAX];
         find_inputs(job, (first + t) / s->tiles_x, (first + t) % s->tiles_x, zeros, pixels);
         conv->level->transform_input(&conv->axis, s->two_d, pixels, conv->in, in + t * conv->in,
                                      s->in_stride);
@@ -248,7 +218,7 @@ static void transform_outputs(const winograd_job *job, size_t first, size_t tile
     const pts_conv *conv = job->conv;
     const shape *s = &job->s;
     for (size_t t = 0; t < tiles; t++) {
-        float *pixels[PIXELS_MAX];
+        float *pixels[POINTS_MAX];
         find_outputs(job, (first + t) / s->tiles_x, (first + t) % s->tiles_x, channel, pixels);
         conv->level->transform_output(&conv->axis, s->two_d, out + t * GROUP, s->out_stride,
                                       group_width(conv, channel), conv->bias + channel, pixels);

@@ -5,7 +5,6 @@
 #include "pts/file.h"
 #include "base/memory.h"
 #include "pts/hash.h"
-#include "pts/image.h"
 #include "pts/weights.h"
 
 #include <errno.h>
@@ -76,40 +75,32 @@ static pts_status write_cache(const char *path, const pts_encoder *encoder, cons
     return pts_weights_write(path, meta, sizeof meta / sizeof *meta, &tensor, 1, err);
 }
 
-static pts_status embed_one(pts_encoder *encoder, const char *path, float *pixels, float *out,
-                            pts_error *err)
+/* Photographs of one call, between two of `progress`: enough for all threads to be busy. */
+enum { CHUNK = 64 };
+
+static pts_status embed_chunk(pts_embeddings *out, pts_encoder *encoder, const pts_dataset *set,
+                              size_t first, pts_error *err)
 {
-    pts_image image = {0};
-    size_t side = pts_encoder_input_size(encoder);
-    pts_status status = pts_image_read(path, NULL, &image, err);
-    if (status == PTS_OK)
-        status = pts_preset_apply(pts_encoder_preset(encoder), &image, side, pixels, err);
-    if (status == PTS_OK)
-        status = pts_encoder_embed(encoder, pixels, 1, out, err);
-    pts_image_free(&image);
-    return status;
+    const char *paths[CHUNK];
+    size_t count = out->images - first < CHUNK ? out->images - first : CHUNK;
+    for (size_t i = 0; i < count; i++)
+        paths[i] = pts_dataset_image_path(set, first + i);
+    return pts_encoder_embed_files(encoder, paths, count, NULL, NULL,
+                                   out->values + first * out->dim, NULL, err);
 }
 
 static pts_status embed_all(pts_embeddings *out, pts_encoder *encoder, const pts_dataset *set,
                             pts_progress progress, void *user, pts_error *err)
 {
-    size_t side = pts_encoder_input_size(encoder);
-    float *pixels = pts_calloc64(side * side * 3, sizeof *pixels);
-    if (!pixels)
-        return pts_fail_memory(err, side * side * 3 * sizeof *pixels);
-    pts_status status = PTS_OK;
-    for (size_t i = 0; status == PTS_OK && i < out->images; i++) {
+    for (size_t i = 0; i < out->images; i += CHUNK) {
         if (progress && progress(user, pts_dataset_name(set), i, out->images) != 0)
-            status = pts_fail(err, PTS_ERR_CANCELLED, "%s: stopped at photograph %zu of %zu",
-                              pts_dataset_name(set), i + 1, out->images);
-        else
-            status = embed_one(encoder, pts_dataset_image_path(set, i), pixels,
-                               out->values + i * out->dim, err);
+            return pts_fail(err, PTS_ERR_CANCELLED, "%s: stopped at photograph %zu of %zu",
+                            pts_dataset_name(set), i + 1, out->images);
+        PTS_TRY(embed_chunk(out, encoder, set, i, err));
     }
-    if (status == PTS_OK && progress)
+    if (progress)
         progress(user, pts_dataset_name(set), out->images, out->images);
-    free(pixels);
-    return status;
+    return PTS_OK;
 }
 
 static pts_status make_folder(const char *path, pts_error *err)

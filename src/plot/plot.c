@@ -7,7 +7,6 @@
 #include <cairo-svg.h>
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 static const double n_limit = 1e12;
 
@@ -104,12 +103,6 @@ static pts_status check_plot(const pts_plot *plot, pts_error *err)
     return PTS_OK;
 }
 
-static int has_ending(const char *path, const char *ending)
-{
-    size_t length = strlen(path), end = strlen(ending);
-    return length > end && strcasecmp(path + length - end, ending) == 0;
-}
-
 static cairo_status_t write_bytes(void *file, const unsigned char *data, unsigned int size)
 {
     return fwrite(data, 1, size, file) == size ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
@@ -162,8 +155,8 @@ pts_status pts_plot_write(const char *path, const pts_plot *plot, pts_error *err
 {
     if (!path || !plot)
         return pts_fail(err, PTS_ERR_ARGUMENT, "plot: expected a path and a plot, got NULL");
-    int svg = has_ending(path, ".svg");
-    if (!svg && !has_ending(path, ".png"))
+    int svg = pts_path_ends(path, ".svg");
+    if (!svg && !pts_path_ends(path, ".png"))
         return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected a name ending in .svg or .png", path);
     PTS_TRY(check_plot(plot, err));
     pts_output out;

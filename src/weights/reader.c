@@ -448,8 +448,7 @@ void pts_weights_forget(const pts_weights *weights, const pts_tensor *tensor)
     uintptr_t first = (start + page - 1) / page * page, end = (start + tensor->bytes) / page * page;
     if (start - (uintptr_t)weights->map >= weights->size)
         return; /* widened: dropping such pages would leave zeros */
-    /* madvise, as glibc's posix_madvise ignores this advice; nothing changes where it is refused.
-     */
+    /* glibc's posix_madvise ignores this advice; nothing changes where the system refuses it. */
     if (end > first)
         (void)madvise((void *)first, end - first, MADV_DONTNEED);
 }

@@ -218,12 +218,6 @@ static pts_status without_hdf5(checkpoint *c, pts_error *err)
 static const kind KERAS = {"Keras HDF5", without_hdf5};
 #endif
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
 /* LONG1 of ten bytes, 0x1950a86a20f9469cfc6c: the first object of the legacy layout. */
 static bool is_legacy_magic(const unsigned char *head)
 {
@@ -232,9 +226,9 @@ static bool is_legacy_magic(const unsigned char *head)
 
 static const kind *kind_of(const char *path, const unsigned char head[16])
 {
-    if (ends_with(path, ".index.json"))
+    if (pts_path_ends(path, ".index.json"))
         return &SAFETENSORS_INDEX;
-    if (ends_with(path, ".json") || ends_with(path, ".js"))
+    if (pts_path_ends(path, ".json") || pts_path_ends(path, ".js"))
         return &TFJS;
     if (memcmp(head, "PK\3\4", 4) == 0)
         return &TORCH_ZIP;

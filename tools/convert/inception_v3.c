@@ -296,13 +296,13 @@ static pts_status unexpected(const plan *p, const checkpoint_tensor *t, pts_erro
 
 /* ---- torchvision ---- */
 
-#define STEM "Conv2d_1a_3x3.conv.weight"
-
 static bool ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text), tail = strlen(end);
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
+
+#define STEM "Conv2d_1a_3x3.conv.weight"
 
 /* Where the stem's name begins: state dicts are often wrapped ("state_dict.", "module."). */
 static bool find_stem(const checkpoint *c, char prefix[256])

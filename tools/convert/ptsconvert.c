@@ -201,12 +201,17 @@ static int check_options(const cli_syntax *syntax, const options *o, size_t oper
     return check_settings(syntax, &o->set);
 }
 
-static int run(const cli_syntax *syntax, const options *o)
+static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
+    options *o = user;
+    int code = check_options(syntax, o, operands->count);
+    if (code >= 0)
+        return code;
     pts_error err;
     checkpoint c;
     const architecture *arch = NULL;
     size_t count = 0;
+    o->in = operands->items[0];
     if (checkpoint_open(&c, o->in, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
     pts_status status = PTS_OK;
@@ -254,16 +259,5 @@ int main(int argc, char **argv)
         printf("ptsconvert %s\n", PTS_VERSION_STRING);
         return CLI_DONE;
     }
-    cli_list operands = {calloc((size_t)argc + 1, sizeof(char *)), 0};
-    if (!operands.items)
-        return cli_fail(&syntax, "out of memory");
-    int code = cli_parse(&syntax, argc, argv, &operands);
-    if (code < 0)
-        code = check_options(&syntax, &o, operands.count);
-    if (code < 0) {
-        o.in = operands.items[0];
-        code = run(&syntax, &o);
-    }
-    free(operands.items);
-    return code;
+    return cli_run(&syntax, argc, argv, run, &o);
 }

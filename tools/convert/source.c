@@ -88,9 +88,7 @@ static pts_status find_in_folder(source *out, const char *folder, pts_error *err
 
 static pts_status find_file(source *out, const char *path, pts_error *err)
 {
-    size_t length = strlen(path);
-    bool json = length > 5 && strcmp(path + length - 5, ".json") == 0;
-    bool packed = length > 3 && strcmp(path + length - 3, ".js") == 0;
+    bool json = pts_path_ends(path, ".json"), packed = pts_path_ends(path, ".js");
     if (!json && !packed)
         return convert_fail(err, PTS_ERR_UNSUPPORTED,
                             "%s: expected a TensorFlow.js model: a folder, model.json or "

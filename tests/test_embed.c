@@ -1,0 +1,256 @@
+/* ptsinfer embed over everything that must not change its numbers: CPU levels, threads, how images
+ * are grouped; and over what must not disturb it: a broken image among many, many images. */
+#include "check_main.h"
+#include "run_program.h"
+
+#include "pts/image.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { DIM = 2048, PHOTOS = 4, GOLDEN = 2, ROWS = PHOTOS + GOLDEN, NPY_HEADER = 128 };
+
+static char folder[64];
+
+static void put(FILE *file, uint32_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        fputc((int)(value >> 8 * i & 255), file);
+}
+
+static void write_big(void)
+{
+    enum { WIDTH = 1156, HEIGHT = 866 };
+    char path[128];
+    pts_image small, big;
+    ck_assert_int_eq(pts_image_read(test_data("photos/1.jpg"), NULL, &small, NULL), PTS_OK);
+    ck_assert_int_eq(pts_image_resize(&small, WIDTH, HEIGHT, PTS_FILTER_BICUBIC, &big, NULL),
+                     PTS_OK);
+    snprintf(path, sizeof path, "%s/big.bmp", folder);
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    fputs("BM", file);
+    const uint32_t head[] = {54 + 3 * WIDTH * HEIGHT, 0, 54, 40, WIDTH, HEIGHT};
+    for (size_t i = 0; i < sizeof head / sizeof *head; i++)
+        put(file, head[i], 4);
+    put(file, 1, 2); /* planes */
+    put(file, 24, 2);
+    for (int i = 0; i < 6; i++)
+        put(file, 0, 4);
+    fwrite(big.rgb, 3, WIDTH * HEIGHT, file); /* upside down, red for blue: still a picture */
+    ck_assert_int_eq(fclose(file), 0);
+    pts_image_free(&small);
+    pts_image_free(&big);
+}
+
+/* The photographs as 1.jpg … 4.jpg, those of the float64 reference as g1.png and g2.png, and
+ * big.bmp of a megapixel. */
+static void setup(void)
+{
+    strcpy(folder, "/tmp/pts_test_XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(run_program("cp %s/*.jpg %s", test_data("photos"), folder), 0);
+    for (int i = 1; i <= GOLDEN; i++)
+        ck_assert_int_eq(
+            run_program("cp %s/photo%d.png %s/g%d.png", test_data("inception"), i, folder, i), 0);
+    write_big();
+    const char *weights = getenv("PTS_TEST_WEIGHTS");
+    setenv("PTS_WEIGHTS", weights ? weights : "weights", 1);
+}
+
+static void teardown(void)
+{
+    ck_assert_int_eq(run_program("rm -r %s", folder), 0);
+}
+
+/* The command in the folder with the exit code 0. */
+__attribute__((format(printf, 1, 2))) static void done(const char *format, ...)
+{
+    char command[8192];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(command, sizeof command, format, args);
+    va_end(args);
+    int code = run_program("cd %s && %s", folder, command);
+    ck_assert_msg(code == 0, "%s: exit %d: %s", command, code, ran.err);
+}
+
+static void load(const char *path, float *rows, size_t count)
+{
+    FILE *file = fopen(path, "rb");
+    ck_assert_msg(file != NULL, "%s is missing", path);
+    fseek(file, NPY_HEADER, SEEK_SET);
+    ck_assert_uint_eq(fread(rows, DIM * sizeof *rows, count, file), count);
+    ck_assert_int_eq(fgetc(file), EOF);
+    fclose(file);
+}
+
+static void load_from_folder(const char *name, float *rows, size_t count)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    load(path, rows, count);
+}
+
+/* The promise of accuracy: cosine ≥ 0.999999, max |Δ| ≤ 5e-4 of the largest component. */
+static void expect_near(const char *what, const float *got, const float *expected)
+{
+    double dot = 0, got2 = 0, expected2 = 0, worst = 0, largest = 0;
+    for (size_t i = 0; i < DIM; i++) {
+        double a = got[i], b = expected[i];
+        dot += a * b;
+        got2 += a * a;
+        expected2 += b * b;
+        worst = fmax(worst, fabs(a - b));
+        largest = fmax(largest, fabs(b));
+    }
+    double cosine = dot / sqrt(got2 * expected2);
+    printf("%-28s max|d| %.2e of the largest, 1 - cosine %.2e\n", what, worst / largest,
+           1 - cosine);
+    ck_assert_msg(worst <= 5e-4 * largest && cosine >= 0.999999, "%s: max|d| %g of %g, cosine %.9f",
+                  what, worst, largest, cosine);
+}
+
+START_TEST(cpu_levels_agree_and_keep_the_reference)
+{
+    static const char *const levels[] = {"", "c", "avx2", "avx512"};
+    static float rows[4][ROWS][DIM], golden[5][DIM];
+    char what[64];
+    size_t count = 0;
+    load(test_data("inception/embeddings.npy"), golden[0], 5);
+    for (size_t i = 0; i < 4; i++) {
+        int code = run_program("PTS_CPU=%s ptsinfer --audit", levels[i]);
+        ck_assert(code == 0 || i >= 2); /* the default and c are everywhere */
+        if (code != 0)
+            continue;
+        snprintf(what, sizeof what, "\nCPU level  %s", levels[i]);
+        ck_assert_ptr_nonnull(strstr(ran.out, what));
+        done("PTS_CPU=%s ptsinfer embed -o level.npy 1.jpg 2.jpg 3.jpg 4.jpg g1.png g2.png",
+             levels[i]);
+        load_from_folder("level.npy", rows[count][0], ROWS);
+        for (size_t k = 0; k < GOLDEN; k++) {
+            snprintf(what, sizeof what, "'%s' and float64", levels[i]);
+            expect_near(what, rows[count][PHOTOS + k], golden[k]);
+        }
+        count++;
+    }
+    for (size_t i = 1; i < count; i++) {
+        for (size_t k = 0; k < (size_t)ROWS * i; k++)
+            expect_near("two levels", rows[i][k % ROWS], rows[k / ROWS][k % ROWS]);
+    }
+    ck_assert_mem_eq(rows[0], rows[count - 1], sizeof rows[0]); /* the default is the highest */
+}
+END_TEST
+
+START_TEST(threads_and_grouping_change_no_bit)
+{
+    static const char *const levels[] = {"", "c"};
+    static float together[7][DIM], single[DIM];
+    static const char *const names[] = {"1.jpg",  "2.jpg", "3.jpg",  "4.jpg",
+                                        "g1.png", "2.jpg", "big.bmp"};
+    for (size_t l = 0; l < 2; l++) {
+        done("export PTS_CPU=%s && for n in 1 2 3; do ptsinfer embed --threads $n -o $n.npy 1.jpg "
+             "2.jpg 3.jpg 4.jpg g1.png 2.jpg big.bmp || exit; done && cmp 1.npy 2.npy && cmp 1.npy "
+             "3.npy",
+             levels[l]);
+        load_from_folder("1.npy", together[0], 7);
+        for (size_t i = 0; i < 7; i++) {
+            done("PTS_CPU=%s ptsinfer embed --threads 2 -o single.npy %s", levels[l], names[i]);
+            load_from_folder("single.npy", single, 1);
+            ck_assert_mem_eq(single, together[i], sizeof single);
+        }
+    }
+}
+END_TEST
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+    for (; (text = strchr(text, '\n')); text++)
+        lines++;
+    return lines;
+}
+
+/* It lies in the third chunk of one thread, the second of two, the first of three. */
+START_TEST(the_first_broken_image_is_named)
+{
+    done("mkdir many && for i in $(seq 100 141); do ln 1.jpg many/$i.jpg; done && "
+         "for i in 137 138 140; do rm many/$i.jpg && echo text > many/$i.jpg; done");
+    for (int threads = 1; threads <= 3; threads++) {
+        /* The rows before it are on stdout, as always; -o leaves no file. */
+        int code = run_program("cd %s && ptsinfer embed --threads %d many | cut -d, -f1,2; "
+                               "ptsinfer embed --threads %d many -o many.npy",
+                               folder, threads, threads);
+        ck_assert_int_eq(code, 1);
+        ck_assert_uint_eq(count_lines(ran.out), 1 + 37);
+        ck_assert_ptr_nonnull(strstr(ran.out, "\nmany/136.jpg,"));
+        const char *line = "ptsinfer embed: many/137.jpg: expected a JPEG, PNG or BMP image, got "
+                           "other bytes\n";
+        ck_assert_int_eq(strncmp(ran.err, line, strlen(line)), 0);
+        ck_assert_str_eq(ran.err + strlen(line), line);
+        done("ls | grep -c many");
+        ck_assert_str_eq(ran.out, "1\n");
+    }
+    done("rm many/100.jpg && echo text > many/100.jpg");
+    ck_assert_int_eq(run_program("cd %s && ptsinfer embed many", folder), 1);
+    ck_assert_str_eq(ran.out, "");
+    ck_assert_str_eq(ran.err,
+                     "ptsinfer embed: many/100.jpg: expected a JPEG, PNG or BMP image, got "
+                     "other bytes\n");
+    done("rm -r many");
+}
+END_TEST
+
+/* The most that any program run by this test has had in memory, in MB. */
+static double peak_of_programs(void)
+{
+    struct rusage usage;
+    ck_assert_int_eq(getrusage(RUSAGE_CHILDREN, &usage), 0);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+/* AddressSanitizer keeps freed memory, and MALLOC_PERTURB_, which meson sets, touches memory that
+ * nobody uses: neither is the program's. */
+#define AS_IT_IS "unset MALLOC_PERTURB_; ASAN_OPTIONS=quarantine_size_mb=1 "
+
+START_TEST(memory_does_not_grow_with_images)
+{
+#define EIGHT " big.bmp big.bmp big.bmp big.bmp big.bmp big.bmp big.bmp big.bmp"
+    done(AS_IT_IS "ptsinfer embed --threads 2 -o few.npy" EIGHT);
+    double few = peak_of_programs();
+    done(AS_IT_IS "ptsinfer embed --threads 2 -o more.npy" EIGHT EIGHT EIGHT EIGHT EIGHT);
+    double more = peak_of_programs();
+    printf("peak of 8 images %.1f MB, of 40 %.1f MB\n", few, more);
+    ck_assert_msg(more <= few + 10, "8 images %.1f MB, 40 images %.1f MB", few, more);
+#ifndef __SANITIZE_ADDRESS__
+    ck_assert_double_le(more, 180);
+#endif
+}
+END_TEST
+
+int main(void)
+{
+    const char *root = getenv("PTS_TEST_WEIGHTS");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/inception_v3.ptsw", root ? root : "weights");
+    if (access(path, R_OK) != 0) {
+        printf("skipped: no %s\n", path);
+        return 77;
+    }
+    Suite *suite = suite_create("embed");
+    TCase *tcase = tcase_create("embed");
+    tcase_set_timeout(tcase, 360);
+    tcase_add_unchecked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, cpu_levels_agree_and_keep_the_reference);
+    tcase_add_test(tcase, threads_and_grouping_change_no_bit);
+    tcase_add_test(tcase, the_first_broken_image_is_named);
+    tcase_add_test(tcase, memory_does_not_grow_with_images);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
