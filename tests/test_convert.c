@@ -759,13 +759,16 @@ START_TEST(fetch_checks_what_it_got)
         int code;
         const char *says;
     } cases[] = {
-        {"--tarball mixed.bin", 1, "mixed.bin: expected 24973068 bytes, got 940\n"},
-        {"--tarball zeros", 1,
-         "zeros: expected SHA-512 92b0b57e07932d7b59c20769289d239bb86abf48134"},
-        {"--tarball nowhere", 1, "nowhere: expected a package file, got none\n"},
+        {"--from mixed.bin", 1, "mixed.bin: expected 24973068 bytes, got 940\n"},
+        {"--from zeros", 1, "zeros: expected SHA-512 92b0b57e07932d7b59c20769289d239bb86abf48134"},
+        {"--from nowhere", 1, "nowhere: expected a file, got none\n"},
+        {"--from mixed.bin openai-clip-vit-b32", 1,
+         "mixed.bin: expected 353976522 bytes, got 940\n"},
+        {"--from file:///nowhere/x keras-inception", 1, "/nowhere/x: expected a file, got none\n"},
+        {"--from mixed.bin torchvision-inception", 1,
+         "mixed.bin: expected 108949747 bytes, got 940\n"},
         {"vgg", 2, "fetch-weights: no weights 'vgg' (-h shows the usage)\n"},
-        {"--tarball", 2,
-         "fetch-weights: --tarball: expected a path, got nothing (-h shows the usage)\n"},
+        {"--from", 2, "fetch-weights: --from: expected a path, got nothing (-h shows the usage)\n"},
     };
     const char *build = getenv("PTS_TEST_BUILD"), *folder = new_folder();
     char *small;

@@ -531,10 +531,49 @@ START_TEST(program_lists_and_converts)
 }
 END_TEST
 
+#ifdef PTS_HAVE_ZIP
+/* Size and hash are checked, the file is converted, and a second run finds it done. */
+START_TEST(fetch_takes_paths_and_urls)
+{
+    char table[64], digits[65], into[64];
+    const char *build = getenv("PTS_TEST_BUILD"), *head = data_path("head_clip.pt");
+    snprintf(into, sizeof into, "/tmp/pts_fetch_%ld", (long)getpid());
+    snprintf(table, sizeof table, "%s.table", into);
+    ck_assert_int_eq(run_program("sha256sum <%s", head), 0);
+    snprintf(digits, sizeof digits, "%.64s", ran.out);
+    ck_assert_int_eq(run_program("echo \"head|file://%s|CC0-1.0|head.ptsw|$(wc -c <%s | tr -d ' ')|"
+                                 "sha256:%s|%s\" >%s",
+                                 head, head, digits, digits, table),
+                     0);
+    char fetch[9000];
+    snprintf(fetch, sizeof fetch, "%s../../../tools/fetch-weights --build %s --into %s --table %s",
+             data_path(""), build ? build : "build", into, table);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_msg(run_program("%s %s%s head", fetch, i ? "--from " : "", i ? head : "") == 0,
+                      "%s", ran.err);
+        ck_assert_msg(strstr(ran.out, "/head.ptsw\n") != NULL, "%s", ran.out);
+        ck_assert((strstr(ran.err, "wrote") != NULL) == (i < 2));
+        if (i == 0)
+            ck_assert_int_eq(run_program("rm %s/head.ptsw", into), 0);
+    }
+    ck_assert_int_eq(run_program("ptsinfer info %s/head.ptsw", into), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "CC0-1.0"));
+    ck_assert_int_eq(
+        run_program("rm %s/head.ptsw; sed 's/|sha256:./|sha256:x/' %s >%s.2", into, table, table),
+        0);
+    ck_assert_int_eq(run_program("%s.2 head", fetch), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, ": expected SHA-256 x"));
+    ck_assert_int_eq(run_program("rm -r %s %s %s.2", into, table, table), 0);
+}
+END_TEST
+#endif
+
 #ifndef PTS_HAVE_ZIP
 #define ZIP_TESTS
 #else
-#define ZIP_TESTS inception_from_torchvision, transform_folds_exactly, heads_of_the_study,
+#define ZIP_TESTS                                                                                  \
+    inception_from_torchvision, transform_folds_exactly, heads_of_the_study,                       \
+        fetch_takes_paths_and_urls,
 #endif
 #ifndef PTS_HAVE_HDF5
 #define HDF5_TESTS
