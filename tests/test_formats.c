@@ -532,10 +532,83 @@ START_TEST(program_lists_and_converts)
 END_TEST
 
 #ifdef PTS_HAVE_ZIP
+#include "pts/learn.h"
+
+/* Each row of a layer is one number, so that a layer's output o is w[o]·(Σ inputs) + b[o], w = b:
+ * in closed form, whatever the order of sums. */
+static void study_by_hand(const float *x, size_t in, double out[4])
+{
+    static const size_t outputs[] = {2048, 1024, 512, 256, 4};
+    double sum = 0;
+    for (size_t i = 0; i < in; i++)
+        sum += (double)x[i];
+    for (size_t l = 0; l < 5; l++) {
+        double next_sum = 0;
+        for (size_t o = 0; o < outputs[l]; o++) {
+            double y = (double)(o % 9) * 0x1p-12 * (sum + 1);
+            if (l == 4)
+                out[o] = y - 10;
+            next_sum += fmax(y, 0);
+        }
+        sum = next_sum;
+    }
+}
+
+START_TEST(converted_head_answers)
+{
+    char path[64];
+    pts_head *head;
+    pts_curve_prior prior;
+    pts_error err = {""};
+    snprintf(path, sizeof path, "/tmp/pts_head_%ld.ptsw", (long)getpid());
+    for (int half = 0; half < 2; half++) {
+        ck_assert_msg(run_program("ptsconvert --dtype %s -o %s %s", half ? "f16" : "f32", path,
+                                  data_path("head_clip.pt")) == 0,
+                      "%s", ran.err);
+        ck_assert_msg(pts_head_open(&head, path, &err) == PTS_OK, "%s", err.message);
+        float x[4 * 512];
+        for (size_t i = 0; i < 4 * 512; i++)
+            x[i] = (float)(i % 11) * 0.5f - 1;
+        double got[4], expected[4];
+        ck_assert_int_eq(pts_head_study(head, x, got, &err), PTS_OK);
+        study_by_hand(x, 4 * 512, expected);
+        for (int i = 0; i < 4; i++)
+            ck_assert_double_eq_tol(got[i], expected[i], 1e-5 * (fabs(expected[i]) + 10));
+        ck_assert_str_eq(pts_head_encoder_arch(head), "clip_vit");
+        ck_assert_int_eq(pts_head_predict(head, x, 4, &prior, &err), PTS_ERR_UNSUPPORTED);
+        pts_head_close(head);
+    }
+    unlink(path);
+}
+END_TEST
+
+START_TEST(predict_refuses_by_mode)
+{
+    static const struct {
+        const char *args, *says;
+    } cases[] = {
+        {"--mode pro", "ptsinfer predict: --mode: expected pts or ptssp, got 'pro'\n"},
+        {"--mode ptssp", "ptsinfer predict: --head: expected two with --mode ptssp, got 0\n"},
+        {"--mode ptssp --head a --head b --weights a -w b -w c",
+         "ptsinfer predict: --weights: expected at most two with --mode ptssp, got 3\n"},
+        {"--mode ptssp --head a --head b --pilot x.csv",
+         "ptsinfer predict: --pilot: expected none with --mode ptssp, which cannot use it\n"},
+        {"--head a --head b", "ptsinfer predict: --head: expected one, got 2 (two go with --mode "
+                              "ptssp)\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char command[512];
+        snprintf(command, sizeof command,
+                 "ptsinfer predict %s --target 0.5 1.png 2.png 3.png 4.png", cases[i].args);
+        check_refused(2, command, "%s", cases[i].says);
+    }
+}
+END_TEST
+
 /* Size and hash are checked, the file is converted, and a second run finds it done. */
 START_TEST(fetch_takes_paths_and_urls)
 {
-    char table[64], digits[65], into[64];
+    char table[80], digits[65], into[64];
     const char *build = getenv("PTS_TEST_BUILD"), *head = data_path("head_clip.pt");
     snprintf(into, sizeof into, "/tmp/pts_fetch_%ld", (long)getpid());
     snprintf(table, sizeof table, "%s.table", into);
@@ -573,7 +646,7 @@ END_TEST
 #else
 #define ZIP_TESTS                                                                                  \
     inception_from_torchvision, transform_folds_exactly, heads_of_the_study,                       \
-        fetch_takes_paths_and_urls,
+        converted_head_answers, predict_refuses_by_mode, fetch_takes_paths_and_urls,
 #endif
 #ifndef PTS_HAVE_HDF5
 #define HDF5_TESTS
