@@ -146,6 +146,7 @@ END_TEST
 
 /* ---- InceptionV3 ---- */
 
+#ifdef PTS_HAVE_ZIP
 static void check_lines(const plan *p, const char *figures)
 {
     size_t size, row = 0;
@@ -156,7 +157,6 @@ static void check_lines(const plan *p, const char *figures)
     free(text);
 }
 
-#ifdef PTS_HAVE_ZIP
 START_TEST(inception_from_torchvision)
 {
     checkpoint c;

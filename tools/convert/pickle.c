@@ -178,7 +178,7 @@ static pts_status append(machine *m, pickle_id container, const pickle_id *items
 static pts_status collect(machine *m, pickle_kind kind, size_t first)
 {
     size_t count = m->depth - first;
-    pickle_id *items = m->stack + first;
+    const pickle_id *items = count ? m->stack + first : NULL; /* no stack before the first value */
     pickle *p = m->p;
     if (p->count == VALUES_MAX)
         return too_many(m, "values", VALUES_MAX);

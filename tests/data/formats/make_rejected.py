@@ -91,6 +91,7 @@ def pickles():
         b"q" + bytes([i]) + b"\x85]q\xff(h" + bytes([i]) + b"h" + bytes([i]) + b"e"
         for i in range(40)) + b"."
     archive("doubling.pt", doubling)
+    archive("mark_first.pt", b"\x80\x02(d.")
     archive("marks.pt", b"\x80\x02" + b"(" * 5000 + b".")
     archive("nested.pt", b"\x80\x02" + b"".join(b"}" + text(b"a") for _ in range(200)) + b"N" +
             b"s" * 200 + b".")
