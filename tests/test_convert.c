@@ -2,9 +2,10 @@
  * fold against numpy, refusals, and the program itself. */
 #include "check_main.h"
 #include "folded.h"
+#include "planned.h"
 #include "run_program.h"
 
-#include "../tools/convert/convert.h"
+#include "../tools/convert/arch.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -230,16 +231,21 @@ static void check_mixed(const char *name)
     for (size_t i = 0; i < 5; i++) {
         float values[256];
         ck_assert_uint_le(m.tensors[i].count, 256);
-        ck_assert_int_eq(tfjs_values(&m, &m.tensors[i], values, &err), PTS_OK);
+        tfjs_values(&m.tensors[i], 0, m.tensors[i].count, values);
         ck_assert_mem_eq(values, raw + at, m.tensors[i].count * 4); /* equal to the last bit */
         at += m.tensors[i].count * 4;
     }
     ck_assert_uint_eq(at, size);
-    ck_assert_int_eq(tfjs_values(&m, &m.tensors[5], NULL, &err), PTS_ERR_UNSUPPORTED);
-    ck_assert_ptr_nonnull(
-        strstr(err.message, ": tensor 'step': dtype: expected float32, got 'int32'"));
     free(raw);
     tfjs_close(&m);
+    checkpoint c;
+    const checkpoint_tensor *step;
+    ck_assert_int_eq(checkpoint_open(&c, data_path(name), &err), PTS_OK);
+    ck_assert_int_eq(checkpoint_require(&c, "step", 1, (size_t[]){2}, &step, &err), PTS_OK);
+    ck_assert_int_eq(checkpoint_read(&c, step, 0, 2, NULL, &err), PTS_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(
+        strstr(err.message, ": tensor 'step': expected float32, float16 or bfloat16, got int32"));
+    checkpoint_close(&c);
 }
 
 START_TEST(every_storage_equals_numpy)
@@ -395,13 +401,14 @@ START_TEST(hostile_files)
     put_file(in_folder(folder, "s.min.js"), "m.exports=\"AACAPw==\"", 20);
     ck_assert_int_eq(tfjs_open(&m, folder, &err), PTS_OK);
     float one;
-    ck_assert_int_eq(tfjs_values(&m, &m.tensors[0], &one, NULL), PTS_OK);
+    tfjs_values(&m.tensors[0], 0, 1, &one);
     ck_assert(one == 1);
     tfjs_close(&m);
     put_file(in_folder(folder, "s.min.js"), "m.exports=\"AADAfw==\"", 20); /* not a number */
-    ck_assert_int_eq(tfjs_open(&m, folder, &err), PTS_OK);
-    ck_assert_int_eq(tfjs_values(&m, &m.tensors[0], &one, &err), PTS_ERR_NUMERIC);
-    tfjs_close(&m);
+    checkpoint c;
+    ck_assert_int_eq(checkpoint_open(&c, folder, &err), PTS_OK);
+    ck_assert_int_eq(checkpoint_read(&c, &c.tensors[0], 0, 1, &one, &err), PTS_ERR_NUMERIC);
+    checkpoint_close(&c);
     put_file(in_folder(folder, "model.json"), "{\"a\":1,\"a\":2}", 13); /* before model.min.js */
     refuse_model(folder, "model.json", "line 1, column 10: duplicate object key near '\"a\"'");
     put_file(in_folder(folder, "model.json"), "{\"modelTopology\":{\"node\":[]}}", 29);
@@ -437,35 +444,42 @@ static const char *inception_folder(void)
     return folder;
 }
 
-static void open_inception(tfjs_model *m)
+static void open_inception(checkpoint *c)
 {
     const char *folder = inception_folder();
     pts_error err = {""};
-    ck_assert_msg(tfjs_open(m, folder, &err) == PTS_OK, "%s", err.message);
+    ck_assert_msg(checkpoint_open(c, folder, &err) == PTS_OK, "%s", err.message);
     remove_folder(folder);
+}
+
+static const settings no_settings;
+
+static pts_status plan_inception(plan *p, checkpoint *c, pts_error *err)
+{
+    return plan_build(p, c, &inception_v3_architecture, &no_settings, err);
 }
 
 START_TEST(inception_folds_as_numpy_does)
 {
-    tfjs_model m;
-    converted c;
+    checkpoint c;
+    plan p;
     pts_error err = {""};
     char *text;
     size_t size, row = 0;
-    open_inception(&m);
-    ck_assert_msg(inception_v3_convert(&m, &c, &err) == PTS_OK, "%s", err.message);
-    ck_assert_uint_eq(c.count, 188);
+    open_inception(&c);
+    ck_assert_msg(plan_inception(&p, &c, &err) == PTS_OK, "%s", err.message);
+    ck_assert_uint_eq(p.count, 188);
     ck_assert_int_eq(pts_read_file(data_path("inception.txt"), 1 << 20, &text, &size, NULL),
                      PTS_OK);
     for (char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1)
-        check_folded(&c.tensors[row++], line);
+        check_planned(&p, row++, line);
     ck_assert_uint_eq(row, 188);
-    ck_assert_str_eq(c.meta[0].key, "arch");
-    ck_assert_str_eq(c.meta[0].value, "inception_v3");
-    ck_assert_str_eq(c.meta[2].value, "exclude_pad");
+    ck_assert_str_eq(p.meta[0].key, "arch");
+    ck_assert_str_eq(p.meta[0].value, "inception_v3");
+    ck_assert_str_eq(p.meta[2].value, "exclude_pad");
     free(text);
-    converted_free(&c);
-    tfjs_close(&m);
+    plan_free(&p);
+    checkpoint_close(&c);
 }
 END_TEST
 
@@ -549,32 +563,39 @@ static json_t *copy_layers(tfjs_model *m)
     return copy;
 }
 
-static void expect_mismatch(tfjs_model *m, const char *message)
+static void expect_status(checkpoint *c, pts_status status, const char *message)
 {
-    pts_error err;
+    pts_error err = {""};
     char expected[600];
-    converted c;
-    ck_assert_int_ne(inception_v3_convert(m, &c, &err), PTS_OK);
-    ck_assert_uint_eq(c.count, 0);
-    snprintf(expected, sizeof expected, "%s: %s", m->src.model, message);
+    plan p;
+    pts_status got = plan_inception(&p, c, &err);
+    for (size_t i = 0; got == PTS_OK && i < p.count; i++) {
+        float *values = malloc(p.items[i].count * sizeof *values);
+        got = plan_make(&p, i, values, &err);
+        free(values);
+    }
+    plan_free(&p);
+    snprintf(expected, sizeof expected, "%s: %s", c->path, message);
     ck_assert_str_eq(err.message, expected);
+    ck_assert_int_eq(got, status);
 }
 
 START_TEST(other_graphs_are_refused)
 {
-    tfjs_model m;
-    open_inception(&m);
-    const json_t *original = m.layers;
+    checkpoint c;
+    open_inception(&c);
+    tfjs_model *m = checkpoint_tfjs(&c);
+    const json_t *original = m->layers;
     for (size_t i = 0; i < sizeof graph_cases / sizeof *graph_cases; i++) {
         char message[300];
-        json_t *layers = copy_layers(&m);
+        json_t *layers = copy_layers(m);
         change_layer(find_layer(layers, graph_cases[i].layer), graph_cases[i].change);
         snprintf(message, sizeof message, "not InceptionV3: %s", graph_cases[i].message);
-        expect_mismatch(&m, message);
+        expect_status(&c, PTS_ERR_UNSUPPORTED, message);
         json_decref(layers);
-        m.layers = original;
+        m->layers = original;
     }
-    tfjs_close(&m);
+    checkpoint_close(&c);
 }
 END_TEST
 
@@ -582,11 +603,13 @@ END_TEST
  * nothing but the graph tells them apart. */
 START_TEST(swapped_branches_are_refused)
 {
-    tfjs_model m;
+    checkpoint c;
+    plan p;
     pts_error err;
-    open_inception(&m);
-    const json_t *original = m.layers;
-    json_t *layers = copy_layers(&m), *layer = NULL, *node = NULL;
+    open_inception(&c);
+    tfjs_model *m = checkpoint_tfjs(&c);
+    const json_t *original = m->layers;
+    json_t *layers = copy_layers(m), *layer = NULL, *node = NULL;
     size_t i;
     json_array_foreach(layers, i, layer)
     {
@@ -598,51 +621,50 @@ START_TEST(swapped_branches_are_refused)
     json_t *first = json_incref(json_array_get(node, 0));
     json_array_remove(node, 0);
     json_array_insert_new(node, 1, first);
-    ck_assert_int_eq(inception_v3_match(&m, &err), PTS_ERR_UNSUPPORTED);
+    ck_assert_int_eq(plan_inception(&p, &c, &err), PTS_ERR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.message, "not InceptionV3: layer "));
     json_decref(layers);
-    m.layers = original;
-    ck_assert_int_eq(inception_v3_match(&m, &err), PTS_OK);
-    tfjs_close(&m);
+    m->layers = original;
+    ck_assert_int_eq(plan_inception(&p, &c, &err), PTS_OK);
+    plan_free(&p);
+    checkpoint_close(&c);
 }
 END_TEST
 
-static tfjs_tensor *tensor_named(tfjs_model *m, const char *name)
-{
-    for (size_t i = 0; i < m->tensor_count; i++) {
-        if (strcmp(m->tensors[i].name, name) == 0)
-            return &m->tensors[i];
-    }
-    ck_abort_msg("no tensor %s", name);
-    return NULL;
-}
-
 START_TEST(wrong_tensors_are_named)
 {
-    tfjs_model m;
-    open_inception(&m);
-    tfjs_tensor *kernel = tensor_named(&m, "conv2d_95/kernel"), saved = *kernel;
-    kernel->name = "elsewhere";
-    expect_mismatch(&m, "tensor 'conv2d_95/kernel': expected shape (3, 3, 3, 32), got no tensor");
-    *kernel = saved;
+    checkpoint c;
+    open_inception(&c);
+    checkpoint_tensor *kernel = checkpoint_find(&c, "conv2d_95/kernel"), saved = *kernel;
     kernel->shape[2] = 4;
-    expect_mismatch(&m,
-                    "tensor 'conv2d_95/kernel': expected shape (3, 3, 3, 32), got (3, 3, 4, 32)");
+    expect_status(&c, PTS_ERR_SHAPE,
+                  "tensor 'conv2d_95/kernel': expected shape (3, 3, 3, 32), got (3, 3, 4, 32)");
     *kernel = saved;
     kernel->rank = 3;
-    expect_mismatch(&m, "tensor 'conv2d_95/kernel': expected shape (3, 3, 3, 32), got (3, 3, 3)");
+    expect_status(&c, PTS_ERR_SHAPE,
+                  "tensor 'conv2d_95/kernel': expected shape (3, 3, 3, 32), got (3, 3, 3)");
     *kernel = saved;
-    tfjs_tensor *variance = tensor_named(&m, "batch_normalization_96/moving_variance");
-    saved = *variance;
+    size_t place = checkpoint_find(&c, "batch_normalization_96/moving_variance")->place;
+    tfjs_tensor *variance = &checkpoint_tfjs(&c)->tensors[place], before = *variance;
     variance->min = -9;
     variance->scale = 0;
-    expect_mismatch(&m, "tensor 'batch_normalization_96/moving_variance': channel 0: expected ≥ 0 "
-                        "and a finite fold, got -9");
-    *variance = saved;
-    tfjs_tensor *top = tensor_named(&m, "predictions/bias");
-    top->name = "conv2d_300/kernel";
-    expect_mismatch(&m, "tensor 'conv2d_300/kernel': expected no such tensor in InceptionV3");
-    tfjs_close(&m);
+    expect_status(&c, PTS_ERR_NUMERIC,
+                  "tensor 'batch_normalization_96/moving_variance': channel 0: expected ≥ 0 and a "
+                  "finite fold, got -9");
+    *variance = before;
+    kernel->name[0] = 'x';
+    ck_assert_int_eq(checkpoint_index(&c, NULL), PTS_OK);
+    expect_status(&c, PTS_ERR_SHAPE,
+                  "tensor 'conv2d_95/kernel': expected shape (3, 3, 3, 32), got no tensor");
+    kernel->name[0] = 'c';
+    checkpoint_tensor *top = NULL;
+    for (size_t i = 0; i < c.count; i++)
+        top = strcmp(c.tensors[i].name, "predictions/bias") == 0 ? &c.tensors[i] : top;
+    top->name[0] = 'q';
+    ck_assert_int_eq(checkpoint_index(&c, NULL), PTS_OK);
+    expect_status(&c, PTS_ERR_SHAPE,
+                  "tensor 'qredictions/bias': expected no such tensor in InceptionV3");
+    checkpoint_close(&c);
 }
 END_TEST
 
@@ -693,18 +715,19 @@ START_TEST(program_answers_and_refuses)
     } cases[] = {
         {"ptsconvert", "--list DATA/mixed", 0,
          "a/u8                                     float32  (3, 3, 4, 5)         uint8 scale"},
-        {"ptsconvert", "--list --json DATA/mixed", 0, "\"stored\": \"uint16\""},
+        {"ptsconvert", "--list --json DATA/mixed", 0, "\"stored\": \"uint16 scale "},
         {"ptsconvert", "--version", 0, "ptsconvert "},
         {"ptsconvert", "-h", 0, "usage: ptsconvert "},
         {"ptsconvert", "-o /tmp/x DATA/mixed", 1, "not InceptionV3: layer 'dense': "},
         {"ptsconvert", "-o /tmp/x /nowhere", 1,
          "ptsconvert: /nowhere: No such file or directory\n"},
         {"ptsconvert", "-o /tmp/x DATA/mixed.bin", 1,
-         "expected a TensorFlow.js model: a folder, model.json or model.min.js\n"},
+         "expected safetensors, a PyTorch checkpoint, a Keras HDF5 file or a TensorFlow.js model, "
+         "got a file that starts with "},
         {"ptsconvert", "DATA/mixed", 2, "ptsconvert: expected -o OUT.ptsw or --list\n"},
         {"ptsconvert", "-o /tmp/x", 2, "ptsconvert: expected one IN, got 0\n"},
         {"ptsconvert", "-o /tmp/x --arch vgg DATA/mixed", 2,
-         "ptsconvert: --arch: expected auto or inception_v3, got 'vgg'\n"},
+         "ptsconvert: --arch: expected auto, inception_v3, clip_vit or head, got 'vgg'\n"},
         {"ptsconvert", "-o /tmp/x --dtype f8 DATA/mixed", 2,
          "ptsconvert: --dtype: expected f32 or f16, got 'f8'\n"},
         {"ptsinfer", "info", 2, "ptsinfer info: expected one FILE.ptsw, got 0\n"},
@@ -736,13 +759,16 @@ START_TEST(fetch_checks_what_it_got)
         int code;
         const char *says;
     } cases[] = {
-        {"--tarball mixed.bin", 1, "mixed.bin: expected 24973068 bytes, got 940\n"},
-        {"--tarball zeros", 1,
-         "zeros: expected SHA-512 92b0b57e07932d7b59c20769289d239bb86abf48134"},
-        {"--tarball nowhere", 1, "nowhere: expected a package file, got none\n"},
+        {"--from mixed.bin", 1, "mixed.bin: expected 24973068 bytes, got 940\n"},
+        {"--from zeros", 1, "zeros: expected SHA-512 92b0b57e07932d7b59c20769289d239bb86abf48134"},
+        {"--from nowhere", 1, "nowhere: expected a file, got none\n"},
+        {"--from mixed.bin openai-clip-vit-b32", 1,
+         "mixed.bin: expected 353976522 bytes, got 940\n"},
+        {"--from file:///nowhere/x keras-inception", 1, "/nowhere/x: expected a file, got none\n"},
+        {"--from mixed.bin torchvision-inception", 1,
+         "mixed.bin: expected 108949747 bytes, got 940\n"},
         {"vgg", 2, "fetch-weights: no weights 'vgg' (-h shows the usage)\n"},
-        {"--tarball", 2,
-         "fetch-weights: --tarball: expected a path, got nothing (-h shows the usage)\n"},
+        {"--from", 2, "fetch-weights: --from: expected a path, got nothing (-h shows the usage)\n"},
     };
     const char *build = getenv("PTS_TEST_BUILD"), *folder = new_folder();
     char *small;

@@ -150,7 +150,8 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
  * class); the epoch with the least validation error stays.
  *
  * The covariance is the spread of leave-one-data-set-out errors in θ (for `study`, whose own are
- * not affordable, that of one curve for all), the noise that of one measured point. */
+ * not affordable, that of one curve for all), the noise that of one measured point. The study's own
+ * heads, converted, have neither: pts_head_study alone answers for them. */
 typedef enum pts_head_kind { PTS_HEAD_MEAN, PTS_HEAD_STUDY, PTS_HEAD_MLP } pts_head_kind;
 
 const char *pts_head_kind_name(pts_head_kind kind); /* "mean", "study", "mlp" */
@@ -180,6 +181,9 @@ void pts_head_close(pts_head *head);
 pts_head_kind pts_head_kind_of(const pts_head *head);
 size_t pts_head_dim(const pts_head *head);
 const char *pts_head_encoder_id(const pts_head *head); /* of the encoder it was trained on */
+/* The encoder's architecture, where the file names no single encoder (the study's own heads); else
+ * "". */
+const char *pts_head_encoder_arch(const pts_head *head);
 const char *pts_head_preset(const pts_head *head);
 /* One line, for people: how it was chosen, and how the whole procedure, choosing included, fared on
  * data sets that no step of it had seen. */
@@ -187,9 +191,12 @@ const char *pts_head_summary(const pts_head *head);
 /* 0 when the answer is the same for all photographs: a `mean` head that fell back to one curve. */
 int pts_head_uses_photographs(const pts_head *head);
 
-/* embeddings [count][dim], count ≥ 1 (study: 4). */
+/* embeddings [count][dim], count ≥ 1 (study: 4). PTS_ERR_UNSUPPORTED for a head without spread. */
 pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t count,
                             pts_curve_prior *out, pts_error *err);
+/* Kind `study`: the network's four numbers minus 10, A, B, C, D as the study's page takes them,
+ * with no bounds. embeddings [4][dim]. */
+pts_status pts_head_study(pts_head *head, const float *embeddings, double out[4], pts_error *err);
 
 /* ---- Evaluation ---- */
 

@@ -70,6 +70,10 @@ const pts_tensor *pts_weights_find(const pts_weights *weights, const char *name)
 pts_status pts_weights_require(const pts_weights *weights, const char *name, int rank,
                                const size_t *shape, const pts_tensor **out, pts_error *err);
 
+/* Turns every f16 tensor into an f32 one, in memory of its own beside the map: for who computes in
+ * f32 and would take a file of either kind. Once, before the weights are shared between threads. */
+pts_status pts_weights_widen(pts_weights *weights, pts_error *err);
+
 /* Tells the system that this tensor's pages are not needed for now: whole pages of it leave the
  * process's memory and are read again when they are touched. For who has packed a copy. */
 void pts_weights_forget(const pts_weights *weights, const pts_tensor *tensor);
@@ -84,6 +88,15 @@ const char *pts_weights_meta(const pts_weights *weights, const char *key);
  * that breaks one. Equal arguments give equal bytes. */
 pts_status pts_weights_write(const char *path, const pts_meta *meta, size_t meta_count,
                              const pts_tensor *tensors, size_t tensor_count, pts_error *err);
+
+/* The same for data that are made one tensor after another, so that no two need to be in memory at
+ * once: `source` is called once a tensor, in order, and leaves in *data its `bytes` bytes, valid
+ * until its next call; the tensors' own `data` is not looked at. Its failure ends the writing. */
+typedef pts_status (*pts_tensor_source)(void *user, size_t index, const void **data,
+                                        pts_error *err);
+pts_status pts_weights_write_from(const char *path, const pts_meta *meta, size_t meta_count,
+                                  const pts_tensor *tensors, size_t tensor_count,
+                                  pts_tensor_source source, void *user, pts_error *err);
 
 /* IEEE 754 binary16, rounded to nearest, ties to even; beyond 65504 (after rounding) infinite. */
 uint16_t pts_f16_from_f32(float value);

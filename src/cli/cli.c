@@ -119,6 +119,11 @@ static const cli_option *find_option(const cli_syntax *syntax, const char *text)
     return NULL;
 }
 
+static bool is_list(const cli_option *o)
+{
+    return o->kind == CLI_LIST || o->kind == CLI_TEXTS;
+}
+
 static bool looks_like_option(const char *text)
 {
     double number;
@@ -165,7 +170,7 @@ static int store_value(const cli_syntax *syntax, const cli_option *o, int argc, 
     }
     cli_list *list = o->value;
     list->items[list->count++] = text;
-    while (*i + 1 < argc && !looks_like_option(argv[*i + 1]))
+    while (o->kind == CLI_LIST && *i + 1 < argc && !looks_like_option(argv[*i + 1]))
         list->items[list->count++] = argv[++*i];
     return -1;
 }
@@ -204,7 +209,7 @@ static bool make_lists(const cli_syntax *syntax, size_t room, cli_list *operands
     bool made = operands->items != NULL;
     for (size_t i = 0; i < syntax->count; i++) {
         cli_list *list = syntax->options[i].value;
-        if (syntax->options[i].kind == CLI_LIST)
+        if (is_list(&syntax->options[i]))
             made &= (list->items = calloc(room, sizeof *list->items)) != NULL;
     }
     return made;
@@ -215,7 +220,7 @@ static void free_lists(const cli_syntax *syntax, cli_list *operands)
     free(operands->items);
     for (size_t i = 0; i < syntax->count; i++) {
         cli_list *list = syntax->options[i].value;
-        if (syntax->options[i].kind == CLI_LIST) {
+        if (is_list(&syntax->options[i])) {
             free(list->items);
             *list = (cli_list){0};
         }

@@ -27,6 +27,7 @@ typedef enum cli_kind {
     CLI_INTEGER, /* long *: the next argument, whole */
     CLI_NUMBER,  /* double *: the next argument, finite */
     CLI_THREADS, /* long *: the next argument, 1 … 256; left at 0, it means all cores */
+    CLI_TEXTS,   /* cli_list *: the next argument; may be repeated */
     CLI_LIST     /* cli_list *: every argument up to the next option; may be repeated */
 } cli_kind;
 

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/defaults.h"
 #include "cli/images.h"
+#include "cli/predict_ptssp.h"
 #include "cli/target.h"
 
 #include "pts/curve.h"
@@ -17,7 +18,8 @@
 enum { PHOTOGRAPHS = 4, SAMPLES = 200 };
 
 typedef struct prediction {
-    const char *encoder_path, *head_path, *target_text, *pilot_path, *plot_path;
+    const char *encoder_path, *head_path, *target_text, *pilot_path, *plot_path, *mode;
+    cli_list encoders, heads; /* as told */
     double target, confidence;
     long threads, max_pixels;
     pts_image_limits limits;
@@ -44,6 +46,12 @@ static pts_status check_pair(const prediction *p, const pts_encoder *encoder, co
 {
     if (strcmp(pts_head_encoder_id(head), pts_encoder_id(encoder)) == 0)
         return PTS_OK;
+    if (*pts_head_encoder_arch(head)) {
+        snprintf(err->message, sizeof err->message,
+                 "%s: a head of the study's own, without measured spread: expected --mode ptssp",
+                 p->head_path);
+        return PTS_ERR_UNSUPPORTED;
+    }
     snprintf(err->message, sizeof err->message,
              "%s: expected the encoder it was trained with (%.12s…), got %s (%.12s…)", p->head_path,
              pts_head_encoder_id(head), p->encoder_path, pts_encoder_id(encoder));
@@ -337,19 +345,47 @@ static int answer(const cli_syntax *syntax, prediction *p)
     return p->answer.status == PTS_SIZE_UNREACHABLE ? CLI_UNREACHABLE : CLI_DONE;
 }
 
+static int run_study(const cli_syntax *syntax, const prediction *p)
+{
+    if (p->pilot_path)
+        return cli_wrong(syntax, "--pilot: expected none with --mode ptssp, which cannot use it");
+    const cli_ptssp study = {.target = p->target,
+                             .encoders = &p->encoders,
+                             .heads = &p->heads,
+                             .photographs = p->photographs,
+                             .limits = p->limits,
+                             .threads = p->threads,
+                             .json = p->json,
+                             .plot_path = p->plot_path};
+    return cli_predict_ptssp(syntax, &study);
+}
+
+static int run_ours(const cli_syntax *syntax, prediction *p)
+{
+    char encoder[4096], head[4096];
+    if (p->encoders.count > 1 || p->heads.count > 1)
+        return cli_wrong(syntax, "%s: expected one, got %zu (two go with --mode ptssp)",
+                         p->heads.count > 1 ? "--head" : "--weights",
+                         p->heads.count > 1 ? p->heads.count : p->encoders.count);
+    p->encoder_path = p->encoders.count
+                          ? p->encoders.items[0]
+                          : cli_default_file("inception_v3.ptsw", encoder, sizeof encoder);
+    p->head_path =
+        p->heads.count ? p->heads.items[0] : cli_default_file("head.ptsw", head, sizeof head);
+    return answer(syntax, p);
+}
+
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
     prediction *p = user;
-    char encoder[4096], head[4096];
     p->photographs = operands;
+    bool study = p->mode && strcmp(p->mode, "ptssp") == 0;
+    if (p->mode && !study && strcmp(p->mode, "pts") != 0)
+        return cli_wrong(syntax, "--mode: expected pts or ptssp, got '%s'", p->mode);
     int code = check(syntax, p);
     if (code >= 0)
         return code;
-    if (!p->encoder_path)
-        p->encoder_path = cli_default_file("inception_v3.ptsw", encoder, sizeof encoder);
-    if (!p->head_path)
-        p->head_path = cli_default_file("head.ptsw", head, sizeof head);
-    return answer(syntax, p);
+    return study ? run_study(syntax, p) : run_ours(syntax, p);
 }
 
 int cmd_predict(int argc, char **argv)
@@ -361,8 +397,10 @@ int cmd_predict(int argc, char **argv)
         {"--confidence", 0, CLI_NUMBER, &p.confidence, "P", "of interval and band (0.8)"},
         {"--plot", 0, CLI_TEXT, &p.plot_path, "OUT.svg|png", "draw the curve"},
         {"--json", 0, CLI_FLAG, &p.json, NULL, "the answer as JSON"},
-        {"--weights", 'w', CLI_TEXT, &p.encoder_path, "ENC.ptsw", "encoder (the installed one)"},
-        {"--head", 0, CLI_TEXT, &p.head_path, "HEAD.ptsw", "head (the installed one)"},
+        {"--weights", 'w', CLI_TEXTS, &p.encoders, "ENC.ptsw", "encoder (the installed one)"},
+        {"--head", 0, CLI_TEXTS, &p.heads, "HEAD.ptsw", "head (the installed one)"},
+        {"--mode", 0, CLI_TEXT, &p.mode, "NAME",
+         "pts (default), or ptssp: the study's page, with two --weights and two --head"},
         CLI_MAX_PIXELS_OPTION(&p.max_pixels),
         CLI_THREADS_OPTION(&p.threads),
     };

@@ -18,6 +18,8 @@ struct pts_head {
     pts_head_kind kind;
     size_t dim;
     char *encoder, *preset, *datasets, *trainer;
+    char encoder_arch[32];
+    int no_spread; /* covariance and noise are not there */
     char summary[SUMMARY];
     /* Kept in float as in the file, so that a head answers alike before and after it was saved. */
     float covariance[16], noise;
@@ -67,6 +69,11 @@ size_t pts_head_dim(const pts_head *head)
 const char *pts_head_encoder_id(const pts_head *head)
 {
     return head->encoder;
+}
+
+const char *pts_head_encoder_arch(const pts_head *head)
+{
+    return head->encoder_arch;
 }
 
 const char *pts_head_preset(const pts_head *head)
@@ -158,10 +165,28 @@ static pts_status check_embeddings(const pts_head *head, const float *embeddings
     return PTS_OK;
 }
 
+pts_status pts_head_study(pts_head *head, const float *embeddings, double out[4], pts_error *err)
+{
+    float y[4];
+    if (head->kind != PTS_HEAD_STUDY)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "head: expected one of kind study, got %s",
+                        pts_head_kind_name(head->kind));
+    PTS_TRY(check_embeddings(head, embeddings, 4, err));
+    PTS_TRY(pts_mlp_forward(head->mlp, embeddings, 1, y, err));
+    for (size_t i = 0; i < 4; i++)
+        out[i] = (double)y[i] - STUDY_SHIFT;
+    return PTS_OK;
+}
+
 pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t count,
                             pts_curve_prior *out, pts_error *err)
 {
     PTS_TRY(check_embeddings(head, embeddings, count, err));
+    if (head->no_spread)
+        return pts_fail(
+            err, PTS_ERR_UNSUPPORTED,
+            "head: this one has no measured spread (the study's own, for predict --mode "
+            "ptssp)");
     if (head->kind == PTS_HEAD_STUDY) {
         float y[4];
         PTS_TRY(pts_mlp_forward(head->mlp, embeddings, 1, y, err));
@@ -429,6 +454,9 @@ static void list_members(tensor_list *list, const pts_head *head)
 pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err)
 {
     tensor_list list = {.count = 0};
+    if (head->no_spread)
+        return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: a head without spread is not written again",
+                        path);
     list_tensor(&list, "covariance", head->covariance, 4, 4);
     list_tensor(&list, "noise", &head->noise, 1, 0);
     if (head->kind == PTS_HEAD_STUDY)
@@ -517,7 +545,9 @@ static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error 
                         arch ? arch : "");
     PTS_TRY(read_kind(head, w, err));
     PTS_TRY(take_count(w, "dim", 65536, &head->dim, err));
-    const char *summary = pts_weights_meta(w, "summary");
+    const char *summary = pts_weights_meta(w, "summary"),
+               *family = pts_weights_meta(w, "encoder_arch");
+    snprintf(head->encoder_arch, sizeof head->encoder_arch, "%s", family ? family : "");
     snprintf(head->summary, sizeof head->summary, "%s", summary ? summary : "");
     PTS_TRY(take_text(w, "encoder", &head->encoder, err));
     PTS_TRY(take_text(w, "preset", &head->preset, err));
@@ -527,6 +557,10 @@ static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error 
 
 static pts_status read_spread(pts_head *head, const pts_weights *w, pts_error *err)
 {
+    head->no_spread =
+        head->kind == PTS_HEAD_STUDY && head->encoder_arch[0] && !pts_weights_find(w, "covariance");
+    if (head->no_spread)
+        return PTS_OK;
     PTS_TRY(take(w, "covariance", 4, 4, head->covariance, err));
     PTS_TRY(take(w, "noise", 1, 0, &head->noise, err));
     double covariance[16], lower[16];
@@ -609,7 +643,9 @@ pts_status pts_head_open(pts_head **out, const char *path, pts_error *err)
     pts_weights *weights;
     PTS_TRY(pts_weights_open(&weights, path, err));
     pts_head *head = calloc(1, sizeof *head);
-    pts_status status = head ? read_head(head, weights, err) : pts_fail_memory(err, sizeof *head);
+    pts_status status = head ? pts_weights_widen(weights, err) : pts_fail_memory(err, sizeof *head);
+    if (status == PTS_OK)
+        status = read_head(head, weights, err);
     pts_weights_close(weights);
     if (status != PTS_OK)
         pts_head_close(head);

@@ -32,6 +32,7 @@ struct pts_weights {
     pts_meta *meta;
     pts_tensor *tensors;        /* in file order */
     const pts_tensor **by_name; /* sorted, for find */
+    float *wide;                /* what pts_weights_widen made, or NULL */
 };
 
 static pts_status map_descriptor(pts_weights *w, int fd, pts_error *err)
@@ -343,6 +344,7 @@ void pts_weights_close(pts_weights *w)
         return;
     if (w->map)
         munmap((void *)(uintptr_t)w->map, w->size);
+    free(w->wide);
     free(w->by_name);
     free(w->tensors);
     free(w->meta);
@@ -412,11 +414,40 @@ pts_status pts_weights_require(const pts_weights *w, const char *name, int rank,
     return PTS_OK;
 }
 
+pts_status pts_weights_widen(pts_weights *w, pts_error *err)
+{
+    size_t floats = 0, count = w->header.tensor_count;
+    for (size_t i = 0; i < count; i++) {
+        if (w->tensors[i].dtype == PTS_F16)
+            floats += (size_t)(ptsw_pad(w->tensors[i].bytes * 2) / sizeof(float));
+    }
+    if (!floats)
+        return PTS_OK;
+    w->wide = pts_calloc64(floats, sizeof(float));
+    if (!w->wide)
+        return pts_fail_memory(err, floats * sizeof(float));
+    float *at = w->wide;
+    for (size_t i = 0; i < count; i++) {
+        pts_tensor *t = &w->tensors[i];
+        if (t->dtype != PTS_F16)
+            continue;
+        const uint16_t *half = t->data;
+        for (size_t k = 0; k < t->bytes / sizeof *half; k++)
+            at[k] = pts_f32_from_f16(half[k]);
+        t->data = at;
+        t->dtype = PTS_F32;
+        t->bytes *= 2;
+        at += ptsw_pad(t->bytes) / sizeof *at;
+    }
+    return PTS_OK;
+}
+
 void pts_weights_forget(const pts_weights *weights, const pts_tensor *tensor)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)tensor->data;
     uintptr_t first = (start + page - 1) / page * page, end = (start + tensor->bytes) / page * page;
-    (void)weights;
+    if (start - (uintptr_t)weights->map >= weights->size)
+        return; /* widened: dropping such pages would leave zeros */
     /* glibc's posix_madvise ignores this advice; nothing changes where the system refuses it. */
     if (end > first)
         (void)madvise((void *)first, end - first, MADV_DONTNEED);

@@ -1,6 +1,7 @@
 /* SHA-256 as FIPS 180-4 writes it (sections 5.1.1, 5.3.3, 6.2.2). */
 #include "pts/hash.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const uint32_t K[64] = {
@@ -30,7 +31,7 @@ static void expand(const unsigned char *block, uint32_t w[64])
     }
 }
 
-static void compress(uint32_t state[8], const unsigned char *block)
+static void compress_plain(uint32_t state[8], const unsigned char *block)
 {
     uint32_t w[64], a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
@@ -45,6 +46,63 @@ static void compress(uint32_t state[8], const unsigned char *block)
     const uint32_t add[8] = {a, b, c, d, e, f, g, h};
     for (int i = 0; i < 8; i++)
         state[i] += add[i];
+}
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+
+static bool has_sha(void)
+{
+    unsigned a, b, c, d, b7;
+    return __get_cpuid_count(7, 0, &a, &b7, &c, &d) && (b7 & bit_SHA) &&
+           __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_1);
+}
+
+/* The same by the processor's own instructions, four rounds of two at a time. They keep the state
+ * as (a b e f) and (c d g h), and take W + K of two rounds from the low half of a register (Gulley
+ * et al. 2013, "Intel SHA Extensions"). */
+__attribute__((target("sha,sse4.1"))) static void compress_sha(uint32_t state[8],
+                                                               const unsigned char *block)
+{
+    const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+    __m128i low = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)state), 0xb1);
+    __m128i high =
+        _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(state + 4)), 0x1b);
+    __m128i abef = _mm_alignr_epi8(low, high, 8), cdgh = _mm_blend_epi16(high, low, 0xf0);
+    const __m128i abef_before = abef, cdgh_before = cdgh;
+    __m128i w[16];
+    for (int i = 0; i < 16; i++) {
+        if (i < 4)
+            w[i] = _mm_shuffle_epi8(
+                _mm_loadu_si128((const __m128i *)(const void *)(block + 16 * i)), swap);
+        else
+            w[i] = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(w[i - 4], w[i - 3]),
+                                                      _mm_alignr_epi8(w[i - 1], w[i - 2], 4)),
+                                        w[i - 1]);
+        __m128i sum =
+            _mm_add_epi32(w[i], _mm_loadu_si128((const __m128i *)(const void *)(K + 4 * i)));
+        cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+        abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
+    }
+    abef = _mm_add_epi32(abef, abef_before);
+    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+    low = _mm_shuffle_epi32(abef, 0x1b);
+    high = _mm_shuffle_epi32(cdgh, 0xb1);
+    _mm_storeu_si128((__m128i *)(void *)state, _mm_blend_epi16(low, high, 0xf0));
+    _mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(high, low, 8));
+}
+#endif
+
+static void compress(uint32_t state[8], const unsigned char *blocks, size_t count)
+{
+    void (*one)(uint32_t *, const unsigned char *) = compress_plain;
+#if defined(__x86_64__)
+    if (has_sha())
+        one = compress_sha;
+#endif
+    for (size_t i = 0; i < count; i++)
+        one(state, blocks + 64 * i);
 }
 
 void pts_sha256_init(pts_sha256 *hash)
@@ -66,12 +124,11 @@ void pts_sha256_update(pts_sha256 *hash, const void *data, size_t size)
         at += take, size -= take;
         if (used + take < 64)
             return;
-        compress(hash->state, hash->block);
+        compress(hash->state, hash->block, 1);
     }
-    for (; size >= 64; at += 64, size -= 64)
-        compress(hash->state, at);
-    if (size)
-        memcpy(hash->block, at, size);
+    compress(hash->state, at, size / 64);
+    if (size % 64)
+        memcpy(hash->block, at + size / 64 * 64, size % 64);
 }
 
 void pts_sha256_final(pts_sha256 *hash, unsigned char out[PTS_SHA256_BYTES])

@@ -79,10 +79,9 @@ static pts_status fill_entry(ptsw_entry *entry, const pts_tensor *tensor, size_t
         ptsw_shape_problem(entry->dtype, entry->rank, entry->shape, &entry->bytes);
     if (problem)
         return pts_fail(err, PTS_ERR_ARGUMENT, "tensor '%s': %s", tensor->name, problem);
-    if (!tensor->data || tensor->bytes != entry->bytes)
+    if (tensor->bytes != entry->bytes)
         return pts_fail(err, PTS_ERR_ARGUMENT, "tensor '%s': expected %llu bytes of data, got %zu",
-                        tensor->name, (unsigned long long)entry->bytes,
-                        tensor->data ? tensor->bytes : 0);
+                        tensor->name, (unsigned long long)entry->bytes, tensor->bytes);
     return PTS_OK;
 }
 
@@ -142,36 +141,66 @@ static pts_status build_head(head *out, const pts_meta *meta, size_t meta_count,
     PTS_TRY(check_unique(tensors, count, err));
     fill_meta(out->bytes + PTSW_STRIPE, meta, meta_count);
     memcpy(out->bytes, &h, sizeof h);
-    ptsw_sum sum;
-    ptsw_sum_init(&sum);
-    ptsw_sum_update(&sum, out->bytes, out->size / PTSW_STRIPE);
-    for (size_t i = 0; i < count; i++)
-        sum_tensor(&sum, &tensors[i]);
-    h.checksum = ptsw_sum_final(&sum);
-    memcpy(out->bytes, &h, sizeof h);
     return PTS_OK;
 }
 
-static int put_all(FILE *file, const head *top, const pts_tensor *tensors, size_t count)
+/* What is written, and where its data come from. */
+typedef struct job {
+    const char *path;
+    head top;
+    const pts_tensor *tensors;
+    size_t count;
+    pts_tensor_source source;
+    void *user;
+} job;
+
+static pts_status cannot_write(const job *j, pts_error *err)
 {
-    static const unsigned char zeros[PTSW_STRIPE];
-    int ok = fwrite(top->bytes, 1, top->size, file) == top->size;
-    for (size_t i = 0; ok && i < count; i++) {
-        size_t padding = (size_t)(ptsw_pad(tensors[i].bytes) - tensors[i].bytes);
-        ok = fwrite(tensors[i].data, 1, tensors[i].bytes, file) == tensors[i].bytes &&
-             fwrite(zeros, 1, padding, file) == padding;
-    }
-    return ok;
+    return pts_fail(err, PTS_ERR_IO, "%s: cannot write: %s", j->path, strerror(errno));
 }
 
-static pts_status write_file(const char *path, const head *top, const pts_tensor *tensors,
-                             size_t count, pts_error *err)
+static pts_status put_tensor(const job *j, FILE *file, size_t index, ptsw_sum *sum, pts_error *err)
+{
+    static const unsigned char zeros[PTSW_STRIPE];
+    const void *data = NULL;
+    pts_tensor tensor = j->tensors[index];
+    PTS_TRY(j->source(j->user, index, &data, err));
+    if (!data)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "tensor '%s': expected %zu bytes of data, got 0",
+                        tensor.name, tensor.bytes);
+    tensor.data = data;
+    sum_tensor(sum, &tensor);
+    size_t padding = (size_t)(ptsw_pad(tensor.bytes) - tensor.bytes);
+    if (fwrite(data, 1, tensor.bytes, file) != tensor.bytes ||
+        fwrite(zeros, 1, padding, file) != padding)
+        return cannot_write(j, err);
+    return PTS_OK;
+}
+
+/* The checksum is known last and stands in the header: it is written over when all else is there.
+ */
+static pts_status put_all(job *j, FILE *file, pts_error *err)
+{
+    ptsw_header *header = (ptsw_header *)(void *)j->top.bytes;
+    ptsw_sum sum;
+    ptsw_sum_init(&sum);
+    ptsw_sum_update(&sum, j->top.bytes, j->top.size / PTSW_STRIPE);
+    if (fwrite(j->top.bytes, 1, j->top.size, file) != j->top.size)
+        return cannot_write(j, err);
+    for (size_t i = 0; i < j->count; i++)
+        PTS_TRY(put_tensor(j, file, i, &sum, err));
+    header->checksum = ptsw_sum_final(&sum);
+    if (fseek(file, 0, SEEK_SET) != 0 || fwrite(header, 1, sizeof *header, file) != sizeof *header)
+        return cannot_write(j, err);
+    return PTS_OK;
+}
+
+static pts_status write_file(job *j, pts_error *err)
 {
     pts_output out;
-    PTS_TRY(pts_output_open(&out, path, err));
-    if (!put_all(out.file, top, tensors, count)) {
-        pts_status status =
-            pts_fail(err, PTS_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
+    PTS_TRY(pts_output_open(&out, j->path, err));
+    pts_status status = put_all(j, out.file, err);
+    if (status != PTS_OK) {
         pts_output_discard(&out);
         return status;
     }
@@ -189,16 +218,39 @@ static pts_status lay_out(head *top, const pts_meta *meta, size_t meta_count,
     return build_head(top, meta, meta_count, meta_bytes, tensors, tensor_count, err);
 }
 
+pts_status pts_weights_write_from(const char *path, const pts_meta *meta, size_t meta_count,
+                                  const pts_tensor *tensors, size_t tensor_count,
+                                  pts_tensor_source source, void *user, pts_error *err)
+{
+    pts_error inner;
+    job j = {.path = path, .tensors = tensors, .count = tensor_count, .source = source};
+    j.user = user;
+    pts_status status = lay_out(&j.top, meta, meta_count, tensors, tensor_count, &inner);
+    if (status == PTS_OK)
+        status = write_file(&j, err);
+    else
+        pts_fail(err, status, "%s: %s", path, inner.message);
+    free(j.top.bytes);
+    return status;
+}
+
+static pts_status own_data(void *user, size_t index, const void **data, pts_error *err)
+{
+    const pts_tensor *tensors = user;
+    (void)err;
+    *data = tensors[index].data;
+    return PTS_OK;
+}
+
 pts_status pts_weights_write(const char *path, const pts_meta *meta, size_t meta_count,
                              const pts_tensor *tensors, size_t tensor_count, pts_error *err)
 {
-    pts_error inner;
-    head top = {0};
-    pts_status status = lay_out(&top, meta, meta_count, tensors, tensor_count, &inner);
-    if (status == PTS_OK)
-        status = write_file(path, &top, tensors, tensor_count, err);
-    else
-        pts_fail(err, status, "%s: %s", path, inner.message);
-    free(top.bytes);
-    return status;
+    for (size_t i = 0; i < tensor_count && tensor_count <= PTS_TENSOR_COUNT_MAX; i++) {
+        if (!tensors[i].data && tensors[i].name)
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "%s: tensor '%s': expected %zu bytes of data, got 0", path,
+                            tensors[i].name, tensors[i].bytes);
+    }
+    return pts_weights_write_from(path, meta, meta_count, tensors, tensor_count, own_data,
+                                  (void *)(uintptr_t)tensors, err);
 }

@@ -1,10 +1,11 @@
 /* ptsconvert: from other people's model files to .ptsw.
  *
+ *   checkpoint.h    one interface to all kinds of files, and their readers
+ *   arch.h          architectures, and how their tensors become ours
  *   source.c        finds the files of a model: a TensorFlow.js folder or the nsfwjs package
  *   js_literal.c    a JavaScript object literal → JSON text; nothing is ever run
  *   base64.c        the shards of the package
  *   tfjs.c          topology, manifest and tensors of a TensorFlow.js layers model
- *   inception_v3.c  matches the graph with the architecture, folds batch norm, names the tensors
  *
  * Like the library these files print nothing and fail with a status and one line; every size, path
  * and offset of the input is taken for hostile. */
@@ -83,7 +84,6 @@ typedef struct tfjs_tensor {
     size_t shape[PTS_TENSOR_RANK_MAX];
     size_t count; /* elements */
     const unsigned char *data;
-    bool used; /* some architecture took it */
 } tfjs_tensor;
 
 typedef struct tfjs_model {
@@ -99,30 +99,11 @@ typedef struct tfjs_model {
 pts_status tfjs_open(tfjs_model *out, const char *path, pts_error *err);
 void tfjs_close(tfjs_model *model);
 
-/* The tensor of that name and shape, marked used; else "tensor 'x': expected …, got …". */
-pts_status tfjs_require(tfjs_model *model, const char *name, int rank, const size_t *shape,
-                        const tfjs_tensor **out, pts_error *err);
-/* out [count]: q·scale + min in double, rounded to float as TensorFlow.js does when it loads;
- * refuses what is not finite. */
-pts_status tfjs_values(const tfjs_model *model, const tfjs_tensor *tensor, float *out,
-                       pts_error *err);
+/* Elements [first, first + count): q·scale + min in double, rounded to float as TensorFlow.js does
+ * when it loads. Not for TFJS_OTHER. */
+void tfjs_values(const tfjs_tensor *tensor, size_t first, size_t count, float *out);
 const char *tfjs_storage_name(tfjs_storage storage);
 /* "(3, 3, 3, 32)" into out, which it returns. */
 const char *shape_text(char out[128], int rank, const size_t *shape);
-
-/* ---- inception_v3.c ---- */
-
-/* The tensors to write, and what is to be said about them. */
-typedef struct converted {
-    pts_tensor *tensors;
-    size_t count;
-    pts_meta meta[24];
-    size_t meta_count;
-} converted;
-
-/* PTS_OK when the graph is InceptionV3; the message says where it is not. */
-pts_status inception_v3_match(const tfjs_model *model, pts_error *err);
-pts_status inception_v3_convert(tfjs_model *model, converted *out, pts_error *err);
-void converted_free(converted *c);
 
 #endif

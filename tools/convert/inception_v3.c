@@ -1,618 +1,566 @@
-/* Keras InceptionV3 → torchvision's tensor names, batch norm folded.
+/* InceptionV3 → torchvision's tensor names, batch norm folded.
  *
- * Names and channel counts are torchvision's (vision, models/inception.py); the graph is Keras's
- * (keras-applications, inception_v3.py). Both follow Szegedy et al. 2016, "Rethinking the Inception
- * Architecture for Computer Vision". Keras numbers its layers by creation, in one count for all
- * models of a process, and writes them in an order of its own: the number in "conv2d_17" says
- * nothing. So the graph is walked, backwards from the output, since a concatenation names its
- * inputs in order while the consumers of a layer have none; each layer met must be the one that the
- * architecture has there. The functions below therefore read from bottom to top, and the units are
- * turned round at the end. */
-#include "convert.h"
+ * Names and channel counts are torchvision's (vision, models/inception.py), which are those of
+ * Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision". Three sources:
+ *
+ * torchvision: the names are ours already; kernels are [cout][cin][kh][kw]. `transform_input`,
+ * which its pretrained weights always go with, turns ImageNet's normalisation into the (x − 0.5) /
+ * 0.5 of the original: an affine map of each channel. Its average pools divide by nine at the
+ * borders too.
+ *
+ * Keras HDF5: layers are numbered as they were made. keras-applications makes the convolutions in
+ * the order of the table below, so the i-th number is the i-th unit, and every shape must agree.
+ * Its preprocess_input turns 0 … 1 into −1 … 1: again an affine map.
+ *
+ * TensorFlow.js: the graph is walked (inception_v3_graph.c). nsfwjs feeds 0 … 1 as it is.
+ *
+ * The affine map goes into the first convolution: w·(s·x + t) = (w·s)·x + w·t. That is exact since
+ * this convolution has no padding; with zeros around the picture it would not be, as they come
+ * after the map in the one case and before it in the other. */
+#include "arch.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNITS = 94 };
+enum { UNITS = INCEPTION_V3_UNITS, KERNEL = 0, GAMMA, BETA, MEAN, VARIANCE };
 
-typedef enum padding { VALID, SAME } padding;
+#define KERAS_EPSILON 1e-3
+#define TORCHVISION_EPSILON 1e-3
 
-/* One convolution with its batch norm: shape [kh][kw][cin][cout]. */
 typedef struct unit {
-    char name[48];
-    const char *conv, *norm; /* layer names in the topology */
-    size_t shape[4];
-    double epsilon;
-    bool scale, center; /* whether gamma and beta exist */
+    const char *name;
+    size_t shape[4]; /* [kh][kw][cin][cout] */
 } unit;
 
-typedef struct match {
-    const tfjs_model *model;
-    json_t *by_name;   /* layer name → layer */
-    json_t *top;       /* names of the layers behind the pool, which are dropped */
-    const char *block; /* "Mixed_5b.", or "" in the stem */
-    unit units[UNITS]; /* last first while matching */
-    int count;
-    pts_error *err;
-} match;
+static const unit units[UNITS] = {
+    {"Conv2d_1a_3x3", {3, 3, 3, 32}},
+    {"Conv2d_2a_3x3", {3, 3, 32, 32}},
+    {"Conv2d_2b_3x3", {3, 3, 32, 64}},
+    {"Conv2d_3b_1x1", {1, 1, 64, 80}},
+    {"Conv2d_4a_3x3", {3, 3, 80, 192}},
+    {"Mixed_5b.branch1x1", {1, 1, 192, 64}},
+    {"Mixed_5b.branch5x5_1", {1, 1, 192, 48}},
+    {"Mixed_5b.branch5x5_2", {5, 5, 48, 64}},
+    {"Mixed_5b.branch3x3dbl_1", {1, 1, 192, 64}},
+    {"Mixed_5b.branch3x3dbl_2", {3, 3, 64, 96}},
+    {"Mixed_5b.branch3x3dbl_3", {3, 3, 96, 96}},
+    {"Mixed_5b.branch_pool", {1, 1, 192, 32}},
+    {"Mixed_5c.branch1x1", {1, 1, 256, 64}},
+    {"Mixed_5c.branch5x5_1", {1, 1, 256, 48}},
+    {"Mixed_5c.branch5x5_2", {5, 5, 48, 64}},
+    {"Mixed_5c.branch3x3dbl_1", {1, 1, 256, 64}},
+    {"Mixed_5c.branch3x3dbl_2", {3, 3, 64, 96}},
+    {"Mixed_5c.branch3x3dbl_3", {3, 3, 96, 96}},
+    {"Mixed_5c.branch_pool", {1, 1, 256, 64}},
+    {"Mixed_5d.branch1x1", {1, 1, 288, 64}},
+    {"Mixed_5d.branch5x5_1", {1, 1, 288, 48}},
+    {"Mixed_5d.branch5x5_2", {5, 5, 48, 64}},
+    {"Mixed_5d.branch3x3dbl_1", {1, 1, 288, 64}},
+    {"Mixed_5d.branch3x3dbl_2", {3, 3, 64, 96}},
+    {"Mixed_5d.branch3x3dbl_3", {3, 3, 96, 96}},
+    {"Mixed_5d.branch_pool", {1, 1, 288, 64}},
+    {"Mixed_6a.branch3x3", {3, 3, 288, 384}},
+    {"Mixed_6a.branch3x3dbl_1", {1, 1, 288, 64}},
+    {"Mixed_6a.branch3x3dbl_2", {3, 3, 64, 96}},
+    {"Mixed_6a.branch3x3dbl_3", {3, 3, 96, 96}},
+    {"Mixed_6b.branch1x1", {1, 1, 768, 192}},
+    {"Mixed_6b.branch7x7_1", {1, 1, 768, 128}},
+    {"Mixed_6b.branch7x7_2", {1, 7, 128, 128}},
+    {"Mixed_6b.branch7x7_3", {7, 1, 128, 192}},
+    {"Mixed_6b.branch7x7dbl_1", {1, 1, 768, 128}},
+    {"Mixed_6b.branch7x7dbl_2", {7, 1, 128, 128}},
+    {"Mixed_6b.branch7x7dbl_3", {1, 7, 128, 128}},
+    {"Mixed_6b.branch7x7dbl_4", {7, 1, 128, 128}},
+    {"Mixed_6b.branch7x7dbl_5", {1, 7, 128, 192}},
+    {"Mixed_6b.branch_pool", {1, 1, 768, 192}},
+    {"Mixed_6c.branch1x1", {1, 1, 768, 192}},
+    {"Mixed_6c.branch7x7_1", {1, 1, 768, 160}},
+    {"Mixed_6c.branch7x7_2", {1, 7, 160, 160}},
+    {"Mixed_6c.branch7x7_3", {7, 1, 160, 192}},
+    {"Mixed_6c.branch7x7dbl_1", {1, 1, 768, 160}},
+    {"Mixed_6c.branch7x7dbl_2", {7, 1, 160, 160}},
+    {"Mixed_6c.branch7x7dbl_3", {1, 7, 160, 160}},
+    {"Mixed_6c.branch7x7dbl_4", {7, 1, 160, 160}},
+    {"Mixed_6c.branch7x7dbl_5", {1, 7, 160, 192}},
+    {"Mixed_6c.branch_pool", {1, 1, 768, 192}},
+    {"Mixed_6d.branch1x1", {1, 1, 768, 192}},
+    {"Mixed_6d.branch7x7_1", {1, 1, 768, 160}},
+    {"Mixed_6d.branch7x7_2", {1, 7, 160, 160}},
+    {"Mixed_6d.branch7x7_3", {7, 1, 160, 192}},
+    {"Mixed_6d.branch7x7dbl_1", {1, 1, 768, 160}},
+    {"Mixed_6d.branch7x7dbl_2", {7, 1, 160, 160}},
+    {"Mixed_6d.branch7x7dbl_3", {1, 7, 160, 160}},
+    {"Mixed_6d.branch7x7dbl_4", {7, 1, 160, 160}},
+    {"Mixed_6d.branch7x7dbl_5", {1, 7, 160, 192}},
+    {"Mixed_6d.branch_pool", {1, 1, 768, 192}},
+    {"Mixed_6e.branch1x1", {1, 1, 768, 192}},
+    {"Mixed_6e.branch7x7_1", {1, 1, 768, 192}},
+    {"Mixed_6e.branch7x7_2", {1, 7, 192, 192}},
+    {"Mixed_6e.branch7x7_3", {7, 1, 192, 192}},
+    {"Mixed_6e.branch7x7dbl_1", {1, 1, 768, 192}},
+    {"Mixed_6e.branch7x7dbl_2", {7, 1, 192, 192}},
+    {"Mixed_6e.branch7x7dbl_3", {1, 7, 192, 192}},
+    {"Mixed_6e.branch7x7dbl_4", {7, 1, 192, 192}},
+    {"Mixed_6e.branch7x7dbl_5", {1, 7, 192, 192}},
+    {"Mixed_6e.branch_pool", {1, 1, 768, 192}},
+    {"Mixed_7a.branch3x3_1", {1, 1, 768, 192}},
+    {"Mixed_7a.branch3x3_2", {3, 3, 192, 320}},
+    {"Mixed_7a.branch7x7x3_1", {1, 1, 768, 192}},
+    {"Mixed_7a.branch7x7x3_2", {1, 7, 192, 192}},
+    {"Mixed_7a.branch7x7x3_3", {7, 1, 192, 192}},
+    {"Mixed_7a.branch7x7x3_4", {3, 3, 192, 192}},
+    {"Mixed_7b.branch1x1", {1, 1, 1280, 320}},
+    {"Mixed_7b.branch3x3_1", {1, 1, 1280, 384}},
+    {"Mixed_7b.branch3x3_2a", {1, 3, 384, 384}},
+    {"Mixed_7b.branch3x3_2b", {3, 1, 384, 384}},
+    {"Mixed_7b.branch3x3dbl_1", {1, 1, 1280, 448}},
+    {"Mixed_7b.branch3x3dbl_2", {3, 3, 448, 384}},
+    {"Mixed_7b.branch3x3dbl_3a", {1, 3, 384, 384}},
+    {"Mixed_7b.branch3x3dbl_3b", {3, 1, 384, 384}},
+    {"Mixed_7b.branch_pool", {1, 1, 1280, 192}},
+    {"Mixed_7c.branch1x1", {1, 1, 2048, 320}},
+    {"Mixed_7c.branch3x3_1", {1, 1, 2048, 384}},
+    {"Mixed_7c.branch3x3_2a", {1, 3, 384, 384}},
+    {"Mixed_7c.branch3x3_2b", {3, 1, 384, 384}},
+    {"Mixed_7c.branch3x3dbl_1", {1, 1, 2048, 448}},
+    {"Mixed_7c.branch3x3dbl_2", {3, 3, 448, 384}},
+    {"Mixed_7c.branch3x3dbl_3a", {1, 3, 384, 384}},
+    {"Mixed_7c.branch3x3dbl_3b", {3, 1, 384, 384}},
+    {"Mixed_7c.branch_pool", {1, 1, 2048, 192}},
+};
 
-static const char *layer_name(const json_t *layer)
+/* ---- Numbers ---- */
+
+/* A batch norm's k = gamma / sqrt(variance + epsilon) and shift = beta − mean·k, in double, so that
+ * folding costs one rounding. */
+typedef struct folded {
+    double *k, *shift; /* [channels], one block */
+} folded;
+
+static pts_status read_vectors(const plan *p, const planned *item, float *values, size_t channels,
+                               pts_error *err)
 {
-    const char *name = json_string_value(json_object_get(layer, "name"));
-    return name ? name : "?";
+    for (int i = GAMMA; i <= VARIANCE; i++) {
+        float *to = values + (size_t)(i - GAMMA) * channels;
+        if (item->source[i])
+            CONVERT_TRY(checkpoint_read(p->c, item->source[i], 0, channels, to, err));
+        for (size_t c = 0; c < channels && !item->source[i]; c++)
+            to[c] = i == GAMMA; /* a norm without gamma or beta */
+    }
+    return PTS_OK;
 }
 
-static const char *class_name(const json_t *layer)
+static pts_status fold_channels(const plan *p, const planned *item, const float *values,
+                                size_t channels, folded *out, pts_error *err)
 {
-    const char *name = json_string_value(json_object_get(layer, "class_name"));
-    return name ? name : "?";
+    const float *gamma = values, *beta = gamma + channels, *mean = beta + channels;
+    const float *variance = mean + channels;
+    for (size_t c = 0; c < channels; c++) {
+        out->k[c] = (double)gamma[c] / sqrt((double)variance[c] + item->epsilon);
+        out->shift[c] = (double)beta[c] - (double)mean[c] * out->k[c];
+        if (!(variance[c] >= 0) || !isfinite(out->k[c]) || !isfinite((float)out->shift[c]))
+            return convert_fail(err, PTS_ERR_NUMERIC,
+                                "%s: tensor '%s': channel %zu: expected ≥ 0 and a finite fold, got "
+                                "%g",
+                                p->c->path, item->source[VARIANCE]->name, c, (double)variance[c]);
+    }
+    return PTS_OK;
 }
 
-static const json_t *setting(const json_t *layer, const char *key)
+static pts_status fold(const plan *p, const planned *item, folded *out, pts_error *err)
 {
-    return json_object_get(json_object_get(layer, "config"), key);
-}
-
-static pts_status differs(match *m, const json_t *layer, const char *key, const char *expected,
-                          const json_t *got)
-{
-    char *text = got ? json_dumps(got, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    pts_status status =
-        convert_fail(m->err, PTS_ERR_UNSUPPORTED,
-                     "%s: not InceptionV3: layer '%.64s': %s: expected %s, got %.64s",
-                     m->model->src.model, layer_name(layer), key, expected, text ? text : "none");
-    free(text);
+    size_t channels = item->source[MEAN]->count;
+    float *values = malloc(4 * channels * sizeof *values);
+    out->k = malloc(2 * channels * sizeof *out->k);
+    out->shift = out->k ? out->k + channels : NULL;
+    pts_status status = values && out->k
+                            ? read_vectors(p, item, values, channels, err)
+                            : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", p->c->path);
+    if (status == PTS_OK)
+        status = fold_channels(p, item, values, channels, out, err);
+    free(values);
+    if (status != PTS_OK) {
+        free(out->k);
+        out->k = NULL;
+    }
     return status;
 }
 
-static pts_status expect_class(match *m, const json_t *layer, const char *wanted)
+/* The kernel → [kh][kw][cin][cout]. */
+static pts_status read_kernel(const plan *p, const planned *item, float *out, pts_error *err)
 {
-    if (strcmp(class_name(layer), wanted) == 0)
-        return PTS_OK;
-    return differs(m, layer, "class_name", wanted, json_object_get(layer, "class_name"));
+    const checkpoint_tensor *t = item->source[KERNEL];
+    planned kernel = {.rank = 4, .sources = 1, .source = {t}, .count = t->count};
+    kernel.shape[3] = item->source[MEAN]->count;
+    return item->turned ? make_turned(p, &kernel, out, err) : make_copy(p, &kernel, out, err);
 }
 
-static pts_status expect_text(match *m, const json_t *layer, const char *key, const char *wanted)
+static pts_status make_weight(const plan *p, const planned *item, float *out, pts_error *err)
 {
-    const json_t *got = setting(layer, key);
-    const char *text = json_string_value(got);
-    return text && strcmp(text, wanted) == 0 ? PTS_OK : differs(m, layer, key, wanted, got);
-}
-
-static pts_status expect_pair(match *m, const json_t *layer, const char *key, size_t a, size_t b)
-{
-    const json_t *got = setting(layer, key);
-    char wanted[64];
-    if (json_array_size(got) == 2 && json_integer_value(json_array_get(got, 0)) == (json_int_t)a &&
-        json_integer_value(json_array_get(got, 1)) == (json_int_t)b)
-        return PTS_OK;
-    snprintf(wanted, sizeof wanted, "[%zu,%zu]", a, b);
-    return differs(m, layer, key, wanted, got);
-}
-
-/* The layers that feed `layer`, which must be used once and have exactly `count` inputs. */
-static pts_status inputs(match *m, const json_t *layer, size_t count, const json_t **in)
-{
-    const json_t *nodes = json_object_get(layer, "inbound_nodes");
-    const json_t *node = json_array_get(nodes, 0);
-    char wanted[64];
-    snprintf(wanted, sizeof wanted, "one node with %zu input%s", count, count == 1 ? "" : "s");
-    if (json_array_size(nodes) != 1 || json_array_size(node) != count)
-        return differs(m, layer, "inbound_nodes", wanted, nodes);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *edge = json_array_get(node, i);
-        const char *name = json_string_value(json_array_get(edge, 0));
-        in[i] = name ? json_object_get(m->by_name, name) : NULL;
-        if (!in[i] || json_integer_value(json_array_get(edge, 2)) != 0)
-            return differs(m, layer, "inbound_nodes", "a layer of the topology", edge);
+    folded f;
+    size_t columns = item->shape[3], in = item->shape[2], rows = item->count / columns;
+    CONVERT_TRY(fold(p, item, &f, err));
+    pts_status status = read_kernel(p, item, out, err);
+    for (size_t r = 0; r < rows && status == PTS_OK; r++) {
+        double scale = item->transform ? item->transform->scale[r % in] : 1;
+        for (size_t c = 0; c < columns; c++)
+            out[r * columns + c] = (float)((double)out[r * columns + c] * f.k[c] * scale);
     }
-    return PTS_OK;
+    free(f.k);
+    return status;
 }
 
-/* ReLU after batch norm over the channels: moves *x from the activation to the convolution. */
-static pts_status norm_and_relu(match *m, const json_t **x, unit *u)
+/* What the transform's shift adds up to under the kernel: Σ w·k·shift. */
+static pts_status add_shift(const plan *p, const planned *item, const double *k, double *bias,
+                            pts_error *err)
 {
-    CONVERT_TRY(expect_class(m, *x, "Activation"));
-    CONVERT_TRY(expect_text(m, *x, "activation", "relu"));
-    CONVERT_TRY(inputs(m, *x, 1, x));
-    CONVERT_TRY(expect_class(m, *x, "BatchNormalization"));
-    const json_t *axis = setting(*x, "axis"), *epsilon = setting(*x, "epsilon");
-    json_int_t channel = json_integer_value(json_is_array(axis) ? json_array_get(axis, 0) : axis);
-    if (channel != 3 && channel != -1)
-        return differs(m, *x, "axis", "3", axis);
-    u->epsilon = json_number_value(epsilon);
-    if (!(u->epsilon > 0 && u->epsilon < 1))
-        return differs(m, *x, "epsilon", "a number in (0, 1)", epsilon);
-    u->norm = layer_name(*x);
-    u->scale = json_is_true(setting(*x, "scale"));
-    u->center = json_is_true(setting(*x, "center"));
-    return inputs(m, *x, 1, x);
-}
-
-static pts_status convolution(match *m, const json_t **x, unit *u, size_t stride, padding pad)
-{
-    CONVERT_TRY(expect_class(m, *x, "Conv2D"));
-    const json_t *filters = setting(*x, "filters"), *bias = setting(*x, "use_bias");
-    char wanted[32];
-    snprintf(wanted, sizeof wanted, "%zu", u->shape[3]);
-    if (json_integer_value(filters) != (json_int_t)u->shape[3])
-        return differs(m, *x, "filters", wanted, filters);
-    CONVERT_TRY(expect_pair(m, *x, "kernel_size", u->shape[0], u->shape[1]));
-    CONVERT_TRY(expect_pair(m, *x, "strides", stride, stride));
-    CONVERT_TRY(expect_pair(m, *x, "dilation_rate", 1, 1));
-    CONVERT_TRY(expect_text(m, *x, "data_format", "channels_last"));
-    CONVERT_TRY(expect_text(m, *x, "activation", "linear"));
-    if (u->shape[0] * u->shape[1] > 1) /* 1×1 pads nothing, whatever it says */
-        CONVERT_TRY(expect_text(m, *x, "padding", pad == SAME ? "same" : "valid"));
-    if (!json_is_false(bias))
-        return differs(m, *x, "use_bias", "false", bias);
-    u->conv = layer_name(*x);
-    return inputs(m, *x, 1, x);
-}
-
-/* conv → batch norm → ReLU: moves *x from the unit's output to its input. */
-static pts_status conv_unit(match *m, const json_t **x, const char *name, size_t in, size_t out,
-                            size_t kh, size_t kw, size_t stride, padding pad)
-{
-    if (m->count == UNITS)
-        return differs(m, *x, "convolutions", "94", NULL);
-    unit *u = &m->units[m->count++];
-    snprintf(u->name, sizeof u->name, "%s%s", m->block, name);
-    memcpy(u->shape, (size_t[]){kh, kw, in, out}, sizeof u->shape);
-    CONVERT_TRY(norm_and_relu(m, x, u));
-    return convolution(m, x, u, stride, pad);
-}
-
-/* The convolutions within blocks: stride 1, same size; or stride 2, no padding. */
-static pts_status conv(match *m, const json_t **x, const char *name, size_t in, size_t out,
-                       size_t kh, size_t kw)
-{
-    return conv_unit(m, x, name, in, out, kh, kw, 1, SAME);
-}
-
-static pts_status conv_down(match *m, const json_t **x, const char *name, size_t in, size_t out)
-{
-    return conv_unit(m, x, name, in, out, 3, 3, 2, VALID);
-}
-
-static pts_status pool(match *m, const json_t **x, const char *class, size_t stride, padding pad)
-{
-    CONVERT_TRY(expect_class(m, *x, class));
-    CONVERT_TRY(expect_pair(m, *x, "pool_size", 3, 3));
-    CONVERT_TRY(expect_pair(m, *x, "strides", stride, stride));
-    CONVERT_TRY(expect_text(m, *x, "padding", pad == SAME ? "same" : "valid"));
-    CONVERT_TRY(expect_text(m, *x, "data_format", "channels_last"));
-    return inputs(m, *x, 1, x);
-}
-
-static pts_status max_pool(match *m, const json_t **x)
-{
-    return pool(m, x, "MaxPooling2D", 2, VALID);
-}
-
-/* 3×3 average, then 1×1: the last branch of the blocks that keep the size. */
-static pts_status pool_branch(match *m, const json_t **x, size_t in, size_t out)
-{
-    CONVERT_TRY(conv(m, x, "branch_pool", in, out, 1, 1));
-    return pool(m, x, "AveragePooling2D", 1, SAME);
-}
-
-static pts_status concat(match *m, const json_t *x, size_t count, const json_t **branch)
-{
-    CONVERT_TRY(expect_class(m, x, "Concatenate"));
-    json_int_t axis = json_integer_value(setting(x, "axis"));
-    if (axis != 3 && axis != -1)
-        return differs(m, x, "axis", "3", setting(x, "axis"));
-    return inputs(m, x, count, branch);
-}
-
-/* The branches of a block must have come to one layer, its input. */
-static pts_status join(match *m, size_t count, const json_t **branch, const json_t **x)
-{
-    for (size_t i = 1; i < count; i++) {
-        if (branch[i] != branch[0])
-            return differs(m, branch[0], "branches",
-                           "all branches of a block to start at this layer",
-                           json_object_get(branch[i], "name"));
+    const checkpoint_tensor *t = item->source[KERNEL];
+    size_t columns = item->shape[0];
+    float *kernel = malloc(t->count * sizeof *kernel);
+    pts_status status = kernel ? read_kernel(p, item, kernel, err)
+                               : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", p->c->path);
+    for (size_t r = 0; status == PTS_OK && r < t->count / columns; r++) {
+        for (size_t c = 0; c < columns; c++)
+            bias[c] += (double)kernel[r * columns + c] * k[c] * item->transform->shift[r % 3];
     }
-    *x = branch[0];
-    return PTS_OK;
+    free(kernel);
+    return status;
 }
 
-/* 35×35, Mixed_5b … 5d. */
-static pts_status mixed_5(match *m, const json_t **x, const char *block, size_t in, size_t pooled)
+static pts_status make_bias(const plan *p, const planned *item, float *out, pts_error *err)
 {
-    const json_t *b[4];
-    m->block = block;
-    CONVERT_TRY(concat(m, *x, 4, b));
-    CONVERT_TRY(pool_branch(m, &b[3], in, pooled));
-    CONVERT_TRY(conv(m, &b[2], "branch3x3dbl_3", 96, 96, 3, 3));
-    CONVERT_TRY(conv(m, &b[2], "branch3x3dbl_2", 64, 96, 3, 3));
-    CONVERT_TRY(conv(m, &b[2], "branch3x3dbl_1", in, 64, 1, 1));
-    CONVERT_TRY(conv(m, &b[1], "branch5x5_2", 48, 64, 5, 5));
-    CONVERT_TRY(conv(m, &b[1], "branch5x5_1", in, 48, 1, 1));
-    CONVERT_TRY(conv(m, &b[0], "branch1x1", in, 64, 1, 1));
-    return join(m, 4, b, x);
+    folded f;
+    CONVERT_TRY(fold(p, item, &f, err));
+    pts_status status = item->transform ? add_shift(p, item, f.k, f.shift, err) : PTS_OK;
+    for (size_t c = 0; c < item->count; c++)
+        out[c] = (float)f.shift[c];
+    free(f.k);
+    return status;
 }
 
-/* 35×35 → 17×17. */
-static pts_status mixed_6a(match *m, const json_t **x)
-{
-    const json_t *b[3];
-    m->block = "Mixed_6a.";
-    CONVERT_TRY(concat(m, *x, 3, b));
-    CONVERT_TRY(max_pool(m, &b[2]));
-    CONVERT_TRY(conv_down(m, &b[1], "branch3x3dbl_3", 96, 96));
-    CONVERT_TRY(conv(m, &b[1], "branch3x3dbl_2", 64, 96, 3, 3));
-    CONVERT_TRY(conv(m, &b[1], "branch3x3dbl_1", 288, 64, 1, 1));
-    CONVERT_TRY(conv_down(m, &b[0], "branch3x3", 288, 384));
-    return join(m, 3, b, x);
-}
+/* ---- The plan ---- */
 
-/* 17×17, Mixed_6b … 6e: 7×7 as rows and columns. */
-static pts_status mixed_6(match *m, const json_t **x, const char *block, size_t c7)
-{
-    const json_t *b[4];
-    m->block = block;
-    CONVERT_TRY(concat(m, *x, 4, b));
-    CONVERT_TRY(pool_branch(m, &b[3], 768, 192));
-    CONVERT_TRY(conv(m, &b[2], "branch7x7dbl_5", c7, 192, 1, 7));
-    CONVERT_TRY(conv(m, &b[2], "branch7x7dbl_4", c7, c7, 7, 1));
-    CONVERT_TRY(conv(m, &b[2], "branch7x7dbl_3", c7, c7, 1, 7));
-    CONVERT_TRY(conv(m, &b[2], "branch7x7dbl_2", c7, c7, 7, 1));
-    CONVERT_TRY(conv(m, &b[2], "branch7x7dbl_1", 768, c7, 1, 1));
-    CONVERT_TRY(conv(m, &b[1], "branch7x7_3", c7, 192, 7, 1));
-    CONVERT_TRY(conv(m, &b[1], "branch7x7_2", c7, c7, 1, 7));
-    CONVERT_TRY(conv(m, &b[1], "branch7x7_1", 768, c7, 1, 1));
-    CONVERT_TRY(conv(m, &b[0], "branch1x1", 768, 192, 1, 1));
-    return join(m, 4, b, x);
-}
-
-/* 17×17 → 8×8. */
-static pts_status mixed_7a(match *m, const json_t **x)
-{
-    const json_t *b[3];
-    m->block = "Mixed_7a.";
-    CONVERT_TRY(concat(m, *x, 3, b));
-    CONVERT_TRY(max_pool(m, &b[2]));
-    CONVERT_TRY(conv_down(m, &b[1], "branch7x7x3_4", 192, 192));
-    CONVERT_TRY(conv(m, &b[1], "branch7x7x3_3", 192, 192, 7, 1));
-    CONVERT_TRY(conv(m, &b[1], "branch7x7x3_2", 192, 192, 1, 7));
-    CONVERT_TRY(conv(m, &b[1], "branch7x7x3_1", 768, 192, 1, 1));
-    CONVERT_TRY(conv_down(m, &b[0], "branch3x3_2", 192, 320));
-    CONVERT_TRY(conv(m, &b[0], "branch3x3_1", 768, 192, 1, 1));
-    return join(m, 3, b, x);
-}
-
-/* A 1×3 and a 3×1 side by side on 384 channels, concatenated: the ends of 7b's and 7c's branches.
+/* torchvision's Inception3._transform_input: from mean and deviation of ImageNet to (x − 0.5) /
+ * 0.5.
  */
-static pts_status split(match *m, const json_t **x, const char *row, const char *column)
+static const input_transform TORCHVISION = {
+    {0.229 / 0.5, 0.224 / 0.5, 0.225 / 0.5},
+    {(0.485 - 0.5) / 0.5, (0.456 - 0.5) / 0.5, (0.406 - 0.5) / 0.5}};
+/* keras.applications.inception_v3.preprocess_input: x / 127.5 − 1, here of x / 255. */
+static const input_transform KERAS = {{2, 2, 2}, {-1, -1, -1}};
+
+/* Weight and bias of a unit; `like` says the rest: sources, epsilon, layout, transform. */
+static pts_status add_unit(plan *p, const unit *u, const planned *like, pts_error *err)
 {
-    const json_t *b[2];
-    CONVERT_TRY(concat(m, *x, 2, b));
-    CONVERT_TRY(conv(m, &b[1], column, 384, 384, 3, 1));
-    CONVERT_TRY(conv(m, &b[0], row, 384, 384, 1, 3));
-    return join(m, 2, b, x);
+    for (int i = 0; i < 2; i++) {
+        planned *item;
+        CONVERT_TRY(plan_add(p, &item, i ? 1 : 4, i ? &u->shape[3] : u->shape, err, "%s%s", u->name,
+                             i ? ".bias" : ".weight"));
+        memcpy(item->source, like->source, sizeof item->source);
+        item->make = i ? make_bias : make_weight;
+        item->epsilon = like->epsilon;
+        item->turned = like->turned;
+        item->transform = like->transform;
+    }
+    return PTS_OK;
 }
 
-/* 8×8, Mixed_7b and 7c. */
-static pts_status mixed_7(match *m, const json_t **x, const char *block, size_t in)
+/* Tensor STEM+PART+SUFFIX. */
+static pts_status require_part(plan *p, const checkpoint_tensor **out, int rank,
+                               const size_t *shape, const char *stem, const char *part,
+                               const char *suffix, pts_error *err)
 {
-    const json_t *b[4];
-    m->block = block;
-    CONVERT_TRY(concat(m, *x, 4, b));
-    CONVERT_TRY(pool_branch(m, &b[3], in, 192));
-    CONVERT_TRY(split(m, &b[2], "branch3x3dbl_3a", "branch3x3dbl_3b"));
-    CONVERT_TRY(conv(m, &b[2], "branch3x3dbl_2", 448, 384, 3, 3));
-    CONVERT_TRY(conv(m, &b[2], "branch3x3dbl_1", in, 448, 1, 1));
-    CONVERT_TRY(split(m, &b[1], "branch3x3_2a", "branch3x3_2b"));
-    CONVERT_TRY(conv(m, &b[1], "branch3x3_1", in, 384, 1, 1));
-    CONVERT_TRY(conv(m, &b[0], "branch1x1", in, 320, 1, 1));
-    return join(m, 4, b, x);
+    char name[1024];
+    snprintf(name, sizeof name, "%s%s%s", stem, part, suffix);
+    return checkpoint_require(p->c, name, rank, shape, out, err);
 }
 
-/* 299×299×3 → 35×35×192. */
-static pts_status stem(match *m, const json_t **x)
+static pts_status describe(plan *p, const char *preset, const char *pool, const char *range,
+                           pts_error *err)
 {
-    m->block = "";
-    CONVERT_TRY(max_pool(m, x));
-    CONVERT_TRY(conv_unit(m, x, "Conv2d_4a_3x3", 80, 192, 3, 3, 1, VALID));
-    CONVERT_TRY(conv_unit(m, x, "Conv2d_3b_1x1", 64, 80, 1, 1, 1, VALID));
-    CONVERT_TRY(max_pool(m, x));
-    CONVERT_TRY(conv_unit(m, x, "Conv2d_2b_3x3", 32, 64, 3, 3, 1, SAME));
-    CONVERT_TRY(conv_unit(m, x, "Conv2d_2a_3x3", 32, 32, 3, 3, 1, VALID));
-    CONVERT_TRY(conv_unit(m, x, "Conv2d_1a_3x3", 3, 32, 3, 3, 2, VALID));
-    return expect_class(m, *x, "InputLayer");
+    CONVERT_TRY(plan_meta(p, "preset", preset, err));
+    CONVERT_TRY(plan_meta(p, "avgpool", pool, err));
+    CONVERT_TRY(plan_meta(p, "input_size", "299", err));
+    CONVERT_TRY(plan_meta(p, "dim", "2048", err));
+    CONVERT_TRY(plan_meta(p, "layout", "weight [kh][kw][cin][cout], batch norm folded", err));
+    return range ? plan_meta(p, "transform_input", range, err) : PTS_OK;
 }
 
-static bool is_top(const json_t *layer)
+static pts_status unexpected(const plan *p, const checkpoint_tensor *t, pts_error *err)
 {
-    static const char *const classes[] = {"Dense", "Dropout", "Flatten", "Activation", "Softmax"};
-    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
-        if (strcmp(class_name(layer), classes[i]) == 0)
+    return convert_fail(err, PTS_ERR_SHAPE,
+                        "%s: tensor '%.128s': expected no such tensor in InceptionV3", p->c->path,
+                        t->name);
+}
+
+/* ---- torchvision ---- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+#define STEM "Conv2d_1a_3x3.conv.weight"
+
+/* Where the stem's name begins: state dicts are often wrapped ("state_dict.", "module."). */
+static bool find_stem(const checkpoint *c, char prefix[256])
+{
+    prefix[0] = '\0';
+    for (size_t i = 0; i < c->count; i++) {
+        size_t length = strlen(c->tensors[i].name);
+        if (ends_with(c->tensors[i].name, STEM) && length < 200) {
+            snprintf(prefix, 256, "%.*s", (int)(length - (sizeof STEM - 1)), c->tensors[i].name);
             return true;
+        }
     }
     return false;
 }
 
-/* From the classifier's output to Mixed_7c. */
-static pts_status skip_top(match *m, const json_t **x)
+static pts_status torchvision_unit(plan *p, const char *prefix, const unit *u, bool first,
+                                   pts_error *err)
 {
-    while (is_top(*x)) { /* a name met twice is a loop, which no feed-forward network has */
-        if (json_object_get(m->top, layer_name(*x)))
-            return differs(m, *x, "inbound_nodes", "no loop", NULL);
-        json_object_set_new(m->top, layer_name(*x), json_true());
-        CONVERT_TRY(inputs(m, *x, 1, x));
-    }
-    if (strcmp(class_name(*x), "Concatenate") == 0)
-        return PTS_OK; /* converted without top and without pool */
-    if (strcmp(class_name(*x), "GlobalAveragePooling2D") != 0) {
-        CONVERT_TRY(expect_class(m, *x, "AveragePooling2D"));
-        CONVERT_TRY(expect_pair(m, *x, "pool_size", 8, 8));
-        CONVERT_TRY(expect_text(m, *x, "padding", "valid"));
-    }
-    return inputs(m, *x, 1, x);
+    planned like = {.epsilon = TORCHVISION_EPSILON, .turned = true};
+    char stem[512];
+    const size_t kernel[4] = {u->shape[3], u->shape[2], u->shape[0], u->shape[1]};
+    static const char *const parts[] = {".conv.weight", ".bn.weight", ".bn.bias",
+                                        ".bn.running_mean", ".bn.running_var"};
+    if (first && !p->set->raw_input)
+        like.transform = &TORCHVISION;
+    snprintf(stem, sizeof stem, "%s%s", prefix, u->name);
+    CONVERT_TRY(require_part(p, &like.source[KERNEL], 4, kernel, stem, parts[KERNEL], "", err));
+    for (int i = GAMMA; i <= VARIANCE; i++)
+        CONVERT_TRY(require_part(p, &like.source[i], 1, &u->shape[3], stem, parts[i], "", err));
+    return add_unit(p, u, &like, err);
 }
 
-/* From the output to the input, whole. */
-static pts_status network(match *m, const json_t *x)
+/* Left: the auxiliary classifier, the classifier, counts of batches, what lies outside the model.
+ */
+static pts_status torchvision_rest(const plan *p, const char *prefix, pts_error *err)
 {
-    CONVERT_TRY(skip_top(m, &x));
-    CONVERT_TRY(mixed_7(m, &x, "Mixed_7c.", 2048));
-    CONVERT_TRY(mixed_7(m, &x, "Mixed_7b.", 1280));
-    CONVERT_TRY(mixed_7a(m, &x));
-    CONVERT_TRY(mixed_6(m, &x, "Mixed_6e.", 192));
-    CONVERT_TRY(mixed_6(m, &x, "Mixed_6d.", 160));
-    CONVERT_TRY(mixed_6(m, &x, "Mixed_6c.", 160));
-    CONVERT_TRY(mixed_6(m, &x, "Mixed_6b.", 128));
-    CONVERT_TRY(mixed_6a(m, &x));
-    CONVERT_TRY(mixed_5(m, &x, "Mixed_5d.", 288, 64));
-    CONVERT_TRY(mixed_5(m, &x, "Mixed_5c.", 256, 64));
-    CONVERT_TRY(mixed_5(m, &x, "Mixed_5b.", 192, 32));
-    return stem(m, &x);
-}
-
-static pts_status index_layers(match *m)
-{
-    const char *path = m->model->src.model;
-    size_t i;
-    json_t *layer;
-    json_array_foreach((json_t *)(uintptr_t)m->model->layers, i, layer)
-    {
-        const char *name = json_string_value(json_object_get(layer, "name"));
-        if (!name || json_object_get(m->by_name, name))
-            return convert_fail(m->err, PTS_ERR_FORMAT,
-                                "%s: layers: layer %zu: expected a name of its own, got '%.64s'",
-                                path, i, name ? name : "none");
-        if (json_object_set(m->by_name, name, layer) != 0)
-            return convert_fail(m->err, PTS_ERR_MEMORY, "%s: out of memory", path);
+    for (size_t i = 0; i < p->c->count; i++) {
+        const checkpoint_tensor *t = &p->c->tensors[i];
+        if (t->used || strncmp(t->name, prefix, strlen(prefix)) != 0)
+            continue;
+        const char *name = t->name + strlen(prefix);
+        if (strncmp(name, "AuxLogits.", 10) != 0 && strncmp(name, "fc.", 3) != 0 &&
+            !ends_with(name, ".num_batches_tracked"))
+            return unexpected(p, t, err);
     }
     return PTS_OK;
 }
 
-/* The topology's output; it must have one. */
-static pts_status find_output(match *m, const json_t **x)
+static pts_status build_torchvision(plan *p, pts_error *err)
 {
-    const json_t *topology = json_object_get(m->model->json, "modelTopology");
-    const json_t *wrapped = json_object_get(topology, "model_config");
-    const json_t *config = json_object_get(wrapped ? wrapped : topology, "config");
-    const json_t *outputs = json_object_get(config, "output_layers");
-    const char *name = json_string_value(json_array_get(json_array_get(outputs, 0), 0));
-    *x = name && json_array_size(outputs) == 1 ? json_object_get(m->by_name, name) : NULL;
-    if (!*x)
-        return convert_fail(
-            m->err, PTS_ERR_UNSUPPORTED,
-            "%s: not InceptionV3: output_layers: expected one layer of the topology",
-            m->model->src.model);
+    char prefix[256];
+    find_stem(p->c, prefix);
+    for (int i = 0; i < UNITS; i++)
+        CONVERT_TRY(torchvision_unit(p, prefix, &units[i], i == 0, err));
+    CONVERT_TRY(torchvision_rest(p, prefix, err));
+    return describe(p, "torchvision", "include_pad", p->set->raw_input ? "no" : "folded", err);
+}
+
+/* ---- Keras HDF5 ---- */
+
+/* One layer of a class. */
+typedef struct keras_layer {
+    char stem[256]; /* "model_weights/conv2d_7/…/": its tensors' names up to the last part */
+    char suffix[8]; /* ":0", which Keras 3 has dropped */
+    unsigned long number;
+} keras_layer;
+
+static int compare_layers(const void *a, const void *b)
+{
+    const keras_layer *left = a, *right = b;
+    return (left->number > right->number) - (left->number < right->number);
+}
+
+/* "conv2d" is 0, "conv2d_7" is 7; false: another class. */
+static bool layer_number(const char *name, size_t length, const char *class, unsigned long *out)
+{
+    size_t head = strlen(class), digits = length - head - 1;
+    char text[12] = "0", *end;
+    if (length < head || strncmp(name, class, head) != 0)
+        return false;
+    if (length > head) {
+        if (name[head] != '_' || digits < 1 || digits > 9)
+            return false;
+        snprintf(text, sizeof text, "%.*s", (int)digits, name + head + 1);
+    }
+    *out = strtoul(text, &end, 10);
+    return *end == '\0' && text[0] >= '0' && text[0] <= '9';
+}
+
+/* The layer of `class` whose tensor `part` this is: "conv2d_7/conv2d_7/kernel:0". */
+static bool match_layer(const char *name, const char *class, const char *part, keras_layer *out)
+{
+    static const char folder[] = "model_weights/";
+    bool whole_model = strncmp(name, folder, sizeof folder - 1) == 0;
+    const char *layer = whole_model ? name + sizeof folder - 1 : name;
+    const char *slash = strchr(layer, '/'), *last = strrchr(name, '/');
+    if (!slash || strlen(name) > 200 || strncmp(last + 1, part, strlen(part)) != 0 ||
+        !layer_number(layer, (size_t)(slash - layer), class, &out->number))
+        return false;
+    const char *suffix = last + 1 + strlen(part);
+    if (*suffix && strcmp(suffix, ":0") != 0)
+        return false;
+    snprintf(out->stem, sizeof out->stem, "%.*s", (int)(last + 1 - name), name);
+    snprintf(out->suffix, sizeof out->suffix, "%s", suffix);
+    return true;
+}
+
+/* The 94 layers of a class, in the order they were made. */
+static pts_status list_layers(const plan *p, const char *class, const char *part,
+                              keras_layer out[UNITS], pts_error *err)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->c->count; i++) {
+        keras_layer layer;
+        if (!match_layer(p->c->tensors[i].name, class, part, &layer))
+            continue;
+        if (count < UNITS)
+            out[count] = layer;
+        count++;
+    }
+    if (count != UNITS)
+        return convert_fail(err, PTS_ERR_SHAPE,
+                            "%s: layers %s: expected %d of them with a tensor '%s', got %zu",
+                            p->c->path, class, UNITS, part, count);
+    qsort(out, UNITS, sizeof *out, compare_layers);
     return PTS_OK;
 }
 
-static pts_status run_match(match *m, const tfjs_model *model, pts_error *err)
+static pts_status keras_unit(plan *p, const unit *u, const keras_layer *conv,
+                             const keras_layer *norm, bool first, pts_error *err)
 {
-    const json_t *output;
-    *m = (match){.model = model, .by_name = json_object(), .top = json_object(), .err = err};
-    if (!m->by_name || !m->top)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", model->src.model);
-    CONVERT_TRY(index_layers(m));
-    CONVERT_TRY(find_output(m, &output));
-    CONVERT_TRY(network(m, output));
-    for (int i = 0; i < m->count / 2; i++) {
-        unit first = m->units[i];
-        m->units[i] = m->units[m->count - 1 - i];
-        m->units[m->count - 1 - i] = first;
+    static const char *const parts[] = {"kernel", "gamma", "beta", "moving_mean",
+                                        "moving_variance"};
+    planned like = {.epsilon = KERAS_EPSILON};
+    if (first && !p->set->raw_input)
+        like.transform = &KERAS;
+    CONVERT_TRY(require_part(p, &like.source[KERNEL], 4, u->shape, conv->stem, parts[KERNEL],
+                             conv->suffix, err));
+    for (int i = GAMMA; i <= VARIANCE; i++) {
+        char name[300];
+        snprintf(name, sizeof name, "%s%s%s", norm->stem, parts[i], norm->suffix);
+        if (i != GAMMA || checkpoint_find(p->c, name)) /* its norms are made with scale=False */
+            CONVERT_TRY(checkpoint_require(p->c, name, 1, &u->shape[3], &like.source[i], err));
+    }
+    return add_unit(p, u, &like, err);
+}
+
+/* Left: the classifier and the optimizer. A convolution's bias would be a part of the network. */
+static pts_status keras_rest(const plan *p, pts_error *err)
+{
+    for (size_t i = 0; i < p->c->count; i++) {
+        const checkpoint_tensor *t = &p->c->tensors[i];
+        keras_layer unused;
+        if (!t->used && match_layer(t->name, "conv2d", "bias", &unused))
+            return unexpected(p, t, err);
     }
     return PTS_OK;
 }
 
-static void match_free(match *m)
+static pts_status build_keras(plan *p, pts_error *err)
 {
-    json_decref(m->by_name);
-    json_decref(m->top);
-}
-
-pts_status inception_v3_match(const tfjs_model *model, pts_error *err)
-{
-    match m;
-    pts_status status = run_match(&m, model, err);
-    match_free(&m);
-    return status;
-}
-
-/* ---- The tensors ---- */
-
-/* values [count] of "layer/part"; the caller frees *out. */
-static pts_status load(tfjs_model *model, const char *layer, const char *part, int rank,
-                       const size_t *shape, float **out, pts_error *err)
-{
-    const tfjs_tensor *tensor;
-    char name[256];
-    *out = NULL;
-    snprintf(name, sizeof name, "%s/%s", layer, part);
-    CONVERT_TRY(tfjs_require(model, name, rank, shape, &tensor, err));
-    *out = malloc(tensor->count * sizeof **out);
-    if (!*out)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", model->src.model);
-    return tfjs_values(model, tensor, *out, err);
-}
-
-/* A unit's five arrays; gamma and beta are NULL where the norm has none. */
-typedef struct arrays {
-    float *kernel, *gamma, *beta, *mean, *variance;
-} arrays;
-
-static pts_status load_unit(tfjs_model *model, const unit *u, arrays *a, pts_error *err)
-{
-    const size_t *channels = &u->shape[3];
-    CONVERT_TRY(load(model, u->conv, "kernel", 4, u->shape, &a->kernel, err));
-    if (u->scale)
-        CONVERT_TRY(load(model, u->norm, "gamma", 1, channels, &a->gamma, err));
-    if (u->center)
-        CONVERT_TRY(load(model, u->norm, "beta", 1, channels, &a->beta, err));
-    CONVERT_TRY(load(model, u->norm, "moving_mean", 1, channels, &a->mean, err));
-    return load(model, u->norm, "moving_variance", 1, channels, &a->variance, err);
-}
-
-/* With k = gamma / sqrt(variance + epsilon): w ← w·k, bias = beta − mean·k, in double, so that
- * folding costs one rounding. The bias replaces a->mean. */
-static pts_status fold(const char *path, const unit *u, arrays *a, pts_error *err)
-{
-    size_t rows = u->shape[0] * u->shape[1] * u->shape[2], n = u->shape[3];
-    for (size_t c = 0; c < n; c++) {
-        double k = (a->gamma ? (double)a->gamma[c] : 1) / sqrt((double)a->variance[c] + u->epsilon);
-        for (size_t r = 0; r < rows; r++)
-            a->kernel[r * n + c] = (float)((double)a->kernel[r * n + c] * k);
-        a->mean[c] = (float)((a->beta ? (double)a->beta[c] : 0) - (double)a->mean[c] * k);
-        if (!(a->variance[c] >= 0) || !isfinite(k) || !isfinite(a->mean[c]))
-            return convert_fail(err, PTS_ERR_NUMERIC,
-                                "%s: tensor '%s/moving_variance': channel %zu: expected ≥ 0 and a "
-                                "finite fold, got %g",
-                                path, u->norm, c, (double)a->variance[c]);
-    }
-    return PTS_OK;
-}
-
-/* Appends a tensor; takes `data` over, also on failure. */
-static pts_status add_tensor(converted *out, const char *name, const char *suffix, int rank,
-                             const size_t *shape, float *data, pts_error *err)
-{
-    pts_tensor *t = &out->tensors[out->count++];
-    size_t length = strlen(name) + strlen(suffix) + 1, count = 1;
-    char *full = malloc(length);
-    *t = (pts_tensor){.name = full, .dtype = PTS_F32, .rank = rank, .data = data};
-    if (!full)
-        return convert_fail(err, PTS_ERR_MEMORY, "out of memory: %zu bytes wanted", length);
-    snprintf(full, length, "%s%s", name, suffix);
-    for (int i = 0; i < rank; i++) {
-        t->shape[i] = shape[i];
-        count *= shape[i];
-    }
-    t->bytes = count * sizeof *data;
-    return PTS_OK;
-}
-
-static pts_status convert_unit(tfjs_model *model, const unit *u, converted *out, pts_error *err)
-{
-    arrays a = {0};
-    pts_status status = load_unit(model, u, &a, err);
+    keras_layer *layers = calloc(2 * UNITS, sizeof *layers);
+    if (!layers)
+        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", p->c->path);
+    keras_layer *norms = layers + UNITS;
+    pts_status status = list_layers(p, "conv2d", "kernel", layers, err);
     if (status == PTS_OK)
-        status = fold(model->src.model, u, &a, err);
-    if (status == PTS_OK) {
-        status = add_tensor(out, u->name, ".weight", 4, u->shape, a.kernel, err);
-        a.kernel = NULL;
-    }
-    if (status == PTS_OK) {
-        status = add_tensor(out, u->name, ".bias", 1, &u->shape[3], a.mean, err);
-        a.mean = NULL;
-    }
-    free(a.kernel);
-    free(a.gamma);
-    free(a.beta);
-    free(a.mean);
-    free(a.variance);
-    return status;
+        status = list_layers(p, "batch_normalization", "moving_mean", norms, err);
+    for (int i = 0; i < UNITS && status == PTS_OK; i++)
+        status = keras_unit(p, &units[i], &layers[i], &norms[i], i == 0, err);
+    free(layers);
+    CONVERT_TRY(status);
+    CONVERT_TRY(keras_rest(p, err));
+    return describe(p, "keras", "exclude_pad", p->set->raw_input ? "no" : "folded", err);
+}
+
+/* ---- TensorFlow.js ---- */
+
+static pts_status graph_unit_add(plan *p, const graph_unit *g, pts_error *err)
+{
+    planned like = {.epsilon = g->epsilon};
+    const size_t *channels = &g->shape[3];
+    unit u = {.name = g->name};
+    memcpy(u.shape, g->shape, sizeof u.shape);
+    CONVERT_TRY(require_part(p, &like.source[KERNEL], 4, g->shape, g->conv, "/kernel", "", err));
+    if (g->scale)
+        CONVERT_TRY(require_part(p, &like.source[GAMMA], 1, channels, g->norm, "/gamma", "", err));
+    if (g->center)
+        CONVERT_TRY(require_part(p, &like.source[BETA], 1, channels, g->norm, "/beta", "", err));
+    CONVERT_TRY(require_part(p, &like.source[MEAN], 1, channels, g->norm, "/moving_mean", "", err));
+    CONVERT_TRY(
+        require_part(p, &like.source[VARIANCE], 1, channels, g->norm, "/moving_variance", "", err));
+    return add_unit(p, &u, &like, err);
 }
 
 /* Every tensor was used, or belongs to a layer behind the pool. */
-static pts_status check_rest(const match *m, pts_error *err)
+static pts_status graph_rest(const plan *p, const json_t *top, pts_error *err)
 {
-    const tfjs_model *model = m->model;
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        const char *name = model->tensors[i].name, *slash = strrchr(name, '/');
+    for (size_t i = 0; i < p->c->count; i++) {
+        const checkpoint_tensor *t = &p->c->tensors[i];
+        const char *slash = strrchr(t->name, '/');
         char layer[256];
-        snprintf(layer, sizeof layer, "%.*s", slash ? (int)(slash - name) : 0, name);
-        if (!model->tensors[i].used && !json_object_get(m->top, layer))
-            return convert_fail(err, PTS_ERR_SHAPE,
-                                "%s: tensor '%.128s': expected no such tensor in InceptionV3",
-                                model->src.model, name);
+        snprintf(layer, sizeof layer, "%.*s", slash ? (int)(slash - t->name) : 0, t->name);
+        if (!t->used && !json_object_get(top, layer))
+            return unexpected(p, t, err);
     }
     return PTS_OK;
 }
 
-static pts_status add_meta(converted *out, const char *key, const char *value, pts_error *err)
+static pts_status build_graph(plan *p, const tfjs_model *model, pts_error *err)
 {
-    char *copy = strdup(value);
-    if (!copy)
-        return convert_fail(err, PTS_ERR_MEMORY, "out of memory: %zu bytes wanted", strlen(value));
-    out->meta[out->meta_count++] = (pts_meta){key, copy};
-    return PTS_OK;
-}
-
-static pts_status describe(tfjs_model *model, converted *out, pts_error *err)
-{
-    char digits[PTS_SHA256_HEX];
-    pts_sha256 hash = model->src.hash;
-    pts_sha256_hex(&hash, digits);
-    const char *origin = model->src.origin, *licence = model->src.licence;
-    const pts_meta about[] = {
-        {"arch", "inception_v3"},
-        {"preset", "keras"},
-        {"avgpool", "exclude_pad"}, /* Keras divides by the pixels inside, torchvision by nine */
-        {"input_size", "299"},
-        {"dim", "2048"},
-        {"layout", "weight [kh][kw][cin][cout], batch norm folded"},
-        {"source", origin ? origin : model->src.model},
-        {"licence", licence ? licence : "unknown"},
-        {"source_sha256", digits},
-        {"converter", "ptsconvert " PTS_VERSION_STRING},
-    };
-    for (size_t i = 0; i < sizeof about / sizeof *about; i++)
-        CONVERT_TRY(add_meta(out, about[i].key, about[i].value, err));
-    return PTS_OK;
-}
-
-static pts_status convert_matched(match *m, tfjs_model *model, converted *out, pts_error *err)
-{
-    out->tensors = calloc(2 * UNITS, sizeof *out->tensors);
-    if (!out->tensors)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", model->src.model);
-    for (int i = 0; i < m->count; i++)
-        CONVERT_TRY(convert_unit(model, &m->units[i], out, err));
-    CONVERT_TRY(check_rest(m, err));
-    return describe(model, out, err);
-}
-
-pts_status inception_v3_convert(tfjs_model *model, converted *out, pts_error *err)
-{
-    match m;
-    *out = (converted){0};
-    pts_status status = run_match(&m, model, err);
+    json_t *top = NULL;
+    graph_unit *found = calloc(UNITS, sizeof *found);
+    pts_status status = found ? inception_v3_graph(model, found, &top, err)
+                              : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", p->c->path);
+    for (int i = 0; i < UNITS && status == PTS_OK; i++)
+        status = graph_unit_add(p, &found[i], err);
     if (status == PTS_OK)
-        status = convert_matched(&m, model, out, err);
-    match_free(&m);
-    if (status != PTS_OK)
-        converted_free(out);
-    return status;
+        status = graph_rest(p, top, err);
+    json_decref(top);
+    free(found);
+    /* Keras divides by the pixels inside, torchvision by nine */
+    return status == PTS_OK ? describe(p, "keras", "exclude_pad", NULL, err) : status;
 }
 
-void converted_free(converted *c)
+/* ---- Which it is ---- */
+
+static bool is_keras(const checkpoint *c)
 {
+    bool conv = false, norm = false;
+    keras_layer unused;
     for (size_t i = 0; i < c->count; i++) {
-        free((void *)(uintptr_t)c->tensors[i].name);
-        free((void *)(uintptr_t)c->tensors[i].data);
+        conv |= match_layer(c->tensors[i].name, "conv2d", "kernel", &unused);
+        norm |= match_layer(c->tensors[i].name, "batch_normalization", "moving_mean", &unused);
     }
-    for (size_t i = 0; i < c->meta_count; i++)
-        free((void *)(uintptr_t)c->meta[i].value);
-    free(c->tensors);
-    *c = (converted){0};
+    return conv && norm;
 }
+
+static bool recognise(const checkpoint *c, char why[256])
+{
+    char prefix[256];
+    if (checkpoint_tfjs(c))
+        snprintf(why, 256, "94 convolutions, connected and shaped as Keras InceptionV3's");
+    else if (find_stem(c, prefix))
+        snprintf(why, 256, "tensor '%.100s" STEM "': torchvision's InceptionV3", prefix);
+    else if (is_keras(c))
+        snprintf(why, 256, "layers conv2d… and batch_normalization…: Keras InceptionV3");
+    else
+        return false;
+    return true;
+}
+
+static pts_status build(plan *p, pts_error *err)
+{
+    const tfjs_model *model = checkpoint_tfjs(p->c);
+    if (model)
+        return build_graph(p, model, err);
+    return is_keras(p->c) ? build_keras(p, err) : build_torchvision(p, err);
+}
+
+const architecture inception_v3_architecture = {"inception_v3", recognise, build};

@@ -1,6 +1,6 @@
 /* ptsconvert: a model file of someone else's → one .ptsw file. */
+#include "arch.h"
 #include "cli/cli.h"
-#include "convert.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,107 +10,179 @@
 typedef struct options {
     const char *arch, *dtype, *out, *in;
     bool list, json;
+    settings set;
 } options;
 
-/* Replaces a tensor's data by binary16. */
-static pts_status narrow(pts_tensor *t, pts_error *err)
+/* ---- Writing ---- */
+
+/* One tensor at a time, in a block as large as the largest. */
+typedef struct producer {
+    const plan *p;
+    float *values;
+    bool half;
+} producer;
+
+static pts_status narrow(const planned *item, float *values, pts_error *err)
 {
-    const float *wide = t->data;
-    size_t count = t->bytes / sizeof *wide;
-    uint16_t *half = malloc(count * sizeof *half);
-    if (!half)
-        return convert_fail(err, PTS_ERR_MEMORY, "tensor '%s': out of memory", t->name);
-    for (size_t i = 0; i < count; i++) {
-        half[i] = pts_f16_from_f32(wide[i]);
-        if (!isfinite(pts_f32_from_f16(half[i]))) {
-            free(half);
+    unsigned char *to = (unsigned char *)values;
+    for (size_t i = 0; i < item->count;
+         i++) { /* forwards: a half never passes the float it is of */
+        float wide = values[i];
+        uint16_t half = pts_f16_from_f32(wide);
+        if (!isfinite(pts_f32_from_f16(half)))
             return convert_fail(err, PTS_ERR_NUMERIC,
                                 "tensor '%s': element %zu: expected at most 65504 for f16, got %g",
-                                t->name, i, (double)wide[i]);
-        }
+                                item->name, i, (double)wide);
+        memcpy(to + 2 * i, &half, sizeof half);
     }
-    free((void *)(uintptr_t)t->data);
-    t->data = half;
-    t->dtype = PTS_F16;
-    t->bytes = count * sizeof *half;
     return PTS_OK;
 }
 
-static pts_status write_out(const options *o, converted *c, pts_error *err)
+static pts_status produce(void *user, size_t index, const void **data, pts_error *err)
 {
-    for (size_t i = 0; strcmp(o->dtype, "f16") == 0 && i < c->count; i++)
-        CONVERT_TRY(narrow(&c->tensors[i], err));
-    return pts_weights_write(o->out, c->meta, c->meta_count, c->tensors, c->count, err);
+    const producer *from = user;
+    CONVERT_TRY(plan_make(from->p, index, from->values, err));
+    if (from->half)
+        CONVERT_TRY(narrow(&from->p->items[index], from->values, err));
+    *data = from->values;
+    return PTS_OK;
 }
 
-static int convert(const cli_syntax *syntax, const options *o, tfjs_model *model)
+static void list_tensors(const plan *p, bool half, pts_tensor *out, size_t *largest)
 {
+    for (size_t i = 0; i < p->count; i++) {
+        const planned *item = &p->items[i];
+        out[i] = (pts_tensor){.name = item->name, .dtype = half ? PTS_F16 : PTS_F32};
+        out[i].rank = item->rank;
+        memcpy(out[i].shape, item->shape, sizeof out[i].shape);
+        out[i].bytes = item->count * (half ? 2 : 4);
+        *largest = item->count > *largest ? item->count : *largest;
+    }
+}
+
+static pts_status write_plan(const options *o, const plan *p, pts_error *err)
+{
+    size_t largest = 1;
+    producer from = {.p = p, .half = strcmp(o->dtype, "f16") == 0};
+    pts_tensor *tensors = calloc(p->count + 1, sizeof *tensors);
+    if (tensors)
+        list_tensors(p, from.half, tensors, &largest);
+    from.values = malloc(largest * sizeof *from.values);
+    pts_status status = tensors && from.values
+                            ? pts_weights_write_from(o->out, p->meta, p->meta_count, tensors,
+                                                     p->count, produce, &from, err)
+                            : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", o->in);
+    free(from.values);
+    free(tensors);
+    return status;
+}
+
+static pts_status convert(const options *o, checkpoint *c, const architecture **arch, size_t *count,
+                          pts_error *err)
+{
+    plan p;
+    char why[256];
+    CONVERT_TRY(architecture_find(c, o->arch, arch, why, err));
+    CONVERT_TRY(plan_build(&p, c, *arch, &o->set, err));
+    pts_status status = write_plan(o, &p, err);
+    *count = p.count;
+    plan_free(&p);
+    return status;
+}
+
+/* ---- Listing ---- */
+
+typedef struct verdict {
+    const char *arch; /* NULL: unknown */
+    char why[900];
+    bool fits; /* every tensor is there */
+} verdict;
+
+/* What the file is taken for, and whether it would convert; no tensor is read. */
+static verdict judge(const options *o, checkpoint *c)
+{
+    verdict v = {.arch = NULL};
+    const architecture *a;
+    plan p;
+    char why[256];
     pts_error err;
-    converted c;
-    if (inception_v3_convert(model, &c, &err) != PTS_OK)
-        return cli_fail(syntax, "%s", err.message);
-    pts_status status = write_out(o, &c, &err);
-    size_t count = c.count;
-    converted_free(&c);
-    if (status != PTS_OK)
-        return cli_fail(syntax, "%s", err.message);
-    fprintf(stderr, "%s: wrote %s (inception_v3, %zu tensors, %s)\n", syntax->command, o->out,
-            count, o->dtype);
-    return CLI_DONE;
+    if (architecture_find(c, o->arch, &a, why, &err) != PTS_OK) {
+        snprintf(v.why, sizeof v.why, "%s", why);
+        return v;
+    }
+    v.fits = plan_build(&p, c, a, &o->set, &err) == PTS_OK;
+    v.arch = v.fits || !checkpoint_tfjs(c) ? a->name : NULL;
+    if (v.fits) {
+        snprintf(v.why, sizeof v.why, "%s; makes %zu tensors", why, p.count);
+        plan_free(&p);
+    } else if (v.arch)
+        snprintf(v.why, sizeof v.why, "%s; but %s", why, err.message);
+    else
+        snprintf(v.why, sizeof v.why, "%s", err.message);
+    return v;
 }
 
-static json_t *tensor_json(const tfjs_tensor *t)
+static json_t *tensor_json(const checkpoint_tensor *t)
 {
     json_t *shape = json_array();
     for (int i = 0; i < t->rank; i++)
         json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
-    json_t *row = json_pack("{s:s, s:s, s:o, s:s}", "name", t->name, "dtype", t->dtype, "shape",
-                            shape, "stored", tfjs_storage_name(t->storage));
-    if (t->storage == TFJS_U8 || t->storage == TFJS_U16) {
-        json_object_set_new(row, "scale", cli_json_real(t->scale));
-        json_object_set_new(row, "min", cli_json_real(t->min));
-    }
-    return row;
+    return json_pack("{s:s, s:s, s:o, s:s}", "name", t->name, "dtype", t->dtype_name, "shape",
+                     shape, "stored", *t->stored ? t->stored : t->dtype_name);
 }
 
-static void list_json(const tfjs_model *model, const char *arch, const char *why)
+static void list_json(const checkpoint *c, const verdict *v)
 {
     json_t *rows = json_array();
-    for (size_t i = 0; i < model->tensor_count; i++)
-        json_array_append_new(rows, tensor_json(&model->tensors[i]));
-    cli_print_json(json_pack("{s:s, s:s?, s:s, s:o}", "model", model->src.model, "arch", arch,
-                             "why", why, "tensors", rows));
+    for (size_t i = 0; i < c->count; i++)
+        json_array_append_new(rows, tensor_json(&c->tensors[i]));
+    cli_print_json(json_pack("{s:o, s:s, s:s?, s:b, s:o, s:o}", "model", cli_json_text(c->path),
+                             "format", c->format, "arch", v->arch, "complete", (int)v->fits, "why",
+                             cli_json_text(v->why), "tensors", rows));
 }
 
-static void list_text(const tfjs_model *model, const char *arch, const char *why)
+static void list_text(const checkpoint *c, const verdict *v)
 {
     size_t elements = 0;
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        const tfjs_tensor *t = &model->tensors[i];
+    for (size_t i = 0; i < c->count; i++) {
+        const checkpoint_tensor *t = &c->tensors[i];
         char shape[128];
-        printf("%-40s %-8s %-20s %s", t->name, t->dtype, shape_text(shape, t->rank, t->shape),
-               tfjs_storage_name(t->storage));
-        if (t->storage == TFJS_U8 || t->storage == TFJS_U16)
-            printf(" scale %.9g min %.9g", t->scale, t->min);
-        putchar('\n');
+        shape_text(shape, t->rank, t->shape);
+        printf(*t->stored ? "%-40s %-8s %-20s %s\n" : "%-40s %-8s %s%s\n", t->name, t->dtype_name,
+               shape, t->stored);
         elements += t->count;
     }
-    printf("%zu tensors, %zu numbers\narch: %s (%s)\n", model->tensor_count, elements,
-           arch ? arch : "unknown", why);
+    printf("%zu tensors, %zu numbers\nformat: %s\narch: %s (%s)\n", c->count, elements, c->format,
+           v->arch ? v->arch : "unknown", v->why);
 }
 
-static int list(const options *o, const tfjs_model *model)
+static void list(const options *o, checkpoint *c)
 {
-    pts_error err;
-    bool known = inception_v3_match(model, &err) == PTS_OK;
-    const char *arch = known ? "inception_v3" : NULL;
-    const char *why =
-        known ? "94 convolutions, connected and shaped as Keras InceptionV3's" : err.message;
+    verdict v = judge(o, c);
     if (o->json)
-        list_json(model, arch, why);
+        list_json(c, &v);
     else
-        list_text(model, arch, why);
-    return CLI_DONE;
+        list_text(c, &v);
+}
+
+/* ---- Usage ---- */
+
+static bool is_digest(const char *text)
+{
+    return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+}
+
+static int check_settings(const cli_syntax *syntax, const settings *s)
+{
+    if (s->activation && strcmp(s->activation, "quick_gelu") != 0 &&
+        strcmp(s->activation, "gelu") != 0)
+        return cli_wrong(syntax, "--activation: expected quick_gelu or gelu, got '%s'",
+                         s->activation);
+    if (s->heads < 0 || s->heads > 1024)
+        return cli_wrong(syntax, "--heads: expected 1 … 1024, got %ld", s->heads);
+    if (s->encoder && !is_digest(s->encoder))
+        return cli_wrong(syntax, "--encoder: expected 64 hexadecimal digits, got '%s'", s->encoder);
+    return -1;
 }
 
 static int check_options(const cli_syntax *syntax, const options *o, size_t operands)
@@ -121,11 +193,12 @@ static int check_options(const cli_syntax *syntax, const options *o, size_t oper
         return cli_wrong(syntax, "expected -o OUT.ptsw or --list");
     if (o->json && !o->list)
         return cli_wrong(syntax, "--json: expected --list with it");
-    if (strcmp(o->arch, "auto") != 0 && strcmp(o->arch, "inception_v3") != 0)
-        return cli_wrong(syntax, "--arch: expected auto or inception_v3, got '%s'", o->arch);
+    if (strcmp(o->arch, "auto") != 0 && !architecture_known(o->arch))
+        return cli_wrong(syntax, "--arch: expected auto, " ARCHITECTURE_NAMES ", got '%s'",
+                         o->arch);
     if (strcmp(o->dtype, "f32") != 0 && strcmp(o->dtype, "f16") != 0)
         return cli_wrong(syntax, "--dtype: expected f32 or f16, got '%s'", o->dtype);
-    return -1;
+    return check_settings(syntax, &o->set);
 }
 
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
@@ -135,13 +208,24 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     if (code >= 0)
         return code;
     pts_error err;
-    tfjs_model model;
+    checkpoint c;
+    const architecture *arch = NULL;
+    size_t count = 0;
     o->in = operands->items[0];
-    if (tfjs_open(&model, o->in, &err) != PTS_OK)
+    if (checkpoint_open(&c, o->in, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    code = o->list ? list(o, &model) : convert(syntax, o, &model);
-    tfjs_close(&model);
-    return code;
+    pts_status status = PTS_OK;
+    if (o->list)
+        list(o, &c);
+    else
+        status = convert(o, &c, &arch, &count, &err);
+    checkpoint_close(&c);
+    if (status != PTS_OK)
+        return cli_fail(syntax, "%s", err.message);
+    if (!o->list)
+        fprintf(stderr, "%s: wrote %s (%s, %zu tensors, %s)\n", syntax->command, o->out, arch->name,
+                count, o->dtype);
+    return CLI_DONE;
 }
 
 int main(int argc, char **argv)
@@ -149,16 +233,28 @@ int main(int argc, char **argv)
     options o = {.arch = "auto", .dtype = "f32"};
     const cli_option table[] = {
         {"--out", 'o', CLI_TEXT, &o.out, "OUT.ptsw", "the file to write"},
-        {"--arch", 0, CLI_TEXT, &o.arch, "NAME", "auto (default) or inception_v3"},
+        {"--arch", 0, CLI_TEXT, &o.arch, "NAME", "auto (default), " ARCHITECTURE_NAMES},
         {"--dtype", 0, CLI_TEXT, &o.dtype, "TYPE", "f32 (default) or f16"},
         {"--list", 0, CLI_FLAG, &o.list, NULL, "print tensors and architecture, write nothing"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "with --list: as JSON"},
+        {"--raw-input", 0, CLI_FLAG, &o.set.raw_input, NULL,
+         "InceptionV3: no input transform in the first convolution"},
+        {"--activation", 0, CLI_TEXT, &o.set.activation, "NAME",
+         "CLIP: quick_gelu or gelu (config.json, else by the file's family)"},
+        {"--heads", 0, CLI_INTEGER, &o.set.heads, "N", "CLIP: (config.json, else width / 64)"},
+        {"--encoder", 0, CLI_TEXT, &o.set.encoder, "SHA256",
+         "head: the encoder's source_sha256, for predict to check (any)"},
+        {"--source", 0, CLI_TEXT, &o.set.source, "TEXT", "recorded origin (the file's name)"},
+        {"--licence", 0, CLI_TEXT, &o.set.licence, "TEXT", "recorded licence (unknown)"},
     };
     const cli_syntax syntax = {
         "ptsconvert",
-        "[--arch auto|inception_v3] [--dtype f32|f16] [--list] -o OUT.ptsw IN\n\n"
-        "IN: a TensorFlow.js layers model (folder or model.json), or an unpacked nsfwjs package",
-        "ptsconvert -o weights/inception_v3.ptsw package", table, sizeof table / sizeof *table};
+        "[--arch NAME] [--dtype f32|f16] [--list] -o OUT.ptsw IN\n\n"
+        "IN: safetensors (also an index of shards), a PyTorch checkpoint of any age or a "
+        "TorchScript\narchive, a Keras HDF5 file, a TensorFlow.js layers model, or a folder as "
+        "Hugging Face,\nTensorFlow.js or the nsfwjs package have it. Nothing in it is ever run.",
+        "ptsconvert -o weights/clip_vit.ptsw clip-vit-base-patch32", table,
+        sizeof table / sizeof *table};
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         printf("ptsconvert %s\n", PTS_VERSION_STRING);
         return CLI_DONE;

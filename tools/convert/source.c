@@ -1,8 +1,7 @@
 /* Where a model's bytes come from. Only files below the given path are read (and the package.json
  * of the package that it lies in): names in a manifest that lead elsewhere are refused. */
 #define _GNU_SOURCE
-#include "convert.h"
-#include "pts/file.h"
+#include "checkpoint.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -17,21 +16,12 @@ pts_status convert_fail(pts_error *err, pts_status status, const char *format, .
         va_start(args, format);
         vsnprintf(err->message, sizeof err->message, format, args);
         va_end(args);
+        for (char *at = err->message; *at; at++) { /* names come from files: no terminal codes */
+            if ((unsigned char)*at < 0x20 || *at == 0x7f)
+                *at = '?';
+        }
     }
     return status;
-}
-
-/* A malloc'd "folder/name" when that is a file, else NULL. */
-static char *file_in(const char *folder, const char *name)
-{
-    char *path;
-    struct stat info;
-    if (asprintf(&path, "%s/%s", folder, name) < 0)
-        return NULL;
-    if (stat(path, &info) == 0 && S_ISREG(info.st_mode))
-        return path;
-    free(path);
-    return NULL;
 }
 
 /* Name, version and licence of the npm package whose root is `folder`/`up`, if it is one. */
@@ -104,8 +94,7 @@ static pts_status find_file(source *out, const char *path, pts_error *err)
                             "%s: expected a TensorFlow.js model: a folder, model.json or "
                             "model.min.js",
                             path);
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + (slash == path)) : strdup(".");
+    char *folder = folder_of(path);
     char *model = strdup(path);
     if (!folder || !model) {
         free(folder);
@@ -176,19 +165,6 @@ pts_status source_model(source *src, json_t **out, pts_error *err)
     }
     free(text);
     return status;
-}
-
-/* A shard's name comes from the file: it must stay below the model's folder. */
-static bool name_is_safe(const char *name)
-{
-    if (!name[0] || name[0] == '/' || strchr(name, '\\') || strlen(name) > 1024)
-        return false;
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
-            return false;
-    }
-    return true;
 }
 
 /* exports="…" of a script, decoded, in place of *data. */

@@ -3,7 +3,7 @@
  * another without padding; a tensor may cross from shard to shard. A quantised tensor stores
  * integers q, or binary16 numbers, and scale and min: value = q·scale + min (tfjs-core,
  * io/io_utils.ts: decodeWeights; tfjs-converter, quantization.py). */
-#include "convert.h"
+#include "checkpoint.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -253,28 +253,6 @@ void tfjs_close(tfjs_model *m)
     *m = (tfjs_model){0};
 }
 
-pts_status tfjs_require(tfjs_model *m, const char *name, int rank, const size_t *shape,
-                        const tfjs_tensor **out, pts_error *err)
-{
-    char want[128], have[128];
-    tfjs_tensor *t = NULL;
-    *out = NULL;
-    for (size_t i = 0; i < m->tensor_count && !t; i++) {
-        if (strcmp(m->tensors[i].name, name) == 0)
-            t = &m->tensors[i];
-    }
-    shape_text(want, rank, shape);
-    if (!t)
-        return convert_fail(err, PTS_ERR_SHAPE, "%s: tensor '%s': expected shape %s, got no tensor",
-                            m->src.model, name, want);
-    if (t->rank != rank || memcmp(t->shape, shape, (size_t)rank * sizeof *shape) != 0)
-        return convert_fail(err, PTS_ERR_SHAPE, "%s: tensor '%s': expected shape %s, got %s",
-                            m->src.model, name, want, shape_text(have, t->rank, t->shape));
-    t->used = true;
-    *out = t;
-    return PTS_OK;
-}
-
 static double element(const tfjs_tensor *t, size_t i)
 {
     uint16_t half;
@@ -294,18 +272,82 @@ static double element(const tfjs_tensor *t, size_t i)
     }
 }
 
-pts_status tfjs_values(const tfjs_model *m, const tfjs_tensor *t, float *out, pts_error *err)
+void tfjs_values(const tfjs_tensor *t, size_t first, size_t count, float *out)
 {
-    if (t->storage == TFJS_OTHER || strcmp(t->dtype, "float32") != 0)
-        return convert_fail(err, PTS_ERR_UNSUPPORTED,
-                            "%s: tensor '%s': dtype: expected float32, got '%.40s'", m->src.model,
-                            t->name, t->dtype);
-    for (size_t i = 0; i < t->count; i++) {
-        out[i] = (float)element(t, i);
-        if (!isfinite(out[i]))
-            return convert_fail(err, PTS_ERR_NUMERIC,
-                                "%s: tensor '%s': element %zu: expected a finite number, got %g",
-                                m->src.model, t->name, i, element(t, i));
-    }
+    for (size_t i = 0; i < count; i++)
+        out[i] = (float)element(t, first + i);
+}
+
+/* ---- As a checkpoint ---- */
+
+static pts_status read_values(checkpoint *c, const checkpoint_tensor *t, size_t first, size_t count,
+                              float *out, pts_error *err)
+{
+    const tfjs_model *m = c->reader;
+    (void)err;
+    tfjs_values(&m->tensors[t->place], first, count, out);
+    return PTS_OK;
+}
+
+/* Over the model file and then every shard, in manifest order: they were read and hashed at once.
+ */
+static pts_status take_hash(checkpoint *c, pts_sha256 *hash, pts_error *err)
+{
+    const tfjs_model *m = c->reader;
+    (void)err;
+    *hash = m->src.hash;
+    return PTS_OK;
+}
+
+static void close_model(checkpoint *c)
+{
+    tfjs_close(c->reader);
+    free(c->reader);
+}
+
+tfjs_model *checkpoint_tfjs(const checkpoint *c)
+{
+    return c->close == close_model ? c->reader : NULL;
+}
+
+static pts_status add_tensor(checkpoint *c, const tfjs_tensor *from, size_t place, pts_error *err)
+{
+    checkpoint_tensor *t;
+    uint64_t shape[PTS_TENSOR_RANK_MAX];
+    CONVERT_TRY(checkpoint_add(c, from->name, strlen(from->name), &t, err));
+    for (int i = 0; i < from->rank; i++)
+        shape[i] = from->shape[i];
+    CONVERT_TRY(checkpoint_shape(c, t, (size_t)from->rank, shape, err));
+    t->place = place;
+    t->dtype = from->storage == TFJS_OTHER ? CHECKPOINT_OTHER : CHECKPOINT_F32;
+    snprintf(t->dtype_name, sizeof t->dtype_name, "%s", from->dtype);
+    if (from->storage == TFJS_U8 || from->storage == TFJS_U16)
+        snprintf(t->stored, sizeof t->stored, "%s scale %.9g min %.9g",
+                 tfjs_storage_name(from->storage), from->scale, from->min);
+    else
+        snprintf(t->stored, sizeof t->stored, "%s", tfjs_storage_name(from->storage));
+    return PTS_OK;
+}
+
+pts_status tfjs_checkpoint_open(checkpoint *c, pts_error *err)
+{
+    tfjs_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    c->reader = m;
+    c->read = read_values;
+    c->hash = take_hash;
+    c->close = close_model;
+    CONVERT_TRY(tfjs_open(m, c->path, err));
+    for (size_t i = 0; i < m->tensor_count; i++)
+        CONVERT_TRY(add_tensor(c, &m->tensors[i], i, err));
+    /* messages name the file, not its folder */
+    char *path = strdup(m->src.model);
+    if (!path)
+        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    free(c->path);
+    c->path = path;
+    c->origin = m->src.origin ? strdup(m->src.origin) : NULL;
+    c->licence = m->src.licence ? strdup(m->src.licence) : NULL;
     return PTS_OK;
 }

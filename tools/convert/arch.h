@@ -1,0 +1,114 @@
+/* Architectures: what a checkpoint is, and how its tensors become those of a .ptsw file.
+ *
+ *   plan p;
+ *   const architecture *a;
+ *   CONVERT_TRY(architecture_find(&c, "auto", &a, why, err));
+ *   CONVERT_TRY(plan_build(&p, &c, a, &settings, err));    // every tensor named, none read
+ *   CONVERT_TRY(plan_make(&p, i, values, err));            // one tensor's numbers
+ *   plan_free(&p);
+ *
+ *   arch.c                finds the architecture; the plan; tensors moved as they are or turned
+ *   inception_v3.c        from torchvision, Keras and TensorFlow.js; batch norm folded
+ *   inception_v3_graph.c  matches a TensorFlow.js graph with the architecture
+ *   clip_vit.c            CLIP's image tower, from Hugging Face's, open_clip's and OpenAI's names
+ *   study_head.c          the study's two heads */
+#ifndef PTS_TOOLS_ARCH_H
+#define PTS_TOOLS_ARCH_H
+
+#include "checkpoint.h"
+
+/* What the command line says, beyond the file. */
+typedef struct settings {
+    const char *activation; /* "quick_gelu", "gelu" or NULL: as the file or its config.json says */
+    long heads;             /* 0: likewise */
+    bool raw_input;         /* the first convolution as it lies, no input transform folded in */
+    const char *encoder;    /* study head: 64 digits of the encoder's source, or NULL */
+    const char *source, *licence; /* to be recorded, or NULL */
+} settings;
+
+typedef struct plan plan;
+typedef struct planned planned;
+
+#define PLANNED_SOURCES 5
+
+/* What the network takes is scale·x + shift of what the preset makes, by channel. */
+typedef struct input_transform {
+    double scale[3], shift[3];
+} input_transform;
+
+struct planned {
+    char name[PTS_TENSOR_NAME_MAX + 1];
+    int rank;
+    size_t shape[PTS_TENSOR_RANK_MAX];
+    size_t count;
+    pts_status (*make)(const plan *p, const planned *item, float *out, pts_error *err);
+    const checkpoint_tensor *source[PLANNED_SOURCES];
+    size_t sources;
+    /* inception_v3 only: */
+    double epsilon;                   /* of the batch norm */
+    bool turned;                      /* kernels are [cout][cin][kh][kw] */
+    const input_transform *transform; /* of the first convolution, or NULL */
+};
+
+struct plan {
+    checkpoint *c;
+    const settings *set;
+    planned *items;
+    size_t count, capacity;
+    pts_meta meta[24];
+    size_t meta_count;
+};
+
+typedef struct architecture {
+    const char *name;
+    /* From names alone; true: `why` says what was seen. */
+    bool (*recognise)(const checkpoint *c, char why[256]);
+    /* Requires every tensor, adds them to the plan and refuses those that are left. */
+    pts_status (*build)(plan *p, pts_error *err);
+} architecture;
+
+/* `name`: one of architecture_names, or "auto". */
+pts_status architecture_find(const checkpoint *c, const char *name, const architecture **out,
+                             char why[256], pts_error *err);
+bool architecture_known(const char *name);
+#define ARCHITECTURE_NAMES "inception_v3, clip_vit or head"
+
+pts_status plan_build(plan *out, checkpoint *c, const architecture *a, const settings *set,
+                      pts_error *err);
+void plan_free(plan *p);
+/* Numbers of item `index` → out [count]. */
+pts_status plan_make(const plan *p, size_t index, float *out, pts_error *err);
+
+/* ---- for the architectures ---- */
+
+pts_status plan_add(plan *p, planned **out, int rank, const size_t *shape, pts_error *err,
+                    const char *name, ...) __attribute__((format(printf, 6, 7)));
+pts_status plan_meta(plan *p, const char *key, const char *value, pts_error *err);
+pts_status plan_meta_number(plan *p, const char *key, size_t value, pts_error *err);
+/* source[0] as it is. */
+pts_status make_copy(const plan *p, const planned *item, float *out, pts_error *err);
+/* Sources [out][in] or [out][in][kh][kw], side by side along `out` → [in][Σ out] or
+ * [kh][kw][in][Σ out]; vectors one after another. */
+pts_status make_turned(const plan *p, const planned *item, float *out, pts_error *err);
+
+extern const architecture inception_v3_architecture, clip_vit_architecture, study_head_architecture;
+
+/* ---- inception_v3_graph.c ---- */
+
+enum { INCEPTION_V3_UNITS = 94 };
+
+/* One convolution with its batch norm as the topology has them: shape [kh][kw][cin][cout]. */
+typedef struct graph_unit {
+    char name[48];           /* torchvision's */
+    const char *conv, *norm; /* layer names in the topology */
+    size_t shape[4];
+    double epsilon;
+    bool scale, center; /* whether gamma and beta exist */
+} graph_unit;
+
+/* PTS_OK when the graph is InceptionV3; the message says where it is not. *top: the names of the
+ * layers behind the pool, the caller releases it. */
+pts_status inception_v3_graph(const tfjs_model *model, graph_unit units[INCEPTION_V3_UNITS],
+                              json_t **top, pts_error *err);
+
+#endif

@@ -1,0 +1,38 @@
+/* What a PyTorch pickle built, as tensors over storages; for both of PyTorch's layouts. */
+#ifndef PTS_TOOLS_TORCH_H
+#define PTS_TOOLS_TORCH_H
+
+#include "checkpoint.h"
+#include "pickle.h"
+
+/* The storage of one tensor; tensors that share one have a record each. */
+typedef struct torch_storage {
+    char key[64];
+    checkpoint_dtype dtype;
+    unsigned item;     /* bytes an element */
+    uint64_t elements; /* as the pickle says */
+    uint64_t start;    /* of its first byte: in the file (legacy) or in the entry */
+    uint64_t entry;    /* zip only */
+} torch_storage;
+
+typedef struct torch_file {
+    input in;
+    torch_storage *storages; /* by tensor */
+    size_t count, capacity;
+    /* Elements of a tensor whose strides are not row-major, gathered. */
+    float *gathered;
+    size_t gathered_of; /* tensor's place + 1 */
+    pts_status (*read_bytes)(checkpoint *c, const torch_storage *s, uint64_t at, void *out,
+                             size_t size, pts_error *err);
+    void *archive; /* zip only */
+} torch_file;
+
+/* A torch_file as c->reader; read_bytes is the layout's. */
+pts_status torch_prepare(checkpoint *c, pts_error *err);
+void torch_release(torch_file *file);
+
+/* All tensors in the value's dicts, lists and objects, named by their path: "visual.conv1.weight".
+ */
+pts_status torch_collect(checkpoint *c, const pickle *p, pts_error *err);
+
+#endif
