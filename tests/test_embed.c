@@ -174,6 +174,26 @@ static size_t count_lines(const char *text)
 }
 
 /* It lies in the second chunk of one thread, the first of two or three. */
+START_TEST(normalize_keeps_the_direction)
+{
+    static float plain[DIM], unit[DIM];
+    double plain2 = 0, unit2 = 0;
+    done("ptsinfer embed -o plain.npy 1.jpg");
+    done("ptsinfer embed --normalize -o unit.npy 1.jpg");
+    load_from_folder("plain.npy", plain, 1);
+    load_from_folder("unit.npy", unit, 1);
+    for (size_t i = 0; i < DIM; i++) {
+        plain2 += (double)plain[i] * (double)plain[i];
+        unit2 += (double)unit[i] * (double)unit[i];
+    }
+    ck_assert_double_gt(fabs(sqrt(plain2) - 1), 0.1); /* else the option could do nothing */
+    ck_assert_double_eq_tol(unit2, 1, 1e-6);
+    for (size_t i = 0; i < DIM; i++)
+        ck_assert_double_eq_tol((double)unit[i] * sqrt(plain2), (double)plain[i],
+                                2e-7 * (double)plain[i] + 1e-30);
+}
+END_TEST
+
 START_TEST(the_first_broken_image_is_named)
 {
     done("mkdir many && for i in $(seq 100 122); do ln 1.jpg many/$i.jpg; done && "
@@ -245,6 +265,7 @@ int main(void)
     tcase_add_unchecked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, cpu_levels_agree_and_keep_the_reference);
     tcase_add_test(tcase, threads_and_grouping_change_no_bit);
+    tcase_add_test(tcase, normalize_keeps_the_direction);
     tcase_add_test(tcase, the_first_broken_image_is_named);
     tcase_add_test(tcase, memory_does_not_grow_with_images);
     suite_add_tcase(suite, tcase);

@@ -6,12 +6,14 @@
 
 #include "pts/file.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct embed_options {
     const char *encoder, *preset, *output;
     long threads, max_pixels;
+    bool normalize;
     pts_image_limits limits;
 } embed_options;
 
@@ -49,6 +51,16 @@ static void write_row(const job *j, const char *path, const float *row)
     fputc('\n', j->file);
 }
 
+/* To unit length, so that a dot product is a cosine; a row of zeros stays. */
+static void normalize(float *row, size_t dim)
+{
+    double squares = 0;
+    for (size_t i = 0; i < dim; i++)
+        squares += (double)row[i] * (double)row[i];
+    for (size_t i = 0; i < dim && squares > 0; i++)
+        row[i] = (float)((double)row[i] / sqrt(squares));
+}
+
 /* Writes the rows of the images before one that failed, too. */
 static pts_status embed_chunk(const job *j, size_t first, size_t count, pts_error *err)
 {
@@ -60,8 +72,12 @@ static pts_status embed_chunk(const job *j, size_t first, size_t count, pts_erro
         pts_encoder_embed_files(j->encoder, paths, count, preset, &o->limits, j->rows, &done, err);
     if (first == 0 && done) /* a first image that fails leaves stdout empty */
         write_head(j);
-    for (size_t i = 0; i < done; i++)
-        write_row(j, paths[i], j->rows + i * j->dim);
+    for (size_t i = 0; i < done; i++) {
+        float *row = j->rows + i * j->dim;
+        if (o->normalize)
+            normalize(row, j->dim);
+        write_row(j, paths[i], row);
+    }
     return status;
 }
 
@@ -165,6 +181,7 @@ int cmd_embed(int argc, char **argv)
         {"--preset", 0, CLI_TEXT, &o.preset, "NAME",
          "auto, keras, torchvision, clip or ptssp (auto: the encoder's own)"},
         {"--output", 'o', CLI_TEXT, &o.output, "OUT.npy|OUT.csv", "file (csv to stdout)"},
+        {"--normalize", 0, CLI_FLAG, &o.normalize, NULL, "to unit length"},
         CLI_MAX_PIXELS_OPTION(&o.max_pixels),
         CLI_THREADS_OPTION(&o.threads),
     };

@@ -47,6 +47,7 @@ static pts_status open_checked(pts_encoder *encoder, const char *path, pts_error
 {
     const char *name, *ignored;
     PTS_TRY(pts_weights_open(&encoder->weights, path, err));
+    PTS_TRY(pts_weights_widen(encoder->weights, err));
     PTS_TRY(meta(encoder->weights, "arch", &name, err));
     PTS_TRY(find_arch(encoder, name, err));
     PTS_TRY(meta(encoder->weights, "preset", &ignored, err));
