@@ -25,7 +25,8 @@ static nist_score solve(nist_problem *p, int start, int analytic)
     double x[NIST_MAX_PARAMETERS], covariance[NIST_MAX_PARAMETERS * NIST_MAX_PARAMETERS];
     size_t n = p->parameters;
     pts_lm *lm;
-    pts_lm_problem problem = {nist_residuals, analytic ? nist_jacobian : NULL, p};
+    pts_lm_problem problem = {
+        .residuals = nist_residuals, .jacobian = analytic ? nist_jacobian : NULL, .user = p};
     nist_score score = {.parameters = 11, .errors = 11};
     ck_assert_int_eq(pts_lm_create(&lm, p->rows, n, NULL), PTS_OK);
     memcpy(x, p->start[start], sizeof x);
@@ -159,7 +160,7 @@ static pts_lm_result minimise(pts_lm_residuals f, size_t m, size_t n, double *x,
 {
     pts_lm *lm;
     pts_lm_result result;
-    pts_lm_problem problem = {f, NULL, NULL};
+    pts_lm_problem problem = {.residuals = f};
     ck_assert_int_eq(pts_lm_create(&lm, m, n, NULL), PTS_OK);
     ck_assert_int_eq(pts_lm_solve(lm, &problem, settings, x, &result, NULL), PTS_OK);
     if (covariance)
@@ -225,7 +226,7 @@ START_TEST(callback_stops_the_run)
     pts_lm *lm;
     pts_lm_result result;
     pts_error err;
-    pts_lm_problem problem = {refuse, NULL, NULL};
+    pts_lm_problem problem = {.residuals = refuse};
     double x = 1;
     ck_assert_int_eq(pts_lm_create(&lm, 1, 1, NULL), PTS_OK);
     ck_assert_int_eq(pts_lm_solve(lm, &problem, NULL, &x, &result, &err), PTS_ERR_CANCELLED);
@@ -261,7 +262,7 @@ START_TEST(scale_of_a_parameter_does_not_matter)
     ck_assert_int_eq(nist_read(&p, NIST_PROBLEMS - 1, folder), 0);
     for (int k = 0; k < 2; k++) {
         pts_lm *lm;
-        pts_lm_problem problem = {k ? rescaled : nist_residuals, NULL, &p};
+        pts_lm_problem problem = {.residuals = k ? rescaled : nist_residuals, .user = &p};
         memcpy(x[k], p.start[0], sizeof x[k]);
         x[k][3] = ldexp(x[k][3], k ? -40 : 0);
         ck_assert_int_eq(pts_lm_create(&lm, p.rows, p.parameters, NULL), PTS_OK);

@@ -84,7 +84,7 @@ static int jacobian(void *user, const double *theta, double *rows)
  * on a 3 × 3 grid in ln B and ln C. */
 static pts_status find_mode(pts_lm *lm, evidence *e, pts_curve_posterior *out, pts_error *err)
 {
-    pts_lm_problem problem = {residuals, jacobian, e};
+    pts_lm_problem problem = {.residuals = residuals, .jacobian = jacobian, .user = e};
     double best = INFINITY;
     for (int start = 0; start < 9; start++) {
         double theta[4];

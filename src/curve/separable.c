@@ -127,7 +127,7 @@ static pts_status polish(pts_lm *lm, points *data, const double *x, size_t evalu
                          separable_fit *best, pts_error *err)
 {
     separable_fit trial;
-    pts_lm_problem problem = {residuals, jacobian, data};
+    pts_lm_problem problem = {.residuals = residuals, .jacobian = jacobian, .user = data};
     pts_lm_settings settings = pts_lm_defaults();
     settings.max_evaluations = evaluations;
     memcpy(trial.x, x, sizeof trial.x);
