@@ -48,8 +48,8 @@ static void carve(pts_lm *lm)
     if (!pts_mul(n, n, &nn) || !pts_mul(m, n, &mn))
         lm->arena.overflow = 1;
     pts_arena *a = &lm->arena;
-    double **vectors_n[] = {&lm->x,     &lm->x_trial, &lm->tau,  &lm->rhs,     &lm->row,
-                            &lm->scale, &lm->norms,   &lm->step, &lm->scratch, &lm->bow};
+    double **vectors_n[] = {&lm->x,     &lm->x_trial, &lm->tau,     &lm->rhs, &lm->row,  &lm->scale,
+                            &lm->norms, &lm->step,    &lm->scratch, &lm->bow, &lm->model};
     double **vectors_m[] = {&lm->r,    &lm->r_trial, &lm->ahead, &lm->aside,
                             &lm->root, &lm->bent,    &lm->bend,  &lm->qtr};
     for (size_t i = 0; i < sizeof vectors_n / sizeof *vectors_n; i++)
@@ -108,13 +108,11 @@ typedef struct reduction {
     double real, predicted, ratio, slope;
 } reduction;
 
-/* The model's reduction of the step; `cut`: not the damped step itself any more, but what the box
- * left of it. */
+/* Real reduction and that of the linear model, whose step is lm->model; `cut`: not the damped step
+ * itself any more, but what the box left of it. */
 static reduction compare(pts_lm *lm, double trial_norm, double length, int cut)
 {
-    double square = lm->norm * lm->norm;
-    pts_lm_model_step(lm, lm->step, lm->row);
-    double linear = pts_qr_norm(lm->row, lm->n) / lm->norm;
+    double linear = pts_qr_norm(lm->model, lm->n) / lm->norm;
     double damping = sqrt(lm->par) * length / lm->norm, relative = trial_norm / lm->norm;
     reduction out;
     /* a trial ten times as bad, or not finite, says nothing about curvature */
@@ -122,7 +120,9 @@ static reduction compare(pts_lm *lm, double trial_norm, double length, int cut)
     out.slope = -(linear * linear + damping * damping);
     out.predicted = linear * linear + 2 * damping * damping;
     if (cut) {
-        out.slope = -pts_qr_dot(lm->qtr, lm->row, lm->n) / square;
+        for (size_t i = 0; i < lm->n; i++)
+            lm->rhs[i] = lm->qtr[i] / lm->norm;
+        out.slope = -pts_qr_dot(lm->rhs, lm->model, lm->n) / lm->norm;
         out.predicted = -2 * out.slope - linear * linear;
     }
     out.ratio = out.predicted > 0 ? out.real / out.predicted : 0;
@@ -194,9 +194,8 @@ static pts_status bow(pts_lm *lm, double length, pts_error *err)
     for (size_t i = 0; i < lm->m; i++)
         lm->ahead[i] = (lm->ahead[i] - lm->r[i]) / h;
     pts_qr_apply(lm->q, lm->m, lm->n, lm->tau, lm->ahead, lm->work, lm->qr_lwork);
-    pts_lm_model_step(lm, lm->step, lm->row);
     for (size_t i = 0; i < lm->n; i++)
-        lm->ahead[i] = -2 / h * (lm->ahead[i] - lm->row[i]);
+        lm->ahead[i] = -2 / h * (lm->ahead[i] - lm->model[i]);
     pts_lm_solve_step(lm, lm->ahead, lm->bow);
     if (!pts_lm_finite(lm->bow, lm->n) || 2 * pts_lm_scaled_norm(lm, lm->bow) > most * length)
         return PTS_OK;
@@ -232,13 +231,16 @@ static pts_status attempt(pts_lm *lm, reduction *d, int *stop, pts_error *err)
     double length = pts_lm_choose_step(lm), whole = length;
     if (lm->result->iterations == 1)
         lm->radius = fmin(lm->radius, length);
+    pts_lm_model_step(lm, lm->step, lm->model);
     if (lm->settings.accelerate)
         PTS_TRY(bow(lm, length, err));
     int cut = move(lm, &length);
+    if (cut)
+        pts_lm_model_step(lm, lm->step, lm->model);
     PTS_TRY(pts_lm_evaluate(lm, lm->x_trial, lm->r_trial, err));
     double trial_norm =
         pts_lm_finite(lm->r_trial, lm->m) ? pts_lm_norm_of(lm, lm->r_trial) : INFINITY;
-    *d = compare(lm, trial_norm, length, cut || lm->settings.accelerate);
+    *d = compare(lm, trial_norm, length, cut);
     if (!trust_model(lm, d)) {
         *stop = PTS_LM_CONVERGED_F;
         return PTS_OK;
@@ -253,8 +255,8 @@ static pts_status attempt(pts_lm *lm, reduction *d, int *stop, pts_error *err)
 
 static void start_region(pts_lm *lm)
 {
-    double length = pts_lm_scaled_norm(lm, lm->x);
-    lm->radius = lm->settings.radius * (length > 0 ? length : 1);
+    double length = pts_lm_scaled_norm(lm, lm->x), residual = pts_qr_norm(lm->bent, lm->m);
+    lm->radius = lm->settings.radius * fmax(length, residual);
     lm->par = 0;
     lm->quiet = INFINITY;
 }

@@ -26,6 +26,15 @@ void pts_lm_factor(pts_lm *lm)
     pts_qr_apply(lm->q, lm->m, lm->n, lm->tau, lm->qtr, lm->work, lm->qr_lwork);
 }
 
+/* J_jᵀ(−r) / (length · norm) of pivoted column j; the product alone could overflow. */
+static double gradient_of(const pts_lm *lm, size_t j, double length, double norm)
+{
+    double sum = 0;
+    for (size_t i = 0; i <= j; i++)
+        sum += lm->q[j * lm->m + i] / length * (lm->qtr[i] / norm);
+    return sum;
+}
+
 /* max_j |J_jᵀ r| / (|J_j| |r|): 0 where r is orthogonal to every direction the model can take. */
 double pts_lm_gradient_cosine(const pts_lm *lm)
 {
@@ -34,8 +43,7 @@ double pts_lm_gradient_cosine(const pts_lm *lm)
         size_t column = (size_t)lm->pivot[j] - 1;
         if (lm->norms[column] == 0 || norm == 0)
             continue;
-        double dot = pts_qr_dot(lm->q + j * lm->m, lm->qtr, j + 1);
-        most = fmax(most, fabs(dot / norm) / lm->norms[column]);
+        most = fmax(most, fabs(gradient_of(lm, j, lm->norms[column], norm)));
     }
     return most;
 }

@@ -28,6 +28,7 @@ struct pts_lm {
     double *s, *rhs, *row;  /* [n][n], [n], [n]: the damped triangle and its right side */
     double *scale, *norms;  /* [n] D and the column norms of J */
     double *step, *scratch; /* [n] */
+    double *model;          /* [n] Qᵀ J step, the linear model's change */
     double *bow;            /* [n] the geodesic correction */
     int8_t *held;           /* [n] −1 or 1: held at its lower or upper bound */
     /* the run */
