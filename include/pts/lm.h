@@ -73,7 +73,7 @@ typedef struct pts_lm_settings {
     double xtol; /* … when the region's radius is at most this part of |Dx| */
     double gtol; /* … when the cosine between r and each column of J is at most this */
     size_t max_evaluations; /* of the residuals, those for differences included */
-    double radius;          /* first radius as a multiple of the larger of |Dx| and |r| */
+    double radius;          /* first radius as a multiple of the larger of |Dx| and |r|/1000 */
     pts_lm_differences differences;
     pts_lm_loss loss;
     double loss_scale; /* residuals (after weighting) beyond it count as outliers; > 0 */

@@ -256,7 +256,7 @@ static pts_status attempt(pts_lm *lm, reduction *d, int *stop, pts_error *err)
 static void start_region(pts_lm *lm)
 {
     double length = pts_lm_scaled_norm(lm, lm->x), residual = pts_qr_norm(lm->bent, lm->m);
-    lm->radius = lm->settings.radius * fmax(length, residual);
+    lm->radius = lm->settings.radius * fmax(length, 1e-3 * residual);
     lm->par = 0;
     lm->quiet = INFINITY;
 }

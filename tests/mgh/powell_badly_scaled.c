@@ -1,5 +1,6 @@
 /* Problem 3: 0 at (1.098e-5, 9.106).
- * At ×100 the derivative by x2 is e^−100: nothing says how far to go. */
+ * The far starts leave x2 where its
+ * derivative, e^−x2, is lost: a valley without slope. */
 #include "mgh/mgh.h"
 
 #include <math.h>
@@ -21,4 +22,4 @@ static int jacobian(void *user, const double *x, double *j)
 }
 
 const mgh_problem mgh_powell_badly_scaled = {
-    "powell_badly_scaled", 2, 2, {0, 1}, {0}, 1, residuals, jacobian, 3};
+    "powell_badly_scaled", 2, 2, {0, 1}, {0}, 1, residuals, jacobian, 1};
