@@ -264,21 +264,53 @@ START_TEST(fit_says_what_the_points_do_not_tell)
 }
 END_TEST
 
-START_TEST(pow4_recovers_noiseless_curves)
+/* The definitions, written out a second time. */
+static double by_definition(pts_family family, const double *x, double n)
 {
-    const pts_pow4 truth = {0.9, 0.6, 0.8, 5};
-    double n[20], map[20], sse;
-    for (int i = 0; i < 20; i++) {
-        n[i] = exp(0.4 * (i + 1));
-        map[i] = truth.c - truth.a * pow(n[i] + truth.d, -truth.b);
+    switch (family) {
+    case PTS_FAMILY_4PL:
+        return textbook(&(pts_curve){x[0], x[1], x[2], x[3]}, n);
+    case PTS_FAMILY_POW2:
+        return 1 - x[0] * pow(n, -x[1]);
+    case PTS_FAMILY_POW3:
+        return x[2] - x[0] * pow(n, -x[1]);
+    case PTS_FAMILY_POW4:
+        return x[2] - x[0] * pow(n + x[3], -x[1]);
+    case PTS_FAMILY_EXP3:
+        return x[2] - x[0] * exp(-x[1] * n);
+    case PTS_FAMILY_LOG2:
+        return x[1] + x[0] * log(n);
+    case PTS_FAMILY_WBL4:
+        return x[2] - x[1] * exp(-x[0] * pow(n, x[3]));
+    default:
+        return x[0];
     }
-    pts_pow4 fit;
-    ck_assert_int_eq(pts_pow4_fit(n, map, 20, &fit, &sse, NULL), PTS_OK);
-    ck_assert_double_eq_tol(fit.a, truth.a, 1e-7);
-    ck_assert_double_eq_tol(fit.b, truth.b, 1e-7);
-    ck_assert_double_eq_tol(fit.c, truth.c, 1e-7);
-    ck_assert_double_eq_tol(fit.d, truth.d, 1e-6);
-    ck_assert_double_eq_tol(pts_pow4_at(&fit, 1e4), 0.8 - 0.9 * pow(1e4 + 5, -0.6), 1e-7);
+}
+
+START_TEST(families_recover_noiseless_curves)
+{
+    static const double truth[PTS_FAMILIES][4] = {
+        [PTS_FAMILY_4PL] = {0.05, 1.7, 60, 0.7},    [PTS_FAMILY_POW2] = {0.9, 0.3},
+        [PTS_FAMILY_POW3] = {0.7, 0.6, 0.8},        [PTS_FAMILY_POW4] = {0.9, 0.6, 0.8, 5},
+        [PTS_FAMILY_EXP3] = {0.6, 0.02, 0.7},       [PTS_FAMILY_LOG2] = {0.08, 0.1},
+        [PTS_FAMILY_WBL4] = {0.03, 0.7, 0.75, 0.8}, [PTS_FAMILY_LAST1] = {0.4}};
+    double n[20], map[20];
+    for (int f = 0; f < PTS_FAMILIES; f++) {
+        for (int i = 0; i < 20; i++) {
+            n[i] = exp(0.4 * (i + 1));
+            map[i] = by_definition((pts_family)f, truth[f], n[i]);
+        }
+        pts_family_fit fit;
+        ck_assert_int_eq(pts_family_fit_points((pts_family)f, n, map, NULL, 20, &fit, NULL),
+                         PTS_OK);
+        for (size_t k = 0; k < pts_family_parameters((pts_family)f); k++)
+            ck_assert_msg(fabs(fit.x[k] - truth[f][k]) <= 2e-6 * fabs(truth[f][k]), "%s %s: %.12g",
+                          pts_family_name((pts_family)f), pts_family_parameter((pts_family)f, k),
+                          fit.x[k]);
+        ck_assert_double_eq_tol(pts_family_at(&fit, 1e4),
+                                by_definition((pts_family)f, truth[f], 1e4), 1e-7);
+        ck_assert_double_le(fit.sse, 1e-15);
+    }
 }
 END_TEST
 
@@ -644,8 +676,8 @@ CHECK_SUITE("curve", curve_is_the_textbook_formula, curve_is_safe_at_the_ends,
             gradient_equals_central_differences, mirrored_parameters_are_the_same_curve,
             size_equals_bisection, size_has_three_answers, smape_and_percent,
             fit_recovers_noiseless_curves, published_fits_are_reproduced,
-            fit_says_what_the_points_do_not_tell, pow4_recovers_noiseless_curves, normal_quantiles,
-            posterior_equals_scipy, posterior_without_points_is_the_prior,
+            fit_says_what_the_points_do_not_tell, families_recover_noiseless_curves,
+            normal_quantiles, posterior_equals_scipy, posterior_without_points_is_the_prior,
             posterior_with_many_points_is_the_fit, intervals_cover_what_they_say,
             answers_are_ordered_and_named, prior_is_robust_and_positive_definite,
             forecasts_of_the_study, csv_is_read_in_all_its_forms,

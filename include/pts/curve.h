@@ -87,25 +87,89 @@ typedef struct pts_fit {
     pts_fit_status status;
 } pts_fit;
 
-/* The global least-squares optimum of count points in any order; sizes may repeat. Self-starting
- * and deterministic: for given (ln B, ln C) the curve is linear in A and D, so the residual sum is
- * scanned over a grid of the two (variable projection, Golub & Pereyra 1973) and the lowest local
- * minima are polished by Levenberg–Marquardt in all four. Nothing is bounded: a step between two
- * sizes gives a B of 40 and more.
+/* The global least-squares optimum of count points in any order; sizes may repeat (several seeds a
+ * size). Self-starting and deterministic: for given (ln B, ln C) the curve is linear in A and D, so
+ * the residual sum is scanned over a grid of the two (variable projection, Golub & Pereyra 1973),
+ * and over all steps between two sizes; the lowest local minima are followed in the two and the
+ * best is finished by Levenberg–Marquardt in all four. Nothing is bounded: a step between two sizes
+ * gives a B of 40 and more.
  * PTS_ERR_ARGUMENT: n not above 0 or not finite, mAP not finite. PTS_ERR_SHAPE: fewer than four
  * distinct sizes. */
 pts_status pts_curve_fit(const double *n, const double *map, size_t count, pts_fit *out,
                          pts_error *err);
 
-/* The power law with offset, pow4 of LCDB: f(n) = c − a·(n + d)^−b, fitted the same way; the
- * baseline that the literature recommends. */
-typedef struct pts_pow4 {
-    double a, b, c, d;
-} pts_pow4;
+/* The same with weights [count] > 0, e.g. how many trainings a point is the mean of: then sse is
+ * Σ w (f − map)². NULL: all 1. */
+pts_status pts_curve_fit_weighted(const double *n, const double *map, const double *weights,
+                                  size_t count, pts_fit *out, pts_error *err);
 
-double pts_pow4_at(const pts_pow4 *curve, double n);
-pts_status pts_pow4_fit(const double *n, const double *map, size_t count, pts_pow4 *out,
-                        double *sse, pts_error *err);
+/* ---- Families ---------------------------------------------------------------------------------
+ * The curves of the learning-curve literature under its names (Viering & Loog 2021, "The shape of
+ * learning curves: a review"; Mohr, Viering, Loog & van Rijn 2022, "LCDB 1.0"), for a score that
+ * rises; their signs are free, so falling curves fit as well.
+ *   4pl    (A − D)/(1 + (n/C)^B) + D     LCDB's mmf4 = (a b + c n^d)/(b + n^d): a = A, b = C^B,
+ *                                        c = D, d = B
+ *   pow2   1 − a n^−b                    the error 1 − mAP as a power law without offset
+ *   pow3   c − a n^−b
+ *   pow4   c − a (n + d)^−b
+ *   exp3   c − a exp(−b n)
+ *   log2   c + a ln n
+ *   wbl4   c − b exp(−a n^d)
+ *   last1  a: the mean at the largest size
+ */
+typedef enum pts_family {
+    PTS_FAMILY_4PL,
+    PTS_FAMILY_POW2,
+    PTS_FAMILY_POW3,
+    PTS_FAMILY_POW4,
+    PTS_FAMILY_EXP3,
+    PTS_FAMILY_LOG2,
+    PTS_FAMILY_WBL4,
+    PTS_FAMILY_LAST1,
+    PTS_FAMILIES
+} pts_family;
+
+const char *pts_family_name(pts_family family); /* "4pl", "pow2", … */
+/* By name; "mmf4" is the 4PL. PTS_ERR_ARGUMENT with the names that there are. */
+pts_status pts_family_find(const char *name, pts_family *out, pts_error *err);
+size_t pts_family_parameters(pts_family family);               /* 1 … 4 */
+const char *pts_family_parameter(pts_family family, size_t k); /* "A", "b", … */
+
+typedef struct pts_family_fit {
+    pts_family family;
+    double x[4], se[4]; /* in the order of pts_family_parameter; se INFINITY where not determined */
+    double sse, smape;  /* Σ w (f − map)²; percent */
+    double aicc;        /* Akaike's criterion, corrected for few points; INFINITY for too few */
+    size_t points;
+    pts_fit_status status;
+} pts_family_fit;
+
+double pts_family_at(const pts_family_fit *fit, double n); /* n > 0 */
+
+/* As pts_curve_fit_weighted, for any family: at least as many distinct sizes as parameters. */
+pts_status pts_family_fit_points(pts_family family, const double *n, const double *map,
+                                 const double *weights, size_t count, pts_family_fit *out,
+                                 pts_error *err);
+
+typedef enum pts_selection {
+    PTS_SELECT_AICC,
+    PTS_SELECT_CV /* mean squared error of forecasts from the lower sizes, rolling the origin
+                   * through the upper half of the sizes */
+} pts_selection;
+
+typedef struct pts_family_choice {
+    pts_family best;
+    pts_family_fit fits[PTS_FAMILIES]; /* points 0 where a family cannot be fitted */
+    double score[PTS_FAMILIES];  /* AICc or mean squared error, lower is better; or INFINITY */
+    double weight[PTS_FAMILIES]; /* Akaike weights, sum 1 */
+} pts_family_choice;
+
+pts_status pts_family_choose(const double *n, const double *map, const double *weights,
+                             size_t count, pts_selection how, pts_family_choice *out,
+                             pts_error *err);
+
+/* The mean of all families' forecasts, each cut to 0 … 1, by their weights. */
+double pts_family_average_at(const pts_family_choice *choice, double n);
 
 /* ---- Prior and pilot --------------------------------------------------------------------------
  */

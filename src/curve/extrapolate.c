@@ -18,14 +18,14 @@ typedef struct forecast {
     pts_forecast method;
     pts_curve_posterior posterior; /* of map */
     pts_curve curve;               /* of map and 4pl */
-    pts_pow4 power;
+    pts_family_fit power;
     double last;
 } forecast;
 
 static double forecast_at(const forecast *f, double n)
 {
     double value = f->method == PTS_FORECAST_LAST1  ? f->last
-                   : f->method == PTS_FORECAST_POW4 ? pts_pow4_at(&f->power, n)
+                   : f->method == PTS_FORECAST_POW4 ? pts_family_at(&f->power, n)
                                                     : pts_curve_at(&f->curve, n);
     return fmin(fmax(value, 0), 1);
 }
@@ -157,7 +157,6 @@ static pts_status make_forecast(population *all, size_t i, size_t points, foreca
     const pts_curve_points *c = &all->set->curves[i];
     pts_curve_prior prior;
     pts_fit fit;
-    double sse;
     switch (f->method) {
     case PTS_FORECAST_MAP:
         PTS_TRY(prior_without(all, i, &prior, err));
@@ -169,7 +168,7 @@ static pts_status make_forecast(population *all, size_t i, size_t points, foreca
         f->curve = fit.curve;
         return PTS_OK;
     case PTS_FORECAST_POW4:
-        return pts_pow4_fit(c->n, c->map, points, &f->power, &sse, err);
+        return pts_family_fit_points(PTS_FAMILY_POW4, c->n, c->map, NULL, points, &f->power, err);
     default:
         if (points == 0)
             return pts_fail(err, PTS_ERR_SHAPE, "no pilot point");

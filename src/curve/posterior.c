@@ -126,7 +126,7 @@ pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *
     evidence e = {n, map, count, prior, {0}};
     *out = (pts_curve_posterior){.noise = prior->noise};
     PTS_TRY(check_prior(prior, &e, err));
-    PTS_TRY(pts_check_points(n, map, count, err));
+    PTS_TRY(pts_check_points(n, map, NULL, count, err));
     pts_lm *lm;
     PTS_TRY(pts_lm_create(&lm, count + 4, 4, err));
     pts_status status = find_mode(lm, &e, out, err);
