@@ -11,67 +11,84 @@
 /* ---- shapes: s(n; p, q) ---- */
 
 /* t/(1 + t), t = (n/C)^B, p = ln B, q = ln C. */
-static double logistic(double n, double log_n, double p, double q, double d[2])
+static void logistic(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                     double *by_q)
 {
-    (void)n;
-    double b = exp(p), z = b * (log_n - q), e = exp(-fabs(z));
-    double far = 1 / (1 + e), near = e * far;
-    if (d) {
-        d[0] = near * far * z;
-        d[1] = -b * near * far;
+    double b = exp(p);
+    for (size_t i = 0; i < at->count; i++) {
+        double z = b * (at->log_n[i] - q), e = exp(-fabs(z));
+        double far = 1 / (1 + e), near = e * far;
+        s[i] = z < 0 ? near : far;
+        if (by_p) {
+            by_p[i] = near * far * z;
+            by_q[i] = -b * near * far;
+        }
     }
-    return z < 0 ? near : far;
 }
 
 /* −(n + d)^−b, p = ln b, q = ln d. */
-static double power(double n, double log_n, double p, double q, double d[2])
+static void power(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                  double *by_q)
 {
-    (void)log_n;
-    double b = exp(p), offset = exp(q), base = n + offset, s = -exp(-b * log(base));
-    if (d) {
-        d[0] = -b * log(base) * s;
-        d[1] = -b * offset / base * s;
+    double b = exp(p), offset = exp(q);
+    for (size_t i = 0; i < at->count; i++) {
+        double base = at->n[i] + offset, log_base = log(base);
+        s[i] = -exp(-b * log_base);
+        if (by_p) {
+            by_p[i] = -b * log_base * s[i];
+            by_q[i] = -b * offset / base * s[i];
+        }
     }
-    return s;
 }
 
 /* −n^−b, p = ln b. */
-static double plain_power(double n, double log_n, double p, double q, double d[2])
+static void plain_power(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                        double *by_q)
 {
-    (void)n, (void)q;
-    double b = exp(p), s = -exp(-b * log_n);
-    if (d)
-        d[0] = -b * log_n * s;
-    return s;
+    (void)q, (void)by_q;
+    double b = exp(p);
+    for (size_t i = 0; i < at->count; i++) {
+        s[i] = -exp(-b * at->log_n[i]);
+        if (by_p)
+            by_p[i] = -b * at->log_n[i] * s[i];
+    }
 }
 
 /* −exp(−n/τ), p = ln τ. */
-static double exponential(double n, double log_n, double p, double q, double d[2])
+static void exponential(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                        double *by_q)
 {
-    (void)log_n, (void)q;
-    double z = n * exp(-p), s = -exp(-z);
-    if (d)
-        d[0] = z > 700 ? 0 : z * s; /* ∞ · 0 */
-    return s;
+    (void)q, (void)by_q;
+    double rate = exp(-p);
+    for (size_t i = 0; i < at->count; i++) {
+        double z = at->n[i] * rate;
+        s[i] = -exp(-z);
+        if (by_p)
+            by_p[i] = z > 700 ? 0 : z * s[i]; /* ∞ · 0 */
+    }
 }
 
-static double logarithm(double n, double log_n, double p, double q, double d[2])
+static void logarithm(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                      double *by_q)
 {
-    (void)n, (void)p, (void)q, (void)d;
-    return log_n;
+    (void)p, (void)q, (void)by_p, (void)by_q;
+    memcpy(s, at->log_n, at->count * sizeof *s);
 }
 
 /* −exp(−(n/C)^d), p = ln d, q = ln C. */
-static double weibull(double n, double log_n, double p, double q, double d[2])
+static void weibull(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                    double *by_q)
 {
-    (void)n;
-    double b = exp(p), z = exp(b * (log_n - q)), s = -exp(-z);
-    if (d) {
-        double part = z > 700 ? 0 : -z * s;
-        d[0] = part * b * (log_n - q);
-        d[1] = -part * b;
+    double b = exp(p);
+    for (size_t i = 0; i < at->count; i++) {
+        double z = exp(b * (at->log_n[i] - q));
+        s[i] = -exp(-z);
+        if (by_p) {
+            double part = z > 700 ? 0 : -z * s[i];
+            by_p[i] = part * b * (at->log_n[i] - q);
+            by_q[i] = -part * b;
+        }
     }
-    return s;
 }
 
 /* ---- grids ---- */
@@ -89,7 +106,7 @@ static size_t place(double low, double high, double gap, double *q)
 static size_t centre_nodes(separable_span span, double p, double *q)
 {
     double b = exp(p), outside = fmin(fmax(4 / b, 0.5), 4);
-    return place(span.low - outside / 2, span.high + outside, fmin(1.6 / b, 2.5), q);
+    return place(span.low - outside / 2, span.high + outside, fmin(2.4 / b, 2.5), q);
 }
 
 /* ln d, from a part of one image to beyond the largest size. */

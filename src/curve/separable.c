@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_STARTS = 8, SCOUT_STEPS = 4, SEARCH_STEPS = 40, FINISH_EVALUATIONS = 400 };
+enum { MOST_STARTS = 4, SCOUT_STEPS = 2, SEARCH_STEPS = 40, FINISH_EVALUATIONS = 400 };
 
 typedef struct start {
     double sse, p, q;
@@ -31,6 +31,7 @@ typedef struct points {
     double *s, *d0, *d1, *row; /* [count] */
     double total, origin, yy;  /* Σw; what y was moved by; Σ w y² */
     separable_span span;
+    separable_sizes sizes;
 } points;
 
 static double mean_of(const points *d, const double *v)
@@ -44,15 +45,18 @@ static void shift(double *v, size_t count, double by)
         v[i] -= by;
 }
 
+/* Σ w a b in four strands, as pts_qr_dot. */
 static double sum3(const double *w, const double *a, const double *b, size_t count)
 {
-    double s0 = 0, s1 = 0;
+    double strand[4] = {0, 0, 0, 0};
     size_t i = 0;
-    for (; i + 2 <= count; i += 2) {
-        s0 += w[i] * a[i] * b[i];
-        s1 += w[i + 1] * a[i + 1] * b[i + 1];
+    for (; i + 4 <= count; i += 4) {
+        for (size_t k = 0; k < 4; k++)
+            strand[k] += w[i + k] * a[i + k] * b[i + k];
     }
-    return i < count ? s0 + s1 + w[i] * a[i] * b[i] : s0 + s1;
+    for (; i < count; i++)
+        strand[0] += w[i] * a[i] * b[i];
+    return (strand[0] + strand[1]) + (strand[2] + strand[3]);
 }
 
 /* The least Σ w (u + v·s − y)² over u and v, for d->s; v goes to *slope. Leaves s centred. */
@@ -69,15 +73,7 @@ static double project(points *d, double *slope, double *centre)
 
 static void fill_basis(points *d, double p, double q, bool derivatives)
 {
-    const separable *f = d->family;
-    double grad[2] = {0, 0};
-    for (size_t i = 0; i < d->count; i++) {
-        d->s[i] = f->basis(d->data->n[i], d->log_n[i], p, q, derivatives ? grad : NULL);
-        if (derivatives) {
-            d->d0[i] = grad[0];
-            d->d1[i] = grad[1];
-        }
-    }
+    d->family->basis(&d->sizes, p, q, d->s, derivatives ? d->d0 : NULL, d->d1);
 }
 
 /* ---- the grid ---- */
@@ -105,9 +101,9 @@ static void fill_row(points *d, double p)
         d->row[i] = exp(fmin(fmax(b * (middle - d->log_n[i]), -300), 300));
 }
 
+/* project() by raw moments: a node needs a rank among nodes, not digits. */
 static double node_sse(points *d, double p, double q)
 {
-    double slope, centre;
     if (d->family->logistic) {
         double middle = (d->span.low + d->span.high) / 2;
         double factor = exp(fmin(fmax(exp(p) * (q - middle), -300), 300));
@@ -116,7 +112,9 @@ static double node_sse(points *d, double p, double q)
     } else {
         fill_basis(d, p, q, false);
     }
-    return project(d, &slope, &centre);
+    double ss = sum3(d->w, d->s, d->s, d->count), sy = sum3(d->w, d->s, d->y, d->count);
+    double mean = d->family->anchored ? 0 : mean_of(d, d->s), spread = ss - mean * mean * d->total;
+    return spread > 1e-12 * ss ? d->yy - sy * sy / spread : d->yy;
 }
 
 /* Local minima along q in each row of p are starts. */
@@ -181,30 +179,31 @@ typedef struct projected {
 static projected evaluate(points *d, double p, double q)
 {
     projected out = {0};
-    size_t count = d->count;
+    size_t count = d->count, shapes = (size_t)d->family->shapes;
+    double *const by[2] = {d->d0, d->d1}, *residual = d->row;
     fill_basis(d, p, q, true);
     project(d, &out.slope, &out.centre);
-    double ss = sum3(d->w, d->s, d->s, count), beta[2], *const by[2] = {d->d0, d->d1};
+    double ss = sum3(d->w, d->s, d->s, count), beta[2] = {0, 0};
     for (size_t i = 0; i < count; i++)
-        d->row[i] = out.slope * d->s[i] - d->y[i];
-    out.sse = sum3(d->w, d->row, d->row, count);
-    for (int k = 0; k < 2; k++) {
+        residual[i] = out.slope * d->s[i] - d->y[i];
+    out.sse = sum3(d->w, residual, residual, count);
+    for (size_t k = 0; k < shapes; k++) {
         if (!d->family->anchored)
             shift(by[k], count, mean_of(d, by[k]));
         beta[k] = ss > 0 ? sum3(d->w, by[k], d->s, count) / ss : 0;
-        out.g[k] = out.slope * sum3(d->w, by[k], d->row, count);
+        out.g[k] = out.slope * sum3(d->w, by[k], residual, count);
     }
-    for (int k = 0; k < 3; k++) {
-        int a = k / 2, b = (k + 1) / 2;
+    for (size_t k = 0; k < shapes * (shapes + 1) / 2; k++) {
+        size_t a = k / 2, b = (k + 1) / 2;
         out.h[k] =
             out.slope * out.slope * (sum3(d->w, by[a], by[b], count) - beta[a] * beta[b] * ss);
     }
     return out;
 }
 
-/* At most `steps` damped Gauss–Newton steps from *at. Steps are cut to what a family's shape can
- * change without becoming another. */
-static void search(points *d, start *at, int steps)
+/* At most `steps` damped Gauss–Newton steps from *at; given up where `rival` is out of reach at
+ * this pace. Steps are cut to what a family's shape can change without becoming another. */
+static void search(points *d, start *at, int steps, double rival)
 {
     projected here = evaluate(d, at->p, at->q);
     double damping = 1e-3;
@@ -231,7 +230,7 @@ static void search(points *d, start *at, int steps)
         *at = (start){there.sse, at->p + dp, at->q + dq};
         here = there;
         damping *= 0.1;
-        if (gain < 1e-9 * here.sse)
+        if (gain < 1e-9 * here.sse || 20 * gain < here.sse - rival)
             return;
     }
 }
@@ -247,7 +246,7 @@ static start best_start(points *d, start *starts, size_t count)
     start best = {INFINITY, 0, 0}, scouted[MOST_STARTS];
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        search(d, &starts[i], SCOUT_STEPS);
+        search(d, &starts[i], SCOUT_STEPS, INFINITY);
         bool seen = !isfinite(starts[i].sse);
         for (size_t k = 0; k < kept; k++)
             seen = seen || near(&scouted[k], &starts[i]);
@@ -257,7 +256,7 @@ static start best_start(points *d, start *starts, size_t count)
     for (size_t i = 0; i < kept && i < 2; i++) {
         if (i > 0 && near(&best, &scouted[i]))
             continue;
-        search(d, &scouted[i], SEARCH_STEPS);
+        search(d, &scouted[i], SEARCH_STEPS, best.sse);
         if (scouted[i].sse < best.sse)
             best = scouted[i];
     }
@@ -282,24 +281,24 @@ static int residuals(void *user, const double *x, double *r)
     const points *d = user;
     double full[4];
     unpack(d, x, full);
+    d->family->basis(&d->sizes, full[2], full[3], r, NULL, NULL);
     for (size_t i = 0; i < d->count; i++)
-        r[i] = full[0] - d->data->y[i] +
-               full[1] * d->family->basis(d->data->n[i], d->log_n[i], full[2], full[3], NULL);
+        r[i] = full[0] - d->data->y[i] + full[1] * r[i];
     return 0;
 }
 
 static int jacobian(void *user, const double *x, double *rows)
 {
     const points *d = user;
-    double full[4], slopes[2] = {0, 0};
+    double full[4], *const by[2] = {d->d0, d->d1};
     unpack(d, x, full);
+    d->family->basis(&d->sizes, full[2], full[3], d->s, d->d0, d->d1);
     for (size_t i = 0; i < d->count; i++) {
-        double s = d->family->basis(d->data->n[i], d->log_n[i], full[2], full[3], slopes);
         if (!d->family->anchored)
             *rows++ = 1;
-        *rows++ = s;
+        *rows++ = d->s[i];
         for (int k = 0; k < d->family->shapes; k++)
-            *rows++ = full[1] * slopes[k];
+            *rows++ = full[1] * by[k][i];
     }
     return 0;
 }
@@ -332,6 +331,7 @@ static pts_status finish(points *d, const start *from, separable_fit *out, pts_e
     pts_lm_problem problem = {
         .residuals = residuals, .jacobian = jacobian, .user = d, .weights = d->data->weights};
     pts_lm_settings settings = pts_lm_defaults();
+    settings.ftol = 1e-18; /* nine digits of the parameters */
     settings.max_evaluations = FINISH_EVALUATIONS;
     PTS_TRY(pts_lm_create(&lm, d->count, out->free, err));
     pts_status status = pts_lm_solve(lm, &problem, &settings, x, &out->lm, err);
@@ -358,6 +358,7 @@ static void summarise(points *d)
         d->span.low = fmin(d->span.low, d->log_n[i]);
         d->span.high = fmax(d->span.high, d->log_n[i]);
     }
+    d->sizes = (separable_sizes){data->n, d->log_n, d->count};
     d->origin = d->family->anchored ? 1 : mean_of(d, d->y);
     shift(d->y, d->count, d->origin);
     d->yy = sum3(d->w, d->y, d->y, d->count);
@@ -404,8 +405,13 @@ static int compare(const void *a, const void *b)
 
 size_t pts_distinct_sizes(const double *n, size_t count, double *out)
 {
-    memcpy(out, n, count * sizeof *n);
-    qsort(out, count, sizeof *out, compare);
+    bool rising = true;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = n[i];
+        rising = rising && (i == 0 || n[i - 1] <= n[i]);
+    }
+    if (!rising)
+        qsort(out, count, sizeof *out, compare);
     size_t distinct = 0;
     for (size_t i = 0; i < count; i++) {
         if (distinct == 0 || out[i] > out[distinct - 1])

@@ -6,8 +6,16 @@
 
 #include <stdbool.h>
 
-/* s(n; p, q); its derivatives by p and q where d is not NULL. */
-typedef double (*separable_basis)(double n, double log_n, double p, double q, double d[2]);
+/* Sizes [count] and their logarithms. */
+typedef struct separable_sizes {
+    const double *n, *log_n;
+    size_t count;
+} separable_sizes;
+
+/* s(n; p, q) of all sizes; its derivatives by p and q where by_p is not NULL. A derivative by what
+ * the shape lacks is left alone. */
+typedef void (*separable_basis)(const separable_sizes *sizes, double p, double q, double *s,
+                                double *by_p, double *by_q);
 
 /* The sizes' range in ln n, for the grid. */
 typedef struct separable_span {
