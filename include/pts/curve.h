@@ -171,6 +171,8 @@ pts_status pts_family_choose(const double *n, const double *map, const double *w
 /* The mean of all families' forecasts, each cut to 0 … 1, by their weights. */
 double pts_family_average_at(const pts_family_choice *choice, double n);
 
+typedef struct pts_curve_points pts_curve_points; /* below */
+
 /* ---- Prior and pilot --------------------------------------------------------------------------
  */
 
@@ -178,31 +180,48 @@ double pts_family_average_at(const pts_family_choice *choice, double n);
 typedef struct pts_curve_prior {
     double mean[4];
     double covariance[16]; /* [4][4], positive definite */
-    double noise;          /* standard deviation of one measured mAP around its curve, > 0 */
+    double noise;     /* standard deviation of one measured mAP around its curve at large n, > 0 */
+    double noise_dof; /* how well the noise is known: degrees of freedom of the scaled inverse χ²
+                       * over its square. INFINITY: exactly. 0: not said, 4 is taken */
 } pts_curve_prior;
 
-/* The prior of a population of curves: mean and covariance of their fitted θ. A fit may be odd (a
- * step has B = 42, an unfinished curve D = 5): each parameter is first clamped to its median ± 3
- * robust standard deviations (1.4826 · median absolute deviation). Covariances are shrunk
- * by count/(count + 4), so that few curves still give a positive definite matrix, variances have
- * floors, and the whole is widened by 1 + 1/count for the unknown mean. noise: median over the
- * fits of √(sse/(points − 4)), at least 0.005. weights [count] (NULL: equal) let curves of one
- * data set share one vote. At least two fits. */
-pts_status pts_curve_prior_fit(const pts_fit *fits, const double *weights, size_t count,
-                               pts_curve_prior *out, pts_error *err);
+/* The prior of a population of curves, by empirical Bayes: EM of the random-effects model
+ * y = f(θ_c) + noise_c, θ_c ~ N(mean, covariance), Laplace's approximation within (Lindstrom &
+ * Bates 1990, "Nonlinear mixed effects models"). Curves need not be fitted alone: a short or
+ * unfinished one says what it can. Covariances are shrunk by count/(count + 4) and variances
+ * floored, so that few curves still give a positive definite matrix, and the whole is widened by
+ * 1 + 1/count for the unknown mean. The noise of a curve varies; its distribution is matched to the
+ * curves' residual variances (Smyth 2004, "Linear models and empirical Bayes methods", eqs 3–4).
+ * weights [count] (NULL: equal) let curves of one data set share one vote. At least two curves. */
+pts_status pts_curve_prior_learn(const pts_curve_points *curves, const double *weights,
+                                 size_t count, pts_curve_prior *out, pts_error *err);
 
+enum { PTS_CURVE_DRAWS = 2000 };
+
+/* One curve of the posterior, as probable as any other draw; its noise; and the standard normal
+ * deviate of a measurement on it. */
+typedef struct pts_curve_draw {
+    pts_curve curve;
+    double noise, scatter;
+} pts_curve_draw;
+
+/* About 100 kB: mind small stacks. */
 typedef struct pts_curve_posterior {
-    pts_curve curve;       /* at the mode */
+    pts_curve curve;       /* with points: the 4PL nearest to the draws' median, n 1 … 10,000; the
+                            * median has the least expected absolute error. Without: the mode */
     double mean[4];        /* the mode's θ = (A, ln B, ln C, D) */
     double covariance[16]; /* [4][4], Laplace: inverse of the Gauss–Newton Hessian at the mode */
-    double noise;          /* the prior's */
+    double noise;          /* most probable at the mode */
+    double effective;      /* of 8192 proposals, how many the weighted ones are worth */
+    pts_curve_draw draws[PTS_CURVE_DRAWS];
 } pts_curve_posterior;
 
-/* Maximum a posteriori by Levenberg–Marquardt on the whitened residuals of prior and pilot
- * points, from the prior's mean and from eight points around it (± 1.2 standard deviations in ln B
- * and ln C); the best is kept. A pilot point at n has standard deviation 1.5 · noise · √(1 + 50/n):
- * the points of one curve share their errors, and small training sets scatter more. count may be
- * 0: the posterior is the prior.
+/* The posterior of prior and pilot points. A pilot point at n has scatter noise·√(1 + 50/n): small
+ * training sets scatter more; it counts as 1/2.25 of a point, as the points of one curve come from
+ * one sequence of trainings and share their errors. The noise is not known and integrated out
+ * (noise_dof). Modes by Levenberg–Marquardt from nine starts (± 1.2 standard deviations in ln B and
+ * ln C); then importance sampling from Gaussians around the best three and from the prior (a
+ * fixed quasi-random sequence, so the answer is always the same). count may be 0.
  * PTS_ERR_ARGUMENT: as pts_curve_fit, or a noise not above 0. PTS_ERR_NUMERIC: the prior's
  * covariance is not positive definite. */
 pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *n,
@@ -210,18 +229,26 @@ pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *
                                     pts_error *err);
 
 /* Pointwise bands low [count], high [count] that hold f(n) with probability `confidence`, 0 < … <
- * 1: quantiles over 4,000 draws from the posterior Gaussian (a fixed quasi-random sequence, so the
- * answer is always the same). A draw's forecast is cut to 0 … 1, what an mAP can be; its
+ * 1: quantiles over the draws. A draw's forecast is cut to 0 … 1, what an mAP can be; its
  * parameters are not (a draw with D > 1 must still pass through the pilot points).
  * `measured`: the band of one measurement at n, noise included. */
 pts_status pts_curve_band(const pts_curve_posterior *posterior, double confidence, bool measured,
                           const double *n, size_t count, double *low, double *high, pts_error *err);
 
+/* The pointwise median [count]: the forecast. */
+pts_status pts_curve_median(const pts_curve_posterior *posterior, const double *n, size_t count,
+                            double *median, pts_error *err);
+
 typedef struct pts_curve_answer {
-    pts_size_status status; /* of the curve at the mode */
+    pts_size_status status; /* of posterior->curve */
     double n;               /* pts_curve_size of it */
     double n_low, n_high;   /* quantiles (1 ∓ confidence)/2 over the draws; may be INFINITY */
-    double probability_reachable; /* share of the draws that reach the target at all */
+    double n_median;
+    double probability_reachable;     /* share of the draws that reach the target at all */
+    double plateau, plateau_error;    /* median, and half the width of the middle 68 % */
+    double laplace_low, laplace_high; /* the interval by the Gaussian at the mode */
+    bool laplace_agrees; /* both ends within a factor of √2 of the draws': where not, the posterior
+                          * is skewed or has several modes, and the draws are right */
 } pts_curve_answer;
 
 /* 0 < target < 1, 0 < confidence < 1, else PTS_ERR_ARGUMENT. */
@@ -231,11 +258,11 @@ pts_status pts_curve_ask(const pts_curve_posterior *posterior, double target, do
 /* ---- Tables of measured curves ----------------------------------------------------------------
  */
 
-typedef struct pts_curve_points {
+struct pts_curve_points {
     const char *dataset, *class_name;
     size_t count;
     double *n, *map, *map50, *map75; /* [count], n rising; NAN where the file has none */
-} pts_curve_points;
+};
 
 typedef struct pts_curve_set {
     pts_curve_points *curves; /* [count], in the order of their first row */

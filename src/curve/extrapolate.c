@@ -24,9 +24,21 @@ typedef struct forecast {
 
 static double forecast_at(const forecast *f, double n)
 {
-    double value = f->method == PTS_FORECAST_LAST1  ? f->last
-                   : f->method == PTS_FORECAST_POW4 ? pts_family_at(&f->power, n)
-                                                    : pts_curve_at(&f->curve, n);
+    double value;
+    switch (f->method) {
+    case PTS_FORECAST_MAP:
+        value = 0;
+        pts_curve_median(&f->posterior, &n, 1, &value, NULL);
+        break;
+    case PTS_FORECAST_LAST1:
+        value = f->last;
+        break;
+    case PTS_FORECAST_POW4:
+        value = pts_family_at(&f->power, n);
+        break;
+    default:
+        value = pts_curve_at(&f->curve, n);
+    }
     return fmin(fmax(value, 0), 1);
 }
 
@@ -34,6 +46,11 @@ static double forecast_at(const forecast *f, double n)
 static double forecast_size(const forecast *f, double target)
 {
     double low = 0, high = log(1e9);
+    pts_curve_answer answer;
+    if (f->method == PTS_FORECAST_MAP)
+        return pts_curve_ask(&f->posterior, target, 0.8, &answer, NULL) == PTS_OK
+                   ? fmax(answer.n_median, 1)
+                   : INFINITY;
     if (forecast_at(f, 1e9) < target)
         return INFINITY;
     if (forecast_at(f, 1) >= target)
@@ -108,47 +125,41 @@ static pts_status score(const forecast *f, const pts_curve_points *c, double upt
     return covered(f, c, out->points, &out->covered_80, err);
 }
 
-/* What the whole set tells beforehand: the fits of all curves that can be fitted. */
+/* The other data sets' curves, packed, and their shares of the votes. */
 typedef struct population {
     const pts_curve_set *set;
-    pts_fit *fits;   /* [set->count]; points == 0 where there is none */
-    pts_fit *others; /* [set->count] and [set->count]: a selection, packed */
+    pts_curve_points *others; /* [set->count], borrowed points */
     double *weights;
+    const char *dataset; /* whose prior this is; NULL: none yet */
+    pts_curve_prior prior;
 } population;
-
-static pts_status fit_population(population *all, pts_error *err)
-{
-    for (size_t i = 0; i < all->set->count; i++) {
-        const pts_curve_points *c = &all->set->curves[i];
-        pts_status status = pts_curve_fit(c->n, c->map, c->count, &all->fits[i], err);
-        if (status == PTS_ERR_SHAPE || status == PTS_ERR_NUMERIC)
-            all->fits[i].points = 0;
-        else
-            PTS_TRY(status);
-    }
-    return PTS_OK;
-}
 
 /* The prior from the data sets other than curve i's, one vote a data set. */
 static pts_status prior_without(population *all, size_t i, pts_curve_prior *out, pts_error *err)
 {
     const pts_curve_points *curves = all->set->curves;
     size_t count = 0;
+    if (all->dataset && strcmp(all->dataset, curves[i].dataset) == 0) {
+        *out = all->prior;
+        return PTS_OK;
+    }
     for (size_t j = 0; j < all->set->count; j++) {
-        if (all->fits[j].points == 0 || strcmp(curves[j].dataset, curves[i].dataset) == 0)
+        if (strcmp(curves[j].dataset, curves[i].dataset) == 0)
             continue;
         size_t mates = 0;
         for (size_t k = 0; k < all->set->count; k++)
-            mates += all->fits[k].points > 0 && strcmp(curves[k].dataset, curves[j].dataset) == 0;
-        all->others[count] = all->fits[j];
+            mates += strcmp(curves[k].dataset, curves[j].dataset) == 0;
+        all->others[count] = curves[j];
         all->weights[count++] = 1 / (double)mates;
     }
     if (count < 2)
         return pts_fail(err, PTS_ERR_SHAPE,
-                        "%s: expected at least 2 fitted curves of other data sets for the prior, "
-                        "got %zu",
+                        "%s: expected at least 2 curves of other data sets for the prior, got %zu",
                         curves[i].dataset, count);
-    return pts_curve_prior_fit(all->others, all->weights, count, out, err);
+    PTS_TRY(pts_curve_prior_learn(all->others, all->weights, count, &all->prior, err));
+    all->dataset = curves[i].dataset;
+    *out = all->prior;
+    return PTS_OK;
 }
 
 static pts_status make_forecast(population *all, size_t i, size_t points, forecast *f,
@@ -202,22 +213,17 @@ static pts_status extrapolate(population *all, double upto, pts_forecast method,
 pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast method,
                            pts_forecast_score *scores, pts_error *err)
 {
-    size_t each = 2 * sizeof(pts_fit) + sizeof(double);
-    population all = {.set = set, .fits = pts_calloc64(set->count, each)};
-    if (!(upto >= 0) || (size_t)method >= PTS_FORECASTS) {
-        free(all.fits);
+    size_t each = sizeof(pts_curve_points) + sizeof(double);
+    if (!(upto >= 0) || (size_t)method >= PTS_FORECASTS)
         return pts_fail(err, PTS_ERR_ARGUMENT,
                         "extrapolate: expected a size of at least 0 and a "
                         "method, got %g and %d",
                         upto, (int)method);
-    }
-    if (!all.fits)
+    population all = {.set = set, .others = pts_calloc64(set->count, each)};
+    if (!all.others)
         return pts_fail_memory(err, set->count * each);
-    all.others = all.fits + set->count;
     all.weights = (double *)(all.others + set->count);
-    pts_status status = method == PTS_FORECAST_MAP ? fit_population(&all, err) : PTS_OK;
-    if (status == PTS_OK)
-        status = extrapolate(&all, upto, method, scores, err);
-    free(all.fits);
+    pts_status status = extrapolate(&all, upto, method, scores, err);
+    free(all.others);
     return status;
 }
