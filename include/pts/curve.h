@@ -255,6 +255,33 @@ typedef struct pts_curve_answer {
 pts_status pts_curve_ask(const pts_curve_posterior *posterior, double target, double confidence,
                          pts_curve_answer *out, pts_error *err);
 
+/* ---- What to do next ---------------------------------------------------------------------------
+ */
+
+/* Where to measure: expected [count] is the mean width, in factors of two, that the answer's
+ * interval would have after one more pilot training with n[i] images (over 40 outcomes drawn from
+ * the posterior); *now is today's. Sizes count up to a million there, so out of reach has a width.
+ * The candidate with the least `expected` is the one to measure. */
+pts_status pts_curve_next(const pts_curve_posterior *posterior, double target, double confidence,
+                          const double *n, size_t count, double *expected, double *now,
+                          pts_error *err);
+
+/* Collection in rounds, as Mahmood et al. 2022 ("How much more data do I need?", CVPR) plan it:
+ * each round collects up to the size at which the forecast (the median) reaches target + tau, then
+ * trains and measures, which changes the forecast (a round adds at least a quarter of what is
+ * there, and at most quadruples it); until the target is met, the rounds are used up
+ * or most of the posterior says that it cannot be met. Simulated over 200 draws as the truth. */
+typedef struct pts_curve_plan {
+    double first;       /* collect up to this size first; INFINITY: do not begin */
+    double probability; /* of meeting the target within the rounds */
+    double images;      /* expected number of images in the end, met or not */
+    double rounds;      /* expected number of rounds */
+} pts_curve_plan;
+
+/* owned: images already labelled (≥ 0); 1 ≤ rounds ≤ 20; 0 ≤ tau, target + tau < 1. */
+pts_status pts_curve_plan_rounds(const pts_curve_posterior *posterior, double target, double tau,
+                                 size_t rounds, double owned, pts_curve_plan *out, pts_error *err);
+
 /* ---- Tables of measured curves ----------------------------------------------------------------
  */
 
@@ -283,27 +310,52 @@ void pts_curves_destroy(pts_curve_set *set);
  * must be of one task. */
 pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err);
 
+/* ---- Priors in files ---------------------------------------------------------------------------
+ * A prior speaks of one trainer: network, training length, augmentation. The file is text, a name
+ * and its values a line: `pts-prior 1`, trainer, datasets, curves, noise, noise_dof, mean (4),
+ * covariance (16). */
+typedef struct pts_prior_file {
+    pts_curve_prior prior;
+    char trainer[128];       /* one line of text: whose curves these are */
+    size_t datasets, curves; /* that it was learnt from */
+} pts_prior_file;
+
+/* From all curves of the set, one vote a data set; the trainer's name is cut to fit. */
+pts_status pts_prior_learn(const pts_curve_set *set, const char *trainer, pts_prior_file *out,
+                           pts_error *err);
+pts_status pts_prior_write(const char *path, const pts_prior_file *file, pts_error *err);
+/* Hostile files are refused in one line. */
+pts_status pts_prior_read(const char *path, pts_prior_file *out, pts_error *err);
+
 /* ---- Benchmark of forecasts -------------------------------------------------------------------
  */
 
 typedef enum pts_forecast {
-    PTS_FORECAST_MAP, /* prior of the other data sets + pilot points, the name is maximum a
-                       * posteriori */
-    PTS_FORECAST_4PL, /* pts_curve_fit of the pilot points */
+    PTS_FORECAST_MAP, /* prior of the other data sets + pilot points: the posterior's median (the
+                       * name is that of the mode, which it once was) */
+    PTS_FORECAST_4PL, /* the families, fitted to the pilot points alone */
     PTS_FORECAST_POW4,
-    PTS_FORECAST_LAST1, /* no change after the last pilot point */
+    PTS_FORECAST_LAST1, /* no change after the last pilot size */
+    PTS_FORECAST_POW2,
+    PTS_FORECAST_POW3,
+    PTS_FORECAST_EXP3,
+    PTS_FORECAST_LOG2,
+    PTS_FORECAST_WBL4,
+    PTS_FORECAST_AVERAGE, /* all families by their Akaike weights */
     PTS_FORECASTS
 } pts_forecast;
 
-const char *pts_forecast_name(pts_forecast method); /* "map", "4pl", "pow4", "last1" */
+const char *pts_forecast_name(pts_forecast method); /* "map", "4pl", …, "average" */
 
 typedef struct pts_forecast_score {
     size_t points, ahead; /* pilot points (n ≤ upto), later points */
     double mae;        /* mean |forecast − mAP| over the later points, forecasts cut to 0 … 1 */
     double log2_ratio; /* mean of |log2(forecast size / needed size)|, at most 6 each, over the
                         * targets at 50, 75 and 90 % of the last mAP that are needed beyond upto */
-    double covered_80; /* share of the later points inside the 80 % band of a measurement */
-} pts_forecast_score;  /* NAN where there is none: no later points, too few to fit, no band */
+    double within_2;   /* share of these targets forecast within a factor of two */
+    double covered_50, covered_80, covered_95; /* share of the later points inside that band of a
+                                                * measurement */
+} pts_forecast_score; /* NAN where there is none: no later points, too few to fit, no band */
 
 /* Forecasts every curve of the set from its sizes ≤ upto: scores [set->count]. The prior of a
  * curve sees no curve of its data set. PTS_ERR_SHAPE: PTS_FORECAST_MAP and one data set only. */

@@ -16,7 +16,7 @@
 #include <math.h>
 #include <string.h>
 
-#define ALPHA (1 / 2.25)
+#define ALPHA PTS_EVIDENCE_ALPHA
 #define USUAL_DOF 4 /* of a prior that does not say */
 
 double pts_evidence_scatter(double n)

@@ -5,6 +5,9 @@
 #include "pts/curve.h"
 #include "pts/lm.h"
 
+/* What a pilot point counts as: see evidence.c. */
+#define PTS_EVIDENCE_ALPHA (1 / 2.25)
+
 typedef struct evidence {
     const pts_curve_prior *prior;
     const double *n, *map;
