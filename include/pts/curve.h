@@ -153,8 +153,8 @@ pts_status pts_family_fit_points(pts_family family, const double *n, const doubl
 
 typedef enum pts_selection {
     PTS_SELECT_AICC,
-    PTS_SELECT_CV /* mean squared error of forecasts from the lower sizes, rolling the origin
-                   * through the upper half of the sizes */
+    PTS_SELECT_CV /* mean squared error of forecasts from the lower sizes up to twice the next one,
+                   * rolling the origin through the upper half of the sizes */
 } pts_selection;
 
 typedef struct pts_family_choice {

@@ -155,6 +155,11 @@ static bool figure_path(const char *folder, const pts_curve_points *c, char *pat
     return true;
 }
 
+static const char *axis_title(const char *metric)
+{
+    return strcmp(metric, "map50") == 0 ? "mAP50" : strcmp(metric, "map75") == 0 ? "mAP75" : "mAP";
+}
+
 static pts_status draw(const options *o, const pts_curve_points *c, const pts_family_fit *f,
                        pts_error *err)
 {
@@ -184,7 +189,7 @@ static pts_status draw(const options *o, const pts_curve_points *c, const pts_fa
                            .series_count = 1,
                            .parameters = f->family == PTS_FAMILY_4PL ? &box : NULL,
                            .tight = 1,
-                           .y_title = o->metric};
+                           .y_title = axis_title(o->metric)};
     return pts_plot_write(path, &plot, err);
 }
 

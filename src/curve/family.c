@@ -408,8 +408,9 @@ pts_status pts_family_fit_points(pts_family family, const double *n, const doubl
 
 enum { MOST_ORIGINS = 8 };
 
-/* Rolling origin (Tashman 2000): fits on the sizes below an origin, squared errors from there on;
- * origins are sizes of the upper half. INFINITY where no fit was possible. */
+/* Rolling origin (Tashman 2000): fits on the sizes below an origin, squared errors from there to
+ * its double; origins are sizes of the upper half. Farther than that the one origin before a
+ * curve's rise would outvote all others. INFINITY where no fit was possible. */
 static double rolling_error(pts_family family, const separable_data *sorted, const double *sizes,
                             size_t distinct)
 {
@@ -424,9 +425,10 @@ static double rolling_error(pts_family family, const separable_data *sorted, con
         if (pts_family_fit_points(family, below.n, below.y, below.weights, below.count, &fit,
                                   NULL) != PTS_OK)
             continue;
-        for (size_t i = below.count; i < sorted->count; i++) {
+        for (size_t i = below.count; i < sorted->count && sorted->n[i] <= 2 * sizes[k]; i++) {
             double w = sorted->weights ? sorted->weights[i] : 1;
-            double error = pts_family_at(&fit, sorted->n[i]) - sorted->y[i];
+            double f = fmin(fmax(pts_family_at(&fit, sorted->n[i]), 0), 1);
+            double error = f - sorted->y[i];
             sum += w * error * error;
             total += w;
         }
