@@ -72,7 +72,7 @@ typedef enum pts_fit_status {
     PTS_FIT_PLATEAU_NOT_REACHED, /* f(largest n) is below 80 % of the way from A to D, or D is
                                   * known no better than ± a quarter of |D − A|: D is a guess */
     PTS_FIT_RANK_DEFICIENT,      /* the points do not determine the four parameters */
-    PTS_FIT_LIMIT                /* 5000 evaluations were not enough */
+    PTS_FIT_LIMIT                /* 400 evaluations were not enough */
 } pts_fit_status;
 
 /* "ok", "plateau_not_reached", "rank_deficient", "limit". */

@@ -81,7 +81,7 @@ typedef struct pts_lm_settings {
 } pts_lm_settings;
 
 /* ftol 1e-22 (at 1e-14 the parameters would have 7 digits: the sum of squares is flat there), xtol
- * and gtol 1e-14, 5000 evaluations, radius 1, central differences, squares, loss_scale 1, no
+ * and gtol 1e-14, 50000 evaluations, radius 1, central differences, squares, loss_scale 1, no
  * acceleration. */
 pts_lm_settings pts_lm_defaults(void);
 

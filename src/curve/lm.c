@@ -21,7 +21,7 @@ pts_lm_settings pts_lm_defaults(void)
     return (pts_lm_settings){.ftol = 1e-22,
                              .xtol = 1e-14,
                              .gtol = 1e-14,
-                             .max_evaluations = 5000,
+                             .max_evaluations = 50000,
                              .radius = 1,
                              .differences = PTS_LM_CENTRAL,
                              .loss = PTS_LM_SQUARES,
