@@ -264,21 +264,53 @@ START_TEST(fit_says_what_the_points_do_not_tell)
 }
 END_TEST
 
-START_TEST(pow4_recovers_noiseless_curves)
+/* The definitions, written out a second time. */
+static double by_definition(pts_family family, const double *x, double n)
 {
-    const pts_pow4 truth = {0.9, 0.6, 0.8, 5};
-    double n[20], map[20], sse;
-    for (int i = 0; i < 20; i++) {
-        n[i] = exp(0.4 * (i + 1));
-        map[i] = truth.c - truth.a * pow(n[i] + truth.d, -truth.b);
+    switch (family) {
+    case PTS_FAMILY_4PL:
+        return textbook(&(pts_curve){x[0], x[1], x[2], x[3]}, n);
+    case PTS_FAMILY_POW2:
+        return 1 - x[0] * pow(n, -x[1]);
+    case PTS_FAMILY_POW3:
+        return x[2] - x[0] * pow(n, -x[1]);
+    case PTS_FAMILY_POW4:
+        return x[2] - x[0] * pow(n + x[3], -x[1]);
+    case PTS_FAMILY_EXP3:
+        return x[2] - x[0] * exp(-x[1] * n);
+    case PTS_FAMILY_LOG2:
+        return x[1] + x[0] * log(n);
+    case PTS_FAMILY_WBL4:
+        return x[2] - x[1] * exp(-x[0] * pow(n, x[3]));
+    default:
+        return x[0];
     }
-    pts_pow4 fit;
-    ck_assert_int_eq(pts_pow4_fit(n, map, 20, &fit, &sse, NULL), PTS_OK);
-    ck_assert_double_eq_tol(fit.a, truth.a, 1e-7);
-    ck_assert_double_eq_tol(fit.b, truth.b, 1e-7);
-    ck_assert_double_eq_tol(fit.c, truth.c, 1e-7);
-    ck_assert_double_eq_tol(fit.d, truth.d, 1e-6);
-    ck_assert_double_eq_tol(pts_pow4_at(&fit, 1e4), 0.8 - 0.9 * pow(1e4 + 5, -0.6), 1e-7);
+}
+
+START_TEST(families_recover_noiseless_curves)
+{
+    static const double truth[PTS_FAMILIES][4] = {
+        [PTS_FAMILY_4PL] = {0.05, 1.7, 60, 0.7},    [PTS_FAMILY_POW2] = {0.9, 0.3},
+        [PTS_FAMILY_POW3] = {0.7, 0.6, 0.8},        [PTS_FAMILY_POW4] = {0.9, 0.6, 0.8, 5},
+        [PTS_FAMILY_EXP3] = {0.6, 0.02, 0.7},       [PTS_FAMILY_LOG2] = {0.08, 0.1},
+        [PTS_FAMILY_WBL4] = {0.03, 0.7, 0.75, 0.8}, [PTS_FAMILY_LAST1] = {0.4}};
+    double n[20], map[20];
+    for (int f = 0; f < PTS_FAMILIES; f++) {
+        for (int i = 0; i < 20; i++) {
+            n[i] = exp(0.4 * (i + 1));
+            map[i] = by_definition((pts_family)f, truth[f], n[i]);
+        }
+        pts_family_fit fit;
+        ck_assert_int_eq(pts_family_fit_points((pts_family)f, n, map, NULL, 20, &fit, NULL),
+                         PTS_OK);
+        for (size_t k = 0; k < pts_family_parameters((pts_family)f); k++)
+            ck_assert_msg(fabs(fit.x[k] - truth[f][k]) <= 2e-6 * fabs(truth[f][k]), "%s %s: %.12g",
+                          pts_family_name((pts_family)f), pts_family_parameter((pts_family)f, k),
+                          fit.x[k]);
+        ck_assert_double_eq_tol(pts_family_at(&fit, 1e4),
+                                by_definition((pts_family)f, truth[f], 1e4), 1e-7);
+        ck_assert_double_le(fit.sse, 1e-15);
+    }
 }
 END_TEST
 
@@ -316,6 +348,7 @@ START_TEST(posterior_equals_scipy)
     read_doubles(file, prior.mean, 4);
     read_doubles(file, prior.covariance, 16);
     prior.noise = read_double(file);
+    prior.noise_dof = INFINITY; /* known */
     for (int cases = (int)read_double(file); cases > 0; cases--) {
         double n[8], map[8], mode[4], covariance[16];
         size_t count = (size_t)read_double(file);
@@ -339,7 +372,8 @@ END_TEST
 static const pts_curve_prior some_prior = {
     {0.03, 0.75, 4.7, 0.55},
     {0.0016, 0, 0, 0, 0, 0.09, -0.03, 0, 0, -0.03, 0.25, 0, 0, 0, 0, 0.0144},
-    0.02};
+    0.02,
+    INFINITY};
 
 START_TEST(posterior_without_points_is_the_prior)
 {
@@ -445,25 +479,237 @@ START_TEST(answers_are_ordered_and_named)
 }
 END_TEST
 
-START_TEST(prior_is_robust_and_positive_definite)
+/* Curves drawn from a known population: EM must find it again. 150 curves: a mean is known to
+ * sd/12, a standard deviation to 6 %, the shrinkage and the widening aside. */
+START_TEST(prior_is_the_population)
 {
-    pts_fit fits[6];
+    enum { CURVES = 150, POINTS = 12 };
+    static double n[CURVES][POINTS], map[CURVES][POINTS];
+    static pts_curve_points curves[CURVES];
+    const double mean[4] = {0.1, 0.4, 4, 0.6}, sd[4] = {0.08, 0.3, 0.7, 0.12};
+    uint64_t seed = 8;
+    double truths[4][CURVES];
+    for (int c = 0; c < CURVES; c++) {
+        double theta[4];
+        for (int k = 0; k < 4; k++)
+            theta[k] = truths[k][c] = mean[k] + sd[k] * pts_normal_quantile(uniform(&seed));
+        pts_curve truth = {theta[0], exp(theta[1]), exp(theta[2]), theta[3]};
+        for (int i = 0; i < POINTS; i++) {
+            n[c][i] = 2 * pow(2, 0.8 * i);
+            map[c][i] = textbook(&truth, n[c][i]) +
+                        0.01 * sqrt(1 + 50 / n[c][i]) * pts_normal_quantile(uniform(&seed));
+        }
+        curves[c] = (pts_curve_points){
+            .dataset = "", .class_name = "", .count = POINTS, .n = n[c], .map = map[c]};
+    }
     pts_curve_prior prior;
-    pts_curve_posterior posterior;
-    for (int i = 0; i < 6; i++)
-        fits[i] = (pts_fit){.curve = {0.01 * i, 1.5 + 0.2 * i, 80.0 + 10 * i, 0.5 + 0.02 * i},
-                            .sse = 0.0164,
-                            .points = 45};
-    fits[5].curve.B = 42; /* a step */
-    ck_assert_int_eq(pts_curve_prior_fit(fits, NULL, 6, &prior, NULL), PTS_OK);
-    ck_assert_double_le(exp(prior.mean[1]), 2.6); /* unclamped: 3.1 */
-    ck_assert_double_eq_tol(prior.mean[0], 0.025, 1e-15);
-    ck_assert_double_eq_tol(prior.noise, 0.02, 1e-12);
-    ck_assert_int_eq(pts_curve_prior_fit(fits, NULL, 2, &prior, NULL), PTS_OK);
-    ck_assert_int_eq(pts_curve_posterior_find(&prior, NULL, NULL, 0, &posterior, NULL), PTS_OK);
+    ck_assert_int_eq(pts_curve_prior_learn(curves, NULL, CURVES, &prior, NULL), PTS_OK);
+    for (int k = 0; k < 4; k++) {
+        ck_assert_double_eq_tol(prior.mean[k], mean[k], sd[k] / 4);
+        ck_assert_double_eq_tol(sqrt(prior.covariance[k * 5]) / sd[k], 1, 0.25);
+    }
+    ck_assert_double_eq_tol(prior.noise, 0.01, 0.002);
+    ck_assert_double_eq(prior.noise_dof, 40); /* one noise for all */
     pts_error err;
-    ck_assert_int_eq(pts_curve_prior_fit(fits, NULL, 1, &prior, &err), PTS_ERR_SHAPE);
+    ck_assert_int_eq(pts_curve_prior_learn(curves, NULL, 1, &prior, &err), PTS_ERR_SHAPE);
     ck_assert_str_eq(err.message, "prior: expected at least 2 curves, got 1");
+    ck_assert_int_eq(pts_curve_prior_learn(curves, NULL, 2, &prior, NULL), PTS_OK);
+    pts_curve_posterior posterior; /* two curves make a positive definite matrix, too */
+    ck_assert_int_eq(pts_curve_posterior_find(&prior, NULL, NULL, 0, &posterior, NULL), PTS_OK);
+}
+END_TEST
+
+/* Standard errors of a line in ln n from the textbook, AICc by hand; repeats are weights. */
+START_TEST(family_errors_and_weights)
+{
+    const double n[] = {2, 4, 8, 8, 16, 32}, map[] = {0.1, 0.22, 0.28, 0.32, 0.38, 0.52};
+    const double once[] = {2, 4, 8, 16, 32}, mean[] = {0.1, 0.22, 0.30, 0.38, 0.52};
+    const double weights[] = {1, 1, 2, 1, 1};
+    double sx = 0, sxx = 0, sy = 0, sxy = 0;
+    for (int i = 0; i < 6; i++) {
+        sx += log(n[i]);
+        sxx += log(n[i]) * log(n[i]);
+        sy += map[i];
+        sxy += log(n[i]) * map[i];
+    }
+    double det = 6 * sxx - sx * sx, slope = (6 * sxy - sx * sy) / det, c = (sy - slope * sx) / 6;
+    double sse = 0;
+    for (int i = 0; i < 6; i++)
+        sse += pow(c + slope * log(n[i]) - map[i], 2);
+    pts_family_fit fit, weighted;
+    ck_assert_int_eq(pts_family_fit_points(PTS_FAMILY_LOG2, n, map, NULL, 6, &fit, NULL), PTS_OK);
+    ck_assert_double_eq_tol(fit.x[0], slope, 1e-12);
+    ck_assert_double_eq_tol(fit.x[1], c, 1e-12);
+    ck_assert_double_eq_tol(fit.se[0], sqrt(sse / 4 * 6 / det), 1e-9);
+    ck_assert_double_eq_tol(fit.se[1], sqrt(sse / 4 * sxx / det), 1e-9);
+    ck_assert_double_eq_tol(fit.aicc, 6 * log(sse / 6) + 6 + 2 * 3 * 4 / 2.0, 1e-9);
+    ck_assert_int_eq(fit.status, PTS_FIT_PLATEAU_NOT_REACHED); /* it has none */
+    for (int f = 0; f < PTS_FAMILIES; f++) {
+        ck_assert_int_eq(pts_family_fit_points((pts_family)f, n, map, NULL, 6, &fit, NULL), PTS_OK);
+        ck_assert_int_eq(
+            pts_family_fit_points((pts_family)f, once, mean, weights, 5, &weighted, NULL), PTS_OK);
+        for (double at = 2; at <= 32; at *= 2)
+            ck_assert_double_eq_tol(pts_family_at(&fit, at), pts_family_at(&weighted, at), 1e-4);
+    }
+    pts_error err;
+    const double bad[] = {1, 0, 1, 1, 1};
+    ck_assert_int_eq(pts_family_fit_points(PTS_FAMILY_EXP3, once, mean, bad, 5, &fit, &err),
+                     PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "curve: point 2: expected a weight above 0, got 0");
+    ck_assert_int_eq(pts_family_fit_points(PTS_FAMILY_POW3, once, mean, NULL, 2, &fit, &err),
+                     PTS_ERR_SHAPE);
+    ck_assert_str_eq(err.message, "curve: expected at least 3 distinct sizes, got 2");
+}
+END_TEST
+
+/* Noisy curves of each kind: both criteria must know the 4PL from the power law, and the average
+ * must lie among its parts. */
+START_TEST(families_are_chosen)
+{
+    const double truth[2][4] = {{0.02, 2.2, 80, 0.6}, {0.75, 0.35, 0.8}};
+    const pts_family kinds[2] = {PTS_FAMILY_4PL, PTS_FAMILY_POW3};
+    for (int kind = 0; kind < 2; kind++) {
+        for (int how = PTS_SELECT_AICC; how <= PTS_SELECT_CV; how++) {
+            uint64_t seed = 9;
+            double n[40], map[40], sum = 0;
+            for (int i = 0; i < 40; i++) {
+                n[i] = 2 * exp(0.15 * ((i * 7) % 40)); /* in no order */
+                map[i] = by_definition(kinds[kind], truth[kind], n[i]) +
+                         0.004 * pts_normal_quantile(uniform(&seed));
+            }
+            pts_family_choice choice;
+            ck_assert_int_eq(pts_family_choose(n, map, NULL, 40, (pts_selection)how, &choice, NULL),
+                             PTS_OK);
+            double wrong = choice.weight[kind ? PTS_FAMILY_EXP3 : PTS_FAMILY_POW2];
+            ck_assert_msg(wrong < 0.01, "%d %d: %g", kind, how, wrong);
+            if (kind == 0)
+                ck_assert_int_eq(choice.best, PTS_FAMILY_4PL);
+            for (int f = 0; f < PTS_FAMILIES; f++)
+                sum += choice.weight[f];
+            ck_assert_double_eq_tol(sum, 1, 1e-12);
+            ck_assert_double_eq_tol(pts_family_average_at(&choice, 300),
+                                    by_definition(kinds[kind], truth[kind], 300), 0.01);
+        }
+    }
+    pts_family family;
+    pts_error err;
+    ck_assert_int_eq(pts_family_find("mmf4", &family, NULL), PTS_OK);
+    ck_assert_int_eq(family, PTS_FAMILY_4PL);
+    ck_assert_int_eq(pts_family_find("pow5", &family, &err), PTS_ERR_ARGUMENT);
+}
+END_TEST
+
+/* Worlds drawn from the prior with a noise that is not known: the draws' intervals must hold the
+ * truth as often as they say. Points count as independent here, while the posterior discounts
+ * them: so at least as often. */
+START_TEST(unknown_noise_is_integrated_out)
+{
+    enum { WORLDS = 200 };
+    const double n[] = {10, 20, 40, 80, 160}, later = 600;
+    pts_curve_prior prior = some_prior;
+    prior.noise_dof = 12;
+    uint64_t seed = 10;
+    int inside = 0;
+    static pts_curve_posterior posterior;
+    for (int world = 0; world < WORLDS; world++) {
+        double z[4], map[5], low, high, chi = 0;
+        for (int k = 0; k < 4; k++)
+            z[k] = pts_normal_quantile(uniform(&seed));
+        for (int k = 0; k < 12; k++)
+            chi += pow(pts_normal_quantile(uniform(&seed)), 2);
+        double noise = 0.02 * sqrt(12 / chi);
+        pts_curve truth = {0.03 + 0.04 * z[0], exp(0.75 + 0.3 * z[1]),
+                           exp(4.7 - 0.1 * z[1] + sqrt(0.24) * z[2]), 0.55 + 0.12 * z[3]};
+        for (int i = 0; i < 5; i++)
+            map[i] = pts_curve_at(&truth, n[i]) +
+                     noise * sqrt(1 + 50 / n[i]) * pts_normal_quantile(uniform(&seed));
+        ck_assert_int_eq(pts_curve_posterior_find(&prior, n, map, 5, &posterior, NULL), PTS_OK);
+        ck_assert_double_ge(posterior.effective, 500);
+        ck_assert_int_eq(pts_curve_band(&posterior, 0.8, false, &later, 1, &low, &high, NULL),
+                         PTS_OK);
+        double f = fmin(fmax(pts_curve_at(&truth, later), 0), 1);
+        inside += f >= low && f <= high;
+    }
+    ck_assert_msg(inside >= 0.74 * WORLDS && inside <= 0.96 * WORLDS, "%d", inside);
+}
+END_TEST
+
+/* Where a measurement would help: on the plateau when only the plateau is unknown, and less where
+ * the curve is known; and plans that cannot fail or cannot succeed. */
+START_TEST(advice_follows_what_is_unknown)
+{
+    pts_curve_prior prior = {{0.05, 0.7, 4, 0.5},
+                             {1e-6, 0, 0, 0, 0, 1e-6, 0, 0, 0, 0, 1e-6, 0, 0, 0, 0, 0.01},
+                             0.01,
+                             INFINITY};
+    const double n[] = {2, 20, 60, 1000};
+    double expected[4], now;
+    static pts_curve_posterior p;
+    ck_assert_int_eq(pts_curve_posterior_find(&prior, NULL, NULL, 0, &p, NULL), PTS_OK);
+    ck_assert_int_eq(pts_curve_next(&p, 0.4, 0.8, n, 4, expected, &now, NULL), PTS_OK);
+    ck_assert_double_le(expected[3], expected[2]);
+    ck_assert_double_le(expected[2], expected[1]);
+    ck_assert_double_le(expected[3], now / 2);
+    ck_assert_double_le(expected[0], now * 1.1);
+    pts_curve_plan one, five, never;
+    ck_assert_int_eq(pts_curve_plan_rounds(&p, 0.3, 0, 1, 0, &one, NULL), PTS_OK);
+    ck_assert_int_eq(pts_curve_plan_rounds(&p, 0.3, 0, 5, 0, &five, NULL), PTS_OK);
+    ck_assert_double_eq_tol(one.probability, 0.5, 0.08); /* the median, rounded up */
+    ck_assert_double_eq_tol(one.rounds, 1, 1e-12);
+    ck_assert_double_eq_tol(one.images, one.first, 1e-9);
+    ck_assert_double_ge(five.probability, 0.9);
+    ck_assert_double_ge(five.images, one.images);
+    ck_assert_double_eq(five.first, one.first);
+    pts_curve_plan careful;
+    ck_assert_int_eq(pts_curve_plan_rounds(&p, 0.3, 0.05, 1, 0, &careful, NULL), PTS_OK);
+    ck_assert_double_ge(careful.probability, one.probability + 0.1);
+    ck_assert_int_eq(pts_curve_plan_rounds(&p, 0.9, 0, 5, 0, &never, NULL), PTS_OK);
+    ck_assert_double_eq(never.first, INFINITY);
+    ck_assert_double_eq(never.images, 0);
+    pts_error err;
+    ck_assert_int_eq(pts_curve_plan_rounds(&p, 0.9, 0.2, 5, 0, &never, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "target + tau: expected a number between 0 and 1, got 1.1");
+    ck_assert_int_eq(pts_curve_plan_rounds(&p, 0.5, 0, 0, 0, &never, &err), PTS_ERR_ARGUMENT);
+}
+END_TEST
+
+static const char *write_file(const char *suffix, const char *text);
+
+START_TEST(prior_survives_its_file)
+{
+    pts_curve_set *set = study_curves();
+    static pts_prior_file file, back;
+    pts_error err;
+    ck_assert_int_eq(pts_prior_learn(set, "YOLO\nsecond line", &file, NULL), PTS_OK);
+    pts_curves_destroy(set);
+    ck_assert_str_eq(file.trainer, "YOLO");
+    ck_assert_uint_eq(file.datasets, 7);
+    ck_assert_uint_eq(file.curves, 15);
+    const char *path = write_file(".txt", "");
+    ck_assert_int_eq(pts_prior_write(path, &file, NULL), PTS_OK);
+    ck_assert_int_eq(pts_prior_read(path, &back, NULL), PTS_OK);
+    ck_assert_int_eq(memcmp(&file.prior, &back.prior, sizeof file.prior), 0);
+    ck_assert_str_eq(back.trainer, "YOLO");
+    static const char *const cases[][2] = {
+        {"", "line 1: expected 'pts-prior …', got ''"},
+        {"pts-prior 2\n", "line 1: expected version 1, got '2'"},
+        {"pts-prior 1\ntrainer x\ndatasets 1.5\n", "line 3: datasets: expected a whole number"},
+        {"pts-prior 1\ntrainer x\ndatasets 1\ncurves 1\nnoise nan\n",
+         "line 5: noise: expected 1 finite numbers"},
+        {"pts-prior 1\ntrainer x\ndatasets 1\ncurves 1\nnoise 0.1\nnoise_dof 4\nmean 1 2 3\n",
+         "line 7: mean: expected 4 finite numbers"},
+        {"pts-prior 1\ntrainer x\ndatasets 1\ncurves 1\nnoise 0.1\nnoise_dof 4\nmean 1 2 3 4\n"
+         "covariance 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+         "prior: expected a positive definite covariance of (A, ln B, ln C, D)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[512];
+        write_file(".txt", cases[i][0]);
+        ck_assert_int_ne(pts_prior_read(path, &back, &err), PTS_OK);
+        snprintf(expected, sizeof expected, "%s: %s", path, cases[i][1]);
+        ck_assert_str_eq(err.message, expected);
+    }
+    unlink(path);
 }
 END_TEST
 
@@ -492,8 +738,8 @@ START_TEST(forecasts_of_the_study)
     pts_error err;
     set->count = 2; /* one data set only */
     ck_assert_int_eq(pts_extrapolate(set, 50, PTS_FORECAST_MAP, scores, &err), PTS_ERR_SHAPE);
-    ck_assert_str_eq(err.message, "feet-14: expected at least 2 fitted curves of other data sets "
-                                  "for the prior, got 0");
+    ck_assert_str_eq(err.message, "feet-14: expected at least 2 curves of other data sets for "
+                                  "the prior, got 0");
     ck_assert_int_eq(pts_extrapolate(set, 5, PTS_FORECAST_4PL, scores, NULL), PTS_OK);
     ck_assert(isnan(scores[0].mae)); /* two points: no fit */
     set->count = 15;
@@ -644,11 +890,12 @@ CHECK_SUITE("curve", curve_is_the_textbook_formula, curve_is_safe_at_the_ends,
             gradient_equals_central_differences, mirrored_parameters_are_the_same_curve,
             size_equals_bisection, size_has_three_answers, smape_and_percent,
             fit_recovers_noiseless_curves, published_fits_are_reproduced,
-            fit_says_what_the_points_do_not_tell, pow4_recovers_noiseless_curves, normal_quantiles,
-            posterior_equals_scipy, posterior_without_points_is_the_prior,
+            fit_says_what_the_points_do_not_tell, families_recover_noiseless_curves,
+            normal_quantiles, posterior_equals_scipy, posterior_without_points_is_the_prior,
             posterior_with_many_points_is_the_fit, intervals_cover_what_they_say,
-            answers_are_ordered_and_named, prior_is_robust_and_positive_definite,
-            forecasts_of_the_study, csv_is_read_in_all_its_forms,
+            answers_are_ordered_and_named, prior_is_the_population, family_errors_and_weights,
+            families_are_chosen, unknown_noise_is_integrated_out, advice_follows_what_is_unknown,
+            prior_survives_its_file, forecasts_of_the_study, csv_is_read_in_all_its_forms,
 #ifdef PTS_HAVE_JSON
             processed_result_is_read, bad_processed_result_is_named,
 #endif

@@ -61,7 +61,51 @@ START_TEST(fit_refuses_in_one_line)
            "ptstrain fit: /nonexistent.csv: No such file or directory\n");
     expect(2, "ptstrain fit %s", "", "ptstrain fit: expected one file of curves, got 0\n");
     expect(2, "ptstrain extrapolate --upto 50 --method best %s", "x.csv",
-           "ptstrain extrapolate: --method: expected map, 4pl, pow4, last1 or all, got 'best'\n");
+           "ptstrain extrapolate: --method: expected map, 4pl, pow2, pow3, pow4, exp3, log2, "
+           "wbl4, last1, average or all, got 'best'\n");
+}
+END_TEST
+
+/* A prior made from the study's curves, and answers from it without photographs. */
+START_TEST(prior_is_made_and_used)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX", command[4300];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(command, sizeof command, "ptstrain prior --trainer YOLO -o %s/p.txt %%s", folder);
+    ck_assert_int_eq(run(command, test_data("curves/ptssp_curves.csv")), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "YOLO: 15 curves of 7 data sets\n"));
+    snprintf(command, sizeof command,
+             "ptsinfer predict --prior %s/p.txt --target 0.2 --rounds 3 --cost-per-image 2 %%s",
+             folder);
+    ck_assert_int_eq(run(command, ""), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "Trainer: YOLO.\n"));
+    ck_assert_ptr_nonnull(strstr(ran.out, "Plan: label "));
+    ck_assert_ptr_nonnull(strstr(ran.out, "Labelling costs about "));
+    snprintf(command, sizeof command, "ptsinfer predict --prior %s/p.txt --target 0.95 %%s",
+             folder);
+    ck_assert_int_eq(run(command, ""), 3);
+    ck_assert_ptr_nonnull(strstr(ran.out, "out of reach: the curve levels off at 0."));
+    expect(2, "ptsinfer predict --prior %s --target 0.2 a.jpg", "x.txt",
+           "ptsinfer predict: expected either --prior or photographs, got both\n");
+    expect(2, "ptstrain prior %s", "x.csv", "ptstrain prior: expected -o PRIOR.txt\n");
+    snprintf(command, sizeof command, "%s/p.txt", folder);
+    unlink(command);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+START_TEST(fit_takes_any_family)
+{
+    const char *curves = test_data("curves/ptssp_curves.csv");
+    ck_assert_int_eq(run("ptstrain fit --family exp3 --metric map50 %s", curves), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "exp3"));
+    ck_assert_int_eq(run("ptstrain fit --family aicc %s", curves), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "4pl"));
+    expect(2, "ptstrain fit --family best %s", "x.csv",
+           "ptstrain fit: --family: family: expected 4pl, pow2, pow3, pow4, exp3, log2, wbl4 or "
+           "last1, got 'best'; or aicc or cv, to choose\n");
+    expect(2, "ptstrain fit --metric ap %s", "x.csv",
+           "ptstrain fit: --metric: expected map, map50 or map75, got 'ap'\n");
 }
 END_TEST
 
@@ -127,7 +171,7 @@ START_TEST(extrapolate_writes_the_contract)
                          test_data("curves/ptssp_curves.csv")),
                      0);
     json_t *all = json_loads(ran.out, 0, NULL);
-    ck_assert_uint_eq(json_array_size(all), 4);
+    ck_assert_uint_eq(json_array_size(all), 10);
     json_t *map = json_array_get(all, 0);
     ck_assert_str_eq(json_string_value(json_object_get(map, "method")), "map");
     ck_assert_int_eq(json_integer_value(json_object_get(map, "upto")), 50);
@@ -145,4 +189,5 @@ CHECK_SUITE("curve_cli",
 #ifdef PTS_HAVE_JSON
             fit_writes_the_contract, short_curve_is_null_not_nan, extrapolate_writes_the_contract,
 #endif
-            curve_answers_and_exits, curve_refuses_in_one_line, fit_refuses_in_one_line)
+            prior_is_made_and_used, fit_takes_any_family, curve_answers_and_exits,
+            curve_refuses_in_one_line, fit_refuses_in_one_line)

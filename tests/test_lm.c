@@ -4,6 +4,8 @@
 
 #include "pts/lm.h"
 
+#include "curve/qr.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -25,7 +27,8 @@ static nist_score solve(nist_problem *p, int start, int analytic)
     double x[NIST_MAX_PARAMETERS], covariance[NIST_MAX_PARAMETERS * NIST_MAX_PARAMETERS];
     size_t n = p->parameters;
     pts_lm *lm;
-    pts_lm_problem problem = {nist_residuals, analytic ? nist_jacobian : NULL, p};
+    pts_lm_problem problem = {
+        .residuals = nist_residuals, .jacobian = analytic ? nist_jacobian : NULL, .user = p};
     nist_score score = {.parameters = 11, .errors = 11};
     ck_assert_int_eq(pts_lm_create(&lm, p->rows, n, NULL), PTS_OK);
     memcpy(x, p->start[start], sizeof x);
@@ -69,6 +72,7 @@ static void run_nist(int analytic)
     qsort(digits, 2 * NIST_PROBLEMS, sizeof *digits, compare_doubles);
     double median = (digits[NIST_PROBLEMS - 1] + digits[NIST_PROBLEMS]) / 2;
     printf("median %.1f, least %.1f\n", median, digits[0]);
+    fflush(stdout); /* a failed assertion leaves without it */
     ck_assert_int_eq(failed, 0);
     ck_assert_double_ge(median, 9);
 }
@@ -159,7 +163,7 @@ static pts_lm_result minimise(pts_lm_residuals f, size_t m, size_t n, double *x,
 {
     pts_lm *lm;
     pts_lm_result result;
-    pts_lm_problem problem = {f, NULL, NULL};
+    pts_lm_problem problem = {.residuals = f};
     ck_assert_int_eq(pts_lm_create(&lm, m, n, NULL), PTS_OK);
     ck_assert_int_eq(pts_lm_solve(lm, &problem, settings, x, &result, NULL), PTS_OK);
     if (covariance)
@@ -225,7 +229,7 @@ START_TEST(callback_stops_the_run)
     pts_lm *lm;
     pts_lm_result result;
     pts_error err;
-    pts_lm_problem problem = {refuse, NULL, NULL};
+    pts_lm_problem problem = {.residuals = refuse};
     double x = 1;
     ck_assert_int_eq(pts_lm_create(&lm, 1, 1, NULL), PTS_OK);
     ck_assert_int_eq(pts_lm_solve(lm, &problem, NULL, &x, &result, &err), PTS_ERR_CANCELLED);
@@ -261,7 +265,7 @@ START_TEST(scale_of_a_parameter_does_not_matter)
     ck_assert_int_eq(nist_read(&p, NIST_PROBLEMS - 1, folder), 0);
     for (int k = 0; k < 2; k++) {
         pts_lm *lm;
-        pts_lm_problem problem = {k ? rescaled : nist_residuals, NULL, &p};
+        pts_lm_problem problem = {.residuals = k ? rescaled : nist_residuals, .user = &p};
         memcpy(x[k], p.start[0], sizeof x[k]);
         x[k][3] = ldexp(x[k][3], k ? -40 : 0);
         ck_assert_int_eq(pts_lm_create(&lm, p.rows, p.parameters, NULL), PTS_OK);
@@ -273,7 +277,204 @@ START_TEST(scale_of_a_parameter_does_not_matter)
 }
 END_TEST
 
+enum { EXPONENTIAL_POINTS = 16 };
+
+/* b1 exp(−b2 t) + b3 at t = 0, 0.5, … */
+static int exponential(void *user, const double *b, double *r)
+{
+    const double *y = user;
+    for (int i = 0; i < EXPONENTIAL_POINTS; i++)
+        r[i] = b[0] * exp(-b[1] * 0.5 * i) + b[2] - y[i];
+    return 0;
+}
+
+static int exponential_jacobian(void *user, const double *b, double *j)
+{
+    (void)user;
+    for (int i = 0; i < EXPONENTIAL_POINTS; i++, j += 3) {
+        double t = 0.5 * i, e = exp(-b[1] * t);
+        j[0] = e, j[1] = -t * b[0] * e, j[2] = 1;
+    }
+    return 0;
+}
+
+static void read_doubles(FILE *file, double *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ck_assert_int_eq(fscanf(file, "%lf", &out[i]), 1);
+}
+
+/* One line of golden.txt: loss, scale, lower[3], upper[3], x[3], cost. */
+static void compare_golden(pts_lm *lm, double *y, const double *line, int analytic)
+{
+    double x[3] = {2, 1, 0.2};
+    pts_lm_problem problem = {.residuals = exponential,
+                              .jacobian = analytic ? exponential_jacobian : NULL,
+                              .user = y,
+                              .lower = line + 2,
+                              .upper = line + 5};
+    pts_lm_settings settings = pts_lm_defaults();
+    settings.loss = (pts_lm_loss)line[0];
+    settings.loss_scale = line[1];
+    pts_lm_result result;
+    ck_assert_int_eq(pts_lm_solve(lm, &problem, &settings, x, &result, NULL), PTS_OK);
+    ck_assert_msg(pts_lm_converged(&result), "%s", pts_lm_stop_text(result.stop));
+    size_t at_bound = 0;
+    for (int j = 0; j < 3; j++) {
+        ck_assert_double_eq_tol(x[j], line[8 + j], 2e-6);
+        int bound = x[j] == line[2 + j] ? -1 : x[j] == line[5 + j];
+        ck_assert_int_eq(pts_lm_bound_of(lm, (size_t)j), bound);
+        at_bound += bound != 0;
+    }
+    ck_assert_uint_eq(result.at_bound, at_bound);
+    ck_assert_int_eq(result.stop == PTS_LM_AT_BOUND, at_bound > 0);
+    ck_assert_double_le(result.cost, line[11] * (1 + 1e-12));
+    ck_assert_double_ge(result.cost, line[11] * (1 - 1e-6));
+}
+
+START_TEST(robust_and_bounded_fits_equal_scipy)
+{
+    FILE *file = fopen(test_data("lm/golden.txt"), "r");
+    ck_assert_ptr_nonnull(file);
+    double y[EXPONENTIAL_POINTS], line[12];
+    pts_lm *lm;
+    ck_assert_int_eq(pts_lm_create(&lm, EXPONENTIAL_POINTS, 3, NULL), PTS_OK);
+    read_doubles(file, y, EXPONENTIAL_POINTS);
+    for (int i = 0; i < 8; i++) {
+        read_doubles(file, line, 12);
+        compare_golden(lm, y, line, 1);
+        compare_golden(lm, y, line, 0);
+    }
+    pts_lm_destroy(lm);
+    fclose(file);
+}
+END_TEST
+
+static int rosenbrock(void *user, const double *x, double *r)
+{
+    double *least = user; /* the least x0 ever asked for */
+    *least = fmin(*least, x[0]);
+    r[0] = 10 * (x[1] - x[0] * x[0]);
+    r[1] = 1 - x[0];
+    return 0;
+}
+
+/* With x0 ≤ 0.5 the valley's floor ends at (0.5, 0.25), with x0 ≥ 2 it starts at (2, 4). */
+START_TEST(bounds_are_kept_and_named)
+{
+    const double lower[] = {2, -INFINITY}, upper[] = {0.5, INFINITY}, fixed[] = {0.7, INFINITY};
+    const double fixed_low[] = {0.7, -INFINITY};
+    const struct {
+        const double *lower, *upper;
+        double x0;
+    } cases[] = {{NULL, upper, 0.5}, {lower, NULL, 2}, {fixed_low, fixed, 0.7}};
+    pts_lm *lm;
+    ck_assert_int_eq(pts_lm_create(&lm, 2, 2, NULL), PTS_OK);
+    for (int i = 0; i < 3; i++) {
+        double x[] = {-1.2, 1}, covariance[4], least = INFINITY;
+        pts_lm_problem problem = {.residuals = rosenbrock,
+                                  .user = &least,
+                                  .lower = cases[i].lower,
+                                  .upper = cases[i].upper};
+        pts_lm_result result;
+        ck_assert_int_eq(pts_lm_solve(lm, &problem, NULL, x, &result, NULL), PTS_OK);
+        ck_assert_int_eq(result.stop, PTS_LM_AT_BOUND);
+        ck_assert_uint_eq(result.at_bound, 1);
+        ck_assert_double_eq(x[0], cases[i].x0);
+        ck_assert_double_eq_tol(x[1], x[0] * x[0], 1e-12);
+        ck_assert_double_eq_tol(result.sse, (1 - x[0]) * (1 - x[0]), 1e-14);
+        ck_assert(!cases[i].lower || least >= cases[i].lower[0]);
+        pts_lm_covariance(lm, covariance);
+        ck_assert_double_eq(covariance[0], 0);
+        ck_assert_double_eq(covariance[1], 0);
+        ck_assert_double_eq_tol(covariance[3], 0.01, 1e-9); /* x0 given, r0 = 10 x1 − … */
+    }
+    pts_error err;
+    double x[2] = {0, 0};
+    pts_lm_result result;
+    pts_lm_problem crossed = {.residuals = rosenbrock, .lower = lower, .upper = upper};
+    ck_assert_int_eq(pts_lm_solve(lm, &crossed, NULL, x, &result, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "least squares: parameter 0: expected a lower bound of at most "
+                                  "the upper one, got 2 and 0.5");
+    pts_lm_destroy(lm);
+}
+END_TEST
+
+/* A weight of k is a point measured k times; a weight of 0 is none, even where it is NaN. */
+static int repeated(void *user, const double *b, double *r)
+{
+    static const int copies[EXPONENTIAL_POINTS] = {1, 3, 2, 1, 1, 4, 0, 1, 2, 1, 1, 1, 3, 1, 1, 1};
+    double once[EXPONENTIAL_POINTS];
+    exponential(user, b, once);
+    size_t row = 0;
+    for (int i = 0; i < EXPONENTIAL_POINTS; i++) {
+        for (int k = 0; k < copies[i]; k++)
+            r[row++] = once[i];
+    }
+    return 0;
+}
+
+START_TEST(weights_are_repeats)
+{
+    double y[EXPONENTIAL_POINTS], x[2][3] = {{2, 1, 0.2}, {2, 1, 0.2}}, covariance[2][9];
+    const double weights[EXPONENTIAL_POINTS] = {1, 3, 2, 1, 1, 4, 0, 1, 2, 1, 1, 1, 3, 1, 1, 1};
+    for (int i = 0; i < EXPONENTIAL_POINTS; i++)
+        y[i] = 3 * exp(-0.35 * i) + 0.1 * sin(5 * i);
+    pts_lm_problem problems[] = {
+        {.residuals = repeated, .user = y},
+        {.residuals = exponential, .jacobian = exponential_jacobian, .user = y, .weights = weights},
+    };
+    pts_lm_result result[2];
+    for (int i = 0; i < 2; i++) {
+        pts_lm *lm;
+        ck_assert_int_eq(pts_lm_create(&lm, i ? EXPONENTIAL_POINTS : 24, 3, NULL), PTS_OK);
+        y[6] = i ? NAN : 0;
+        ck_assert_int_eq(pts_lm_solve(lm, &problems[i], NULL, x[i], &result[i], NULL), PTS_OK);
+        ck_assert(pts_lm_converged(&result[i]));
+        pts_lm_covariance(lm, covariance[i]);
+        pts_lm_destroy(lm);
+    }
+    for (int j = 0; j < 3; j++)
+        ck_assert_double_eq_tol(x[0][j], x[1][j], 1e-9);
+    for (int j = 0; j < 9; j++)
+        ck_assert_double_eq_tol(covariance[0][j], covariance[1][j], 1e-7);
+    ck_assert_double_eq_tol(result[0].sse, result[1].sse, 1e-13);
+}
+END_TEST
+
+/* The written-out factorisation against LAPACK's, which larger problems go through: 24 × 3 as it
+ * is, and the same rows among zeros. */
+START_TEST(small_and_large_factorisations_agree)
+{
+    enum { SMALL_ROWS = 24, LARGE_ROWS = 5000 };
+    static double a[2][3 * LARGE_ROWS], v[2][LARGE_ROWS];
+    static double work[1 << 16];
+    double tau[2][3];
+    lapack_int pivot[2][3];
+    const size_t rows[] = {SMALL_ROWS, LARGE_ROWS};
+    for (int k = 0; k < 2; k++) {
+        for (size_t i = 0; i < SMALL_ROWS; i++) {
+            for (size_t j = 0; j < 3; j++)
+                a[k][j * rows[k] + i] = sin(1 + 3.0 * (double)i + 7.0 * (double)j * (double)i);
+            v[k][i] = cos((double)i);
+        }
+        lapack_int lwork = pts_qr_lwork(rows[k], 3);
+        ck_assert_int_eq(lwork == 0, k == 0);
+        ck_assert_int_le(lwork, 1 << 16);
+        pts_qr_factor(a[k], rows[k], 3, pivot[k], tau[k], work, lwork);
+        pts_qr_apply(a[k], rows[k], 3, tau[k], v[k], work, lwork);
+    }
+    for (size_t j = 0; j < 3; j++) {
+        ck_assert_int_eq(pivot[0][j], pivot[1][j]);
+        for (size_t i = 0; i <= j; i++)
+            ck_assert_double_eq_tol(a[0][j * SMALL_ROWS + i], a[1][j * LARGE_ROWS + i], 1e-14);
+        ck_assert_double_eq_tol(v[0][j], v[1][j], 1e-14);
+    }
+}
+END_TEST
+
 CHECK_SUITE("lm", nist_with_jacobian, nist_with_differences, nist_jacobians_equal_differences,
             zero_vector_is_found, rank_deficiency_is_named, not_finite_trial_is_a_bad_step,
             limit_and_not_finite_are_named, callback_stops_the_run,
-            scale_of_a_parameter_does_not_matter)
+            scale_of_a_parameter_does_not_matter, robust_and_bounded_fits_equal_scipy,
+            bounds_are_kept_and_named, weights_are_repeats, small_and_large_factorisations_agree)

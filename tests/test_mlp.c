@@ -348,7 +348,7 @@ START_TEST(theta_fit_finds_the_mode)
         draw_curve(&rng, theta, 0.02, log_n, map);
         whitened w = {&prior, {SIZES, log_n, map}};
         theta_fit(&prior, &w.points, found, covariance);
-        pts_lm_problem problem = {whitened_residuals, NULL, &w};
+        pts_lm_problem problem = {.residuals = whitened_residuals, .user = &w};
         pts_lm_result result;
         ck_assert_int_eq(pts_lm_solve(lm, &problem, NULL, theta, &result, NULL), PTS_OK);
         pts_lm_covariance(lm, expected);

@@ -72,7 +72,7 @@ typedef enum pts_fit_status {
     PTS_FIT_PLATEAU_NOT_REACHED, /* f(largest n) is below 80 % of the way from A to D, or D is
                                   * known no better than ± a quarter of |D − A|: D is a guess */
     PTS_FIT_RANK_DEFICIENT,      /* the points do not determine the four parameters */
-    PTS_FIT_LIMIT                /* 5000 evaluations were not enough */
+    PTS_FIT_LIMIT                /* 400 evaluations were not enough */
 } pts_fit_status;
 
 /* "ok", "plateau_not_reached", "rank_deficient", "limit". */
@@ -87,25 +87,91 @@ typedef struct pts_fit {
     pts_fit_status status;
 } pts_fit;
 
-/* The global least-squares optimum of count points in any order; sizes may repeat. Self-starting
- * and deterministic: for given (ln B, ln C) the curve is linear in A and D, so the residual sum is
- * scanned over a grid of the two (variable projection, Golub & Pereyra 1973) and the lowest local
- * minima are polished by Levenberg–Marquardt in all four. Nothing is bounded: a step between two
- * sizes gives a B of 40 and more.
+/* The global least-squares optimum of count points in any order; sizes may repeat (several seeds a
+ * size). Self-starting and deterministic: for given (ln B, ln C) the curve is linear in A and D, so
+ * the residual sum is scanned over a grid of the two (variable projection, Golub & Pereyra 1973),
+ * and over all steps between two sizes; the lowest local minima are followed in the two and the
+ * best is finished by Levenberg–Marquardt in all four. Nothing is bounded: a step between two sizes
+ * gives a B of 40 and more.
  * PTS_ERR_ARGUMENT: n not above 0 or not finite, mAP not finite. PTS_ERR_SHAPE: fewer than four
  * distinct sizes. */
 pts_status pts_curve_fit(const double *n, const double *map, size_t count, pts_fit *out,
                          pts_error *err);
 
-/* The power law with offset, pow4 of LCDB: f(n) = c − a·(n + d)^−b, fitted the same way; the
- * baseline that the literature recommends. */
-typedef struct pts_pow4 {
-    double a, b, c, d;
-} pts_pow4;
+/* The same with weights [count] > 0, e.g. how many trainings a point is the mean of: then sse is
+ * Σ w (f − map)². NULL: all 1. */
+pts_status pts_curve_fit_weighted(const double *n, const double *map, const double *weights,
+                                  size_t count, pts_fit *out, pts_error *err);
 
-double pts_pow4_at(const pts_pow4 *curve, double n);
-pts_status pts_pow4_fit(const double *n, const double *map, size_t count, pts_pow4 *out,
-                        double *sse, pts_error *err);
+/* ---- Families ---------------------------------------------------------------------------------
+ * The curves of the learning-curve literature under its names (Viering & Loog 2021, "The shape of
+ * learning curves: a review"; Mohr, Viering, Loog & van Rijn 2022, "LCDB 1.0"), for a score that
+ * rises; their signs are free, so falling curves fit as well.
+ *   4pl    (A − D)/(1 + (n/C)^B) + D     LCDB's mmf4 = (a b + c n^d)/(b + n^d): a = A, b = C^B,
+ *                                        c = D, d = B
+ *   pow2   1 − a n^−b                    the error 1 − mAP as a power law without offset
+ *   pow3   c − a n^−b
+ *   pow4   c − a (n + d)^−b
+ *   exp3   c − a exp(−b n)
+ *   log2   c + a ln n
+ *   wbl4   c − b exp(−a n^d)
+ *   last1  a: the mean at the largest size
+ */
+typedef enum pts_family {
+    PTS_FAMILY_4PL,
+    PTS_FAMILY_POW2,
+    PTS_FAMILY_POW3,
+    PTS_FAMILY_POW4,
+    PTS_FAMILY_EXP3,
+    PTS_FAMILY_LOG2,
+    PTS_FAMILY_WBL4,
+    PTS_FAMILY_LAST1,
+    PTS_FAMILIES
+} pts_family;
+
+const char *pts_family_name(pts_family family); /* "4pl", "pow2", … */
+/* By name; "mmf4" is the 4PL. PTS_ERR_ARGUMENT with the names that there are. */
+pts_status pts_family_find(const char *name, pts_family *out, pts_error *err);
+size_t pts_family_parameters(pts_family family);               /* 1 … 4 */
+const char *pts_family_parameter(pts_family family, size_t k); /* "A", "b", … */
+
+typedef struct pts_family_fit {
+    pts_family family;
+    double x[4], se[4]; /* in the order of pts_family_parameter; se INFINITY where not determined */
+    double sse, smape;  /* Σ w (f − map)²; percent */
+    double aicc;        /* Akaike's criterion, corrected for few points; INFINITY for too few */
+    size_t points;
+    pts_fit_status status;
+} pts_family_fit;
+
+double pts_family_at(const pts_family_fit *fit, double n); /* n > 0 */
+
+/* As pts_curve_fit_weighted, for any family: at least as many distinct sizes as parameters. */
+pts_status pts_family_fit_points(pts_family family, const double *n, const double *map,
+                                 const double *weights, size_t count, pts_family_fit *out,
+                                 pts_error *err);
+
+typedef enum pts_selection {
+    PTS_SELECT_AICC,
+    PTS_SELECT_CV /* mean squared error of forecasts from the lower sizes up to twice the next one,
+                   * rolling the origin through the upper half of the sizes */
+} pts_selection;
+
+typedef struct pts_family_choice {
+    pts_family best;
+    pts_family_fit fits[PTS_FAMILIES]; /* points 0 where a family cannot be fitted */
+    double score[PTS_FAMILIES];  /* AICc or mean squared error, lower is better; or INFINITY */
+    double weight[PTS_FAMILIES]; /* Akaike weights, sum 1 */
+} pts_family_choice;
+
+pts_status pts_family_choose(const double *n, const double *map, const double *weights,
+                             size_t count, pts_selection how, pts_family_choice *out,
+                             pts_error *err);
+
+/* The mean of all families' forecasts, each cut to 0 … 1, by their weights. */
+double pts_family_average_at(const pts_family_choice *choice, double n);
+
+typedef struct pts_curve_points pts_curve_points; /* below */
 
 /* ---- Prior and pilot --------------------------------------------------------------------------
  */
@@ -114,31 +180,48 @@ pts_status pts_pow4_fit(const double *n, const double *map, size_t count, pts_po
 typedef struct pts_curve_prior {
     double mean[4];
     double covariance[16]; /* [4][4], positive definite */
-    double noise;          /* standard deviation of one measured mAP around its curve, > 0 */
+    double noise;     /* standard deviation of one measured mAP around its curve at large n, > 0 */
+    double noise_dof; /* how well the noise is known: degrees of freedom of the scaled inverse χ²
+                       * over its square. INFINITY: exactly. 0: not said, 4 is taken */
 } pts_curve_prior;
 
-/* The prior of a population of curves: mean and covariance of their fitted θ. A fit may be odd (a
- * step has B = 42, an unfinished curve D = 5): each parameter is first clamped to its median ± 3
- * robust standard deviations (1.4826 · median absolute deviation). Covariances are shrunk
- * by count/(count + 4), so that few curves still give a positive definite matrix, variances have
- * floors, and the whole is widened by 1 + 1/count for the unknown mean. noise: median over the
- * fits of √(sse/(points − 4)), at least 0.005. weights [count] (NULL: equal) let curves of one
- * data set share one vote. At least two fits. */
-pts_status pts_curve_prior_fit(const pts_fit *fits, const double *weights, size_t count,
-                               pts_curve_prior *out, pts_error *err);
+/* The prior of a population of curves, by empirical Bayes: EM of the random-effects model
+ * y = f(θ_c) + noise_c, θ_c ~ N(mean, covariance), Laplace's approximation within (Lindstrom &
+ * Bates 1990, "Nonlinear mixed effects models"). Curves need not be fitted alone: a short or
+ * unfinished one says what it can. Covariances are shrunk by count/(count + 4) and variances
+ * floored, so that few curves still give a positive definite matrix, and the whole is widened by
+ * 1 + 1/count for the unknown mean. The noise of a curve varies; its distribution is matched to the
+ * curves' residual variances (Smyth 2004, "Linear models and empirical Bayes methods", eqs 3–4).
+ * weights [count] (NULL: equal) let curves of one data set share one vote. At least two curves. */
+pts_status pts_curve_prior_learn(const pts_curve_points *curves, const double *weights,
+                                 size_t count, pts_curve_prior *out, pts_error *err);
 
+enum { PTS_CURVE_DRAWS = 2000 };
+
+/* One curve of the posterior, as probable as any other draw; its noise; and the standard normal
+ * deviate of a measurement on it. */
+typedef struct pts_curve_draw {
+    pts_curve curve;
+    double noise, scatter;
+} pts_curve_draw;
+
+/* About 100 kB: mind small stacks. */
 typedef struct pts_curve_posterior {
-    pts_curve curve;       /* at the mode */
+    pts_curve curve;       /* with points: the 4PL nearest to the draws' median, n 1 … 10,000; the
+                            * median has the least expected absolute error. Without: the mode */
     double mean[4];        /* the mode's θ = (A, ln B, ln C, D) */
     double covariance[16]; /* [4][4], Laplace: inverse of the Gauss–Newton Hessian at the mode */
-    double noise;          /* the prior's */
+    double noise;          /* most probable at the mode */
+    double effective;      /* of 8192 proposals, how many the weighted ones are worth */
+    pts_curve_draw draws[PTS_CURVE_DRAWS];
 } pts_curve_posterior;
 
-/* Maximum a posteriori by Levenberg–Marquardt on the whitened residuals of prior and pilot
- * points, from the prior's mean and from eight points around it (± 1.2 standard deviations in ln B
- * and ln C); the best is kept. A pilot point at n has standard deviation 1.5 · noise · √(1 + 50/n):
- * the points of one curve share their errors, and small training sets scatter more. count may be
- * 0: the posterior is the prior.
+/* The posterior of prior and pilot points. A pilot point at n has scatter noise·√(1 + 50/n): small
+ * training sets scatter more; it counts as 1/2.25 of a point, as the points of one curve come from
+ * one sequence of trainings and share their errors. The noise is not known and integrated out
+ * (noise_dof). Modes by Levenberg–Marquardt from nine starts (± 1.2 standard deviations in ln B and
+ * ln C); then importance sampling from Gaussians around the best three and from the prior (a
+ * fixed quasi-random sequence, so the answer is always the same). count may be 0.
  * PTS_ERR_ARGUMENT: as pts_curve_fit, or a noise not above 0. PTS_ERR_NUMERIC: the prior's
  * covariance is not positive definite. */
 pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *n,
@@ -146,32 +229,67 @@ pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *
                                     pts_error *err);
 
 /* Pointwise bands low [count], high [count] that hold f(n) with probability `confidence`, 0 < … <
- * 1: quantiles over 4,000 draws from the posterior Gaussian (a fixed quasi-random sequence, so the
- * answer is always the same). A draw's forecast is cut to 0 … 1, what an mAP can be; its
+ * 1: quantiles over the draws. A draw's forecast is cut to 0 … 1, what an mAP can be; its
  * parameters are not (a draw with D > 1 must still pass through the pilot points).
  * `measured`: the band of one measurement at n, noise included. */
 pts_status pts_curve_band(const pts_curve_posterior *posterior, double confidence, bool measured,
                           const double *n, size_t count, double *low, double *high, pts_error *err);
 
+/* The pointwise median [count]: the forecast. */
+pts_status pts_curve_median(const pts_curve_posterior *posterior, const double *n, size_t count,
+                            double *median, pts_error *err);
+
 typedef struct pts_curve_answer {
-    pts_size_status status; /* of the curve at the mode */
+    pts_size_status status; /* of posterior->curve */
     double n;               /* pts_curve_size of it */
     double n_low, n_high;   /* quantiles (1 ∓ confidence)/2 over the draws; may be INFINITY */
-    double probability_reachable; /* share of the draws that reach the target at all */
+    double n_median;
+    double probability_reachable;     /* share of the draws that reach the target at all */
+    double plateau, plateau_error;    /* median, and half the width of the middle 68 % */
+    double laplace_low, laplace_high; /* the interval by the Gaussian at the mode */
+    bool laplace_agrees; /* both ends within a factor of √2 of the draws': where not, the posterior
+                          * is skewed or has several modes, and the draws are right */
 } pts_curve_answer;
 
 /* 0 < target < 1, 0 < confidence < 1, else PTS_ERR_ARGUMENT. */
 pts_status pts_curve_ask(const pts_curve_posterior *posterior, double target, double confidence,
                          pts_curve_answer *out, pts_error *err);
 
+/* ---- What to do next ---------------------------------------------------------------------------
+ */
+
+/* Where to measure: expected [count] is the mean width, in factors of two, that the answer's
+ * interval would have after one more pilot training with n[i] images (over 40 outcomes drawn from
+ * the posterior); *now is today's. Sizes count up to a million there, so out of reach has a width.
+ * The candidate with the least `expected` is the one to measure. */
+pts_status pts_curve_next(const pts_curve_posterior *posterior, double target, double confidence,
+                          const double *n, size_t count, double *expected, double *now,
+                          pts_error *err);
+
+/* Collection in rounds, as Mahmood et al. 2022 ("How much more data do I need?", CVPR) plan it:
+ * each round collects up to the size at which the forecast (the median) reaches target + tau, then
+ * trains and measures, which changes the forecast (a round adds at least a quarter of what is
+ * there, and at most quadruples it); until the target is met, the rounds are used up
+ * or most of the posterior says that it cannot be met. Simulated over 200 draws as the truth. */
+typedef struct pts_curve_plan {
+    double first;       /* collect up to this size first; INFINITY: do not begin */
+    double probability; /* of meeting the target within the rounds */
+    double images;      /* expected number of images in the end, met or not */
+    double rounds;      /* expected number of rounds */
+} pts_curve_plan;
+
+/* owned: images already labelled (≥ 0); 1 ≤ rounds ≤ 20; 0 ≤ tau, target + tau < 1. */
+pts_status pts_curve_plan_rounds(const pts_curve_posterior *posterior, double target, double tau,
+                                 size_t rounds, double owned, pts_curve_plan *out, pts_error *err);
+
 /* ---- Tables of measured curves ----------------------------------------------------------------
  */
 
-typedef struct pts_curve_points {
+struct pts_curve_points {
     const char *dataset, *class_name;
     size_t count;
     double *n, *map, *map50, *map75; /* [count], n rising; NAN where the file has none */
-} pts_curve_points;
+};
 
 typedef struct pts_curve_set {
     pts_curve_points *curves; /* [count], in the order of their first row */
@@ -192,27 +310,52 @@ void pts_curves_destroy(pts_curve_set *set);
  * must be of one task. */
 pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err);
 
+/* ---- Priors in files ---------------------------------------------------------------------------
+ * A prior speaks of one trainer: network, training length, augmentation. The file is text, a name
+ * and its values a line: `pts-prior 1`, trainer, datasets, curves, noise, noise_dof, mean (4),
+ * covariance (16). */
+typedef struct pts_prior_file {
+    pts_curve_prior prior;
+    char trainer[128];       /* one line of text: whose curves these are */
+    size_t datasets, curves; /* that it was learnt from */
+} pts_prior_file;
+
+/* From all curves of the set, one vote a data set; the trainer's name is cut to fit. */
+pts_status pts_prior_learn(const pts_curve_set *set, const char *trainer, pts_prior_file *out,
+                           pts_error *err);
+pts_status pts_prior_write(const char *path, const pts_prior_file *file, pts_error *err);
+/* Hostile files are refused in one line. */
+pts_status pts_prior_read(const char *path, pts_prior_file *out, pts_error *err);
+
 /* ---- Benchmark of forecasts -------------------------------------------------------------------
  */
 
 typedef enum pts_forecast {
-    PTS_FORECAST_MAP, /* prior of the other data sets + pilot points, the name is maximum a
-                       * posteriori */
-    PTS_FORECAST_4PL, /* pts_curve_fit of the pilot points */
+    PTS_FORECAST_MAP, /* prior of the other data sets + pilot points: the posterior's median (the
+                       * name is that of the mode, which it once was) */
+    PTS_FORECAST_4PL, /* the families, fitted to the pilot points alone */
     PTS_FORECAST_POW4,
-    PTS_FORECAST_LAST1, /* no change after the last pilot point */
+    PTS_FORECAST_LAST1, /* no change after the last pilot size */
+    PTS_FORECAST_POW2,
+    PTS_FORECAST_POW3,
+    PTS_FORECAST_EXP3,
+    PTS_FORECAST_LOG2,
+    PTS_FORECAST_WBL4,
+    PTS_FORECAST_AVERAGE, /* all families by their Akaike weights */
     PTS_FORECASTS
 } pts_forecast;
 
-const char *pts_forecast_name(pts_forecast method); /* "map", "4pl", "pow4", "last1" */
+const char *pts_forecast_name(pts_forecast method); /* "map", "4pl", …, "average" */
 
 typedef struct pts_forecast_score {
     size_t points, ahead; /* pilot points (n ≤ upto), later points */
     double mae;        /* mean |forecast − mAP| over the later points, forecasts cut to 0 … 1 */
     double log2_ratio; /* mean of |log2(forecast size / needed size)|, at most 6 each, over the
                         * targets at 50, 75 and 90 % of the last mAP that are needed beyond upto */
-    double covered_80; /* share of the later points inside the 80 % band of a measurement */
-} pts_forecast_score;  /* NAN where there is none: no later points, too few to fit, no band */
+    double within_2;   /* share of these targets forecast within a factor of two */
+    double covered_50, covered_80, covered_95; /* share of the later points inside that band of a
+                                                * measurement */
+} pts_forecast_score; /* NAN where there is none: no later points, too few to fit, no band */
 
 /* Forecasts every curve of the set from its sizes ≤ upto: scores [set->count]. The prior of a
  * curve sees no curve of its data set. PTS_ERR_SHAPE: PTS_FORECAST_MAP and one data set only. */

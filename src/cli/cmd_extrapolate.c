@@ -28,35 +28,34 @@ static int read_method(const cli_syntax *syntax, options *o)
     o->end = o->first + 1;
     return o->first < PTS_FORECASTS ? -1
                                     : cli_wrong(syntax,
-                                                "--method: expected map, 4pl, pow4, last1 or all, "
-                                                "got '%s'",
+                                                "--method: expected map, 4pl, pow2, pow3, pow4, "
+                                                "exp3, log2, wbl4, last1, average or all, got '%s'",
                                                 o->method);
 }
 
-/* Means over the curves that have a score; NAN where none has. */
-static pts_forecast_score mean(const pts_forecast_score *scores, size_t count)
+enum { MEASURES = 6 };
+static const char *const measure_names[MEASURES] = {"mae",        "log2_ratio", "within_2",
+                                                    "covered_50", "covered_80", "covered_95"};
+
+static double measure(const pts_forecast_score *s, size_t k)
 {
-    pts_forecast_score sum = {0};
-    size_t mae = 0, ratio = 0, covered = 0;
+    const double values[MEASURES] = {s->mae,        s->log2_ratio, s->within_2,
+                                     s->covered_50, s->covered_80, s->covered_95};
+    return values[k];
+}
+
+/* Mean over the curves that have a score; NAN where none has. */
+static double mean(const pts_forecast_score *scores, size_t count, size_t k)
+{
+    double sum = 0;
+    size_t known = 0;
     for (size_t i = 0; i < count; i++) {
-        const pts_forecast_score *s = &scores[i];
-        if (isfinite(s->mae)) {
-            sum.mae += s->mae;
-            mae++;
-        }
-        if (isfinite(s->log2_ratio)) {
-            sum.log2_ratio += s->log2_ratio;
-            ratio++;
-        }
-        if (isfinite(s->covered_80)) {
-            sum.covered_80 += s->covered_80;
-            covered++;
+        if (isfinite(measure(&scores[i], k))) {
+            sum += measure(&scores[i], k);
+            known++;
         }
     }
-    sum.mae = mae ? sum.mae / (double)mae : NAN;
-    sum.log2_ratio = ratio ? sum.log2_ratio / (double)ratio : NAN;
-    sum.covered_80 = covered ? sum.covered_80 / (double)covered : NAN;
-    return sum;
+    return known ? sum / (double)known : NAN;
 }
 
 #ifdef PTS_HAVE_JSON
@@ -64,16 +63,23 @@ static json_t *describe(const options *o, int method, const pts_curve_set *set,
                         const pts_forecast_score *scores)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < set->count; i++)
-        json_array_append_new(
-            list, json_pack("{so so sI so so so}", "dataset", cli_json_text(set->curves[i].dataset),
-                            "class", cli_json_text(set->curves[i].class_name), "points",
-                            (json_int_t)scores[i].points, "mae", cli_json_real(scores[i].mae),
-                            "log2_ratio", cli_json_real(scores[i].log2_ratio), "covered_80",
-                            cli_json_real(scores[i].covered_80)));
-    return json_pack("{sI ss so so}", "upto", (json_int_t)o->upto, "method",
-                     pts_forecast_name((pts_forecast)method), "mean_mae",
-                     cli_json_real(mean(scores, set->count).mae), "curves", list);
+    for (size_t i = 0; i < set->count; i++) {
+        json_t *curve = json_pack("{so so sI}", "dataset", cli_json_text(set->curves[i].dataset),
+                                  "class", cli_json_text(set->curves[i].class_name), "points",
+                                  (json_int_t)scores[i].points);
+        for (size_t k = 0; k < MEASURES; k++)
+            json_object_set_new(curve, measure_names[k], cli_json_real(measure(&scores[i], k)));
+        json_array_append_new(list, curve);
+    }
+    json_t *out = json_pack("{sI ss}", "upto", (json_int_t)o->upto, "method",
+                            pts_forecast_name((pts_forecast)method));
+    for (size_t k = 0; k < MEASURES; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "mean_%s", measure_names[k]);
+        json_object_set_new(out, name, cli_json_real(mean(scores, set->count, k)));
+    }
+    json_object_set_new(out, "curves", list);
+    return out;
 }
 
 static int run_json(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
@@ -102,29 +108,44 @@ static int run_json(const cli_syntax *syntax, const options *o, const pts_curve_
 }
 #endif
 
-static void print_row(const char *dataset, const char *class_name, const pts_forecast_score *s)
+static void print_number(double value)
 {
-    const double values[] = {s->mae, s->log2_ratio, s->covered_80};
-    printf("%-28s %-8s", dataset, class_name);
-    for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
-        if (isfinite(values[k]))
-            printf(" %10.3f", values[k]);
-        else
-            printf(" %10s", "-");
-    }
+    if (isfinite(value))
+        printf(" %10.3f", value);
+    else
+        printf(" %10s", "-");
+}
+
+static void print_heading(const char *first, const char *second)
+{
+    printf("%-28s %-8s", first, second);
+    for (size_t k = 0; k < MEASURES; k++)
+        printf(" %10s", measure_names[k]);
     putchar('\n');
 }
 
 static void print_table(const options *o, int method, const pts_curve_set *set,
                         const pts_forecast_score *scores)
 {
-    pts_forecast_score total = mean(scores, set->count);
-    printf("%s, pilot sizes up to %ld\n%-28s %-8s %10s %10s %10s\n",
-           pts_forecast_name((pts_forecast)method), o->upto, "dataset", "class", "mae",
-           "log2_ratio", "covered_80");
-    for (size_t i = 0; i < set->count; i++)
-        print_row(set->curves[i].dataset, set->curves[i].class_name, &scores[i]);
-    print_row("mean", "", &total);
+    printf("%s, pilot sizes up to %ld\n", pts_forecast_name((pts_forecast)method), o->upto);
+    print_heading("dataset", "class");
+    for (size_t i = 0; i < set->count; i++) {
+        printf("%-28s %-8s", set->curves[i].dataset, set->curves[i].class_name);
+        for (size_t k = 0; k < MEASURES; k++)
+            print_number(measure(&scores[i], k));
+        putchar('\n');
+    }
+}
+
+static void print_mean(const char *name, const pts_forecast_score *scores, size_t count)
+{
+    size_t scored = 0;
+    for (size_t i = 0; i < count; i++)
+        scored += isfinite(scores[i].mae);
+    printf("%-28s %-8zu", name, scored);
+    for (size_t k = 0; k < MEASURES; k++)
+        print_number(mean(scores, count, k));
+    putchar('\n');
 }
 
 static int run_text(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
@@ -134,7 +155,12 @@ static int run_text(const cli_syntax *syntax, const options *o, const pts_curve_
     for (int method = o->first; method < o->end; method++) {
         if (pts_extrapolate(set, (double)o->upto, (pts_forecast)method, scores, &err) != PTS_OK)
             return cli_fail(syntax, "%s", err.message);
-        print_table(o, method, set, scores);
+        if (o->end - o->first == 1)
+            print_table(o, method, set, scores);
+        else if (method == o->first)
+            print_heading("method", "curves");
+        print_mean(o->end - o->first == 1 ? "mean" : pts_forecast_name((pts_forecast)method),
+                   scores, set->count);
     }
     return CLI_DONE;
 }
@@ -176,11 +202,12 @@ int cmd_extrapolate(int argc, char **argv)
     options o = {.method = "map", .upto = -1};
     const cli_option table[] = {
         {"--upto", 0, CLI_INTEGER, &o.upto, "N", "forecast from the sizes up to N"},
-        {"--method", 0, CLI_TEXT, &o.method, "M", "map (default), 4pl, pow4, last1 or all"},
+        {"--method", 0, CLI_TEXT, &o.method, "M",
+         "map (default), a family (4pl, pow4, last1 …), average or all"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON (a list with --method all)"},
     };
     const cli_syntax syntax = {"ptstrain extrapolate",
-                               "--upto N [--method map|4pl|pow4|last1|all] [--json] curves.csv",
+                               "--upto N [--method map|FAMILY|average|all] [--json] curves.csv",
                                "ptstrain extrapolate --upto 100 tests/data/curves/ptssp_curves.csv",
                                table, sizeof table / sizeof *table};
     return cli_run(&syntax, argc, argv, run, &o);

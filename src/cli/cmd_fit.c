@@ -1,52 +1,98 @@
-/* ptstrain fit: measured curves to the four parameters of each. */
+/* ptstrain fit: measured curves to the parameters of each. */
 #include "cli/cli.h"
 #include "cli/commands.h"
 
 #include "pts/curve.h"
 #include "pts/file.h"
+#include "pts/plot.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLES = 200, OFTEN = 500 };
 
 typedef struct options {
-    const char *output;
+    const char *output, *family, *metric, *plots;
     bool json;
+    bool choose; /* by criterion `how`, else `only` */
+    pts_family only;
+    pts_selection how;
 } options;
 
+typedef struct fitted {
+    pts_family_fit fit; /* points 0: none */
+    double weights[PTS_FAMILIES];
+} fitted;
+
+static const double *metric_of(const options *o, const pts_curve_points *c)
+{
+    return strcmp(o->metric, "map50") == 0   ? c->map50
+           : strcmp(o->metric, "map75") == 0 ? c->map75
+                                             : c->map;
+}
+
+/* ---- output ---- */
+
 #ifdef PTS_HAVE_JSON
-static json_t *describe(const pts_curve_points *c, const pts_fit *f)
+static json_t *describe_4pl(const pts_curve_points *c, const pts_family_fit *f)
 {
     if (f->points == 0)
         return json_pack("{so so sI sn sn sn sn s[nnnn] sn sn ss}", "dataset",
                          cli_json_text(c->dataset), "class", cli_json_text(c->class_name), "points",
                          (json_int_t)c->count, "A", "B", "C", "D", "se", "sse", "smape", "status",
                          "too_few_sizes");
-    return json_pack(
-        "{so so sI so so so so s[oooo] so so ss}", "dataset", cli_json_text(c->dataset), "class",
-        cli_json_text(c->class_name), "points", (json_int_t)c->count, "A",
-        cli_json_real(f->curve.A), "B", cli_json_real(f->curve.B), "C", cli_json_real(f->curve.C),
-        "D", cli_json_real(f->curve.D), "se", cli_json_real(f->se[0]), cli_json_real(f->se[1]),
-        cli_json_real(f->se[2]), cli_json_real(f->se[3]), "sse", cli_json_real(f->sse), "smape",
-        cli_json_real(f->smape), "status", pts_fit_status_text(f->status));
+    return json_pack("{so so sI so so so so s[oooo] so so ss}", "dataset",
+                     cli_json_text(c->dataset), "class", cli_json_text(c->class_name), "points",
+                     (json_int_t)c->count, "A", cli_json_real(f->x[0]), "B", cli_json_real(f->x[1]),
+                     "C", cli_json_real(f->x[2]), "D", cli_json_real(f->x[3]), "se",
+                     cli_json_real(f->se[0]), cli_json_real(f->se[1]), cli_json_real(f->se[2]),
+                     cli_json_real(f->se[3]), "sse", cli_json_real(f->sse), "smape",
+                     cli_json_real(f->smape), "status", pts_fit_status_text(f->status));
 }
 
-static json_t *describe_all(const pts_curve_set *set, const pts_fit *fits)
+/* Any family: parameters and standard errors by name; with a choice, the weights of all. */
+static json_t *describe_any(const options *o, const pts_curve_points *c, const fitted *one)
+{
+    const pts_family_fit *f = &one->fit;
+    json_t *values = json_object(), *errors = json_object(), *weights = json_object();
+    for (size_t k = 0; f->points && k < pts_family_parameters(f->family); k++) {
+        const char *name = pts_family_parameter(f->family, k);
+        json_object_set_new(values, name, cli_json_real(f->x[k]));
+        json_object_set_new(errors, name, cli_json_real(f->se[k]));
+    }
+    for (size_t k = 0; o->choose && k < PTS_FAMILIES; k++)
+        json_object_set_new(weights, pts_family_name((pts_family)k),
+                            cli_json_real(one->weights[k]));
+    return json_pack("{so so sI ss so so so so so so ss}", "dataset", cli_json_text(c->dataset),
+                     "class", cli_json_text(c->class_name), "points", (json_int_t)c->count,
+                     "family", pts_family_name(f->family), "parameters", values, "se", errors,
+                     "weights", weights, "sse", f->points ? cli_json_real(f->sse) : json_null(),
+                     "smape", f->points ? cli_json_real(f->smape) : json_null(), "aicc",
+                     f->points ? cli_json_real(f->aicc) : json_null(), "status",
+                     f->points ? pts_fit_status_text(f->status) : "too_few_sizes");
+}
+
+static json_t *describe_all(const options *o, const pts_curve_set *set, const fitted *fits)
 {
     json_t *list = json_array();
+    bool plain = !o->choose && o->only == PTS_FAMILY_4PL;
     for (size_t i = 0; i < set->count; i++)
-        json_array_append_new(list, describe(&set->curves[i], &fits[i]));
+        json_array_append_new(list, plain ? describe_4pl(&set->curves[i], &fits[i].fit)
+                                          : describe_any(o, &set->curves[i], &fits[i]));
     return list;
 }
 
-static int write_json(const cli_syntax *syntax, const char *path, const pts_curve_set *set,
-                      const pts_fit *fits)
+static int write_json(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
+                      const fitted *fits)
 {
     pts_output out;
     pts_error err;
-    if (pts_output_open(&out, path, &err) != PTS_OK)
+    if (pts_output_open(&out, o->output, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    json_t *list = describe_all(set, fits);
+    json_t *list = describe_all(o, set, fits);
     json_dumpf(list, out.file, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
     json_decref(list);
     fputc('\n', out.file);
@@ -56,55 +102,187 @@ static int write_json(const cli_syntax *syntax, const char *path, const pts_curv
 }
 #endif
 
-static void print_table(const pts_curve_set *set, const pts_fit *fits)
+static void print_4pl(const pts_family_fit *f)
 {
-    printf("%-28s %-8s %6s %9s %9s %10s %9s %9s %7s  %s\n", "dataset", "class", "points", "A", "B",
-           "C", "D", "sse", "smape", "status");
+    if (f->points == 0)
+        printf("%9s %9s %10s %9s %9s %7s  too_few_sizes\n", "-", "-", "-", "-", "-", "-");
+    else
+        printf("%9.4f %9.4f %10.4f %9.4f %9.6f %7.2f  %s\n", f->x[0], f->x[1], f->x[2], f->x[3],
+               f->sse, f->smape, pts_fit_status_text(f->status));
+}
+
+static void print_any(const pts_family_fit *f)
+{
+    printf("%-6s ", pts_family_name(f->family));
+    if (f->points == 0) {
+        printf("too_few_sizes\n");
+        return;
+    }
+    printf("%9.6f %7.2f %9.2f  %s ", f->sse, f->smape, f->aicc, pts_fit_status_text(f->status));
+    for (size_t k = 0; k < pts_family_parameters(f->family); k++)
+        printf(" %s %.5g", pts_family_parameter(f->family, k), f->x[k]);
+    putchar('\n');
+}
+
+static void print_table(const options *o, const pts_curve_set *set, const fitted *fits)
+{
+    bool plain = !o->choose && o->only == PTS_FAMILY_4PL;
+    printf("%-28s %-8s %6s ", "dataset", "class", "points");
+    if (plain)
+        printf("%9s %9s %10s %9s %9s %7s  %s\n", "A", "B", "C", "D", "sse", "smape", "status");
+    else
+        printf("%-6s %9s %7s %9s  %s\n", "family", "sse", "smape", "aicc", "status");
     for (size_t i = 0; i < set->count; i++) {
         const pts_curve_points *c = &set->curves[i];
-        const pts_fit *f = &fits[i];
         printf("%-28s %-8s %6zu ", c->dataset, c->class_name, c->count);
-        if (f->points == 0)
-            printf("%9s %9s %10s %9s %9s %7s  too_few_sizes\n", "-", "-", "-", "-", "-", "-");
-        else
-            printf("%9.4f %9.4f %10.4f %9.4f %9.6f %7.2f  %s\n", f->curve.A, f->curve.B, f->curve.C,
-                   f->curve.D, f->sse, f->smape, pts_fit_status_text(f->status));
+        (plain ? print_4pl : print_any)(&fits[i].fit);
     }
+}
+
+/* ---- figures ---- */
+
+#ifdef PTS_HAVE_PLOT
+/* DIR/dataset-class.svg, all but letters, digits and "._-" replaced: names come from a file. */
+static bool figure_path(const char *folder, const pts_curve_points *c, char *path, size_t size)
+{
+    int length = snprintf(path, size, "%s/%s-%s.svg", folder, c->dataset, c->class_name);
+    if (length < 0 || (size_t)length >= size)
+        return false;
+    for (char *at = path + strlen(folder) + 1; *at; at++) {
+        if (!isalnum((unsigned char)*at) && !strchr("._-", *at))
+            *at = '_';
+    }
+    return true;
+}
+
+static const char *axis_title(const char *metric)
+{
+    return strcmp(metric, "map50") == 0 ? "mAP50" : strcmp(metric, "map75") == 0 ? "mAP75" : "mAP";
+}
+
+static pts_status draw(const options *o, const pts_curve_points *c, const pts_family_fit *f,
+                       pts_error *err)
+{
+    char path[4096], title[256], subtitle[128];
+    double n[SAMPLES], y[SAMPLES], first = c->n[0], last = fmax(c->n[c->count - 1], first * 1.1);
+    if (!figure_path(o->plots, c, path, sizeof path)) {
+        snprintf(err->message, sizeof err->message, "%.200s: the name of a figure is too long",
+                 o->plots);
+        return PTS_ERR_ARGUMENT;
+    }
+    for (int i = 0; i < SAMPLES; i++) {
+        n[i] = first * pow(last / first, (double)i / (SAMPLES - 1));
+        y[i] = fmin(fmax(pts_family_at(f, n[i]), 0), 1);
+    }
+    snprintf(title, sizeof title, "%.120s, class %.100s", c->dataset, c->class_name);
+    snprintf(subtitle, sizeof subtitle, "%s, SMAPE %.2f %%, %zu points", pts_family_name(f->family),
+             f->smape, c->count);
+    const pts_plot_series series = {"measured", c->n, metric_of(o, c), c->count};
+    const pts_plot_parameters box = {f->x[0], f->x[1], f->x[2], f->x[3], f->smape};
+    const pts_plot plot = {.title = title,
+                           .subtitle = subtitle,
+                           .curve_label = "fit",
+                           .n = n,
+                           .y = y,
+                           .count = SAMPLES,
+                           .series = &series,
+                           .series_count = 1,
+                           .parameters = f->family == PTS_FAMILY_4PL ? &box : NULL,
+                           .tight = 1,
+                           .y_title = axis_title(o->metric)};
+    return pts_plot_write(path, &plot, err);
+}
+
+static int draw_all(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
+                    const fitted *fits)
+{
+    pts_error err;
+    for (size_t i = 0; i < set->count; i++) {
+        if (fits[i].fit.points && draw(o, &set->curves[i], &fits[i].fit, &err) != PTS_OK)
+            return cli_fail(syntax, "%s", err.message);
+    }
+    return CLI_DONE;
+}
+#else
+static int draw_all(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
+                    const fitted *fits)
+{
+    (void)o, (void)set, (void)fits;
+    return cli_fail(syntax, "built without cairo: no --plots");
+}
+#endif
+
+/* ---- fits ---- */
+
+static pts_status fit_one(const options *o, const pts_curve_points *c, fitted *out, pts_error *err)
+{
+    const double *y = metric_of(o, c);
+    if (!o->choose)
+        return pts_family_fit_points(o->only, c->n, y, NULL, c->count, &out->fit, err);
+    pts_family_choice choice;
+    pts_status status = pts_family_choose(c->n, y, NULL, c->count, o->how, &choice, err);
+    out->fit = choice.fits[choice.best];
+    memcpy(out->weights, choice.weight, sizeof out->weights);
+    return status;
 }
 
 /* Returns how many could be fitted; the others are named on stderr. */
-static size_t fit_all(const cli_syntax *syntax, const pts_curve_set *set, pts_fit *fits)
+static size_t fit_all(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
+                      fitted *fits)
 {
-    size_t fitted = 0;
+    size_t done = 0;
     for (size_t i = 0; i < set->count; i++) {
         const pts_curve_points *c = &set->curves[i];
         pts_error err;
-        if (pts_curve_fit(c->n, c->map, c->count, &fits[i], &err) == PTS_OK) {
-            fitted++;
+        if (i > 0 && i % OFTEN == 0)
+            fprintf(stderr, "%s: %zu of %zu curves\n", syntax->command, i, set->count);
+        if (fit_one(o, c, &fits[i], &err) == PTS_OK) {
+            done++;
             continue;
         }
-        fits[i].points = 0;
+        fits[i].fit.points = 0;
         cli_fail(syntax, "%s, class %s: %s", c->dataset, c->class_name, err.message);
     }
-    return fitted;
+    return done;
 }
 
 static int answer(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
-                  const pts_fit *fits)
+                  const fitted *fits)
 {
     int code = CLI_DONE;
 #ifdef PTS_HAVE_JSON
     if (o->output)
-        code = write_json(syntax, o->output, set, fits);
+        code = write_json(syntax, o, set, fits);
     if (code == CLI_DONE && o->json)
-        cli_print_json(describe_all(set, fits));
+        cli_print_json(describe_all(o, set, fits));
 #else
     if (o->json || o->output)
         code = cli_fail(syntax, "built without jansson: no --json and no -o");
 #endif
+    if (code == CLI_DONE && o->plots)
+        code = draw_all(syntax, o, set, fits);
     if (code == CLI_DONE && !o->json)
-        print_table(set, fits);
+        print_table(o, set, fits);
     return code;
+}
+
+/* One unit a file: where it is percent, a curve of fractions among them would shrink unseen. */
+static void tell_units(const cli_syntax *syntax, const char *path, const pts_curve_set *set)
+{
+    if (!set->percent)
+        return;
+    fprintf(stderr, "%s: %s: mAP taken for percent\n", syntax->command, path);
+    for (size_t i = 0; i < set->count; i++) {
+        const pts_curve_points *c = &set->curves[i];
+        double most = 0;
+        for (size_t k = 0; k < c->count; k++)
+            most = fmax(most, c->map[k]);
+        if (most > 0 && most <= 0.01)
+            fprintf(stderr,
+                    "%s: %s, class %s: never above 1 %%: is it in fractions, unlike the "
+                    "rest?\n",
+                    syntax->command, c->dataset, c->class_name);
+    }
 }
 
 static int fit_file(const cli_syntax *syntax, const options *o, const char *path)
@@ -113,31 +291,52 @@ static int fit_file(const cli_syntax *syntax, const options *o, const char *path
     pts_error err;
     if (pts_curves_read(&set, path, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    if (set->percent)
-        fprintf(stderr, "%s: %s: mAP taken for percent\n", syntax->command, path);
-    pts_fit *fits = calloc(set->count, sizeof *fits);
+    tell_units(syntax, path, set);
+    fitted *fits = calloc(set->count, sizeof *fits);
     int code = CLI_FAILED;
     if (!fits)
         cli_fail(syntax, "out of memory");
-    else if (fit_all(syntax, set, fits) > 0)
+    else if (isnan(metric_of(o, &set->curves[0])[0]))
+        cli_fail(syntax, "%s: no column %s", path, o->metric);
+    else if (fit_all(syntax, o, set, fits) > 0)
         code = answer(syntax, o, set, fits);
     free(fits);
     pts_curves_destroy(set);
     return code;
 }
 
+static int check(const cli_syntax *syntax, options *o)
+{
+    pts_error err;
+    if (strcmp(o->metric, "map") && strcmp(o->metric, "map50") && strcmp(o->metric, "map75"))
+        return cli_wrong(syntax, "--metric: expected map, map50 or map75, got '%s'", o->metric);
+    o->choose = strcmp(o->family, "aicc") == 0 || strcmp(o->family, "cv") == 0;
+    o->how = strcmp(o->family, "cv") == 0 ? PTS_SELECT_CV : PTS_SELECT_AICC;
+    if (!o->choose && pts_family_find(o->family, &o->only, &err) != PTS_OK)
+        return cli_wrong(syntax, "--family: %s; or aicc or cv, to choose", err.message);
+    return -1;
+}
+
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
+    options *o = user;
+    int code = check(syntax, o);
+    if (code >= 0)
+        return code;
     if (operands->count != 1)
         return cli_wrong(syntax, "expected one file of curves, got %zu", operands->count);
-    return fit_file(syntax, user, operands->items[0]);
+    return fit_file(syntax, o, operands->items[0]);
 }
 
 int cmd_fit(int argc, char **argv)
 {
-    options o = {0};
+    options o = {.family = "4pl", .metric = "map"};
     const cli_option table[] = {
+        {"--family", 0, CLI_TEXT, &o.family, "F",
+         "4pl (default), pow2, pow3, pow4, exp3, log2, wbl4, last1; aicc or cv: the best of them"},
+        {"--metric", 0, CLI_TEXT, &o.metric, "M", "map (default), map50 or map75"},
         {"--output", 'o', CLI_TEXT, &o.output, "FILE", "write JSON here: approx_result.json"},
+        {"--plots", 0, CLI_TEXT, &o.plots, "DIR", "a figure a curve into this folder"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON: a list, one object a curve"},
     };
     const cli_syntax syntax = {

@@ -1,4 +1,5 @@
-/* ptsinfer predict: four photographs, and pilot results if there are any, to the answer. */
+/* ptsinfer predict: four photographs or a trainer's prior, and pilot results if there are any, to
+ * the answer. */
 #include "cli/commands.h"
 #include "cli/defaults.h"
 #include "cli/images.h"
@@ -15,13 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PHOTOGRAPHS = 4, SAMPLES = 200 };
+enum { PHOTOGRAPHS = 4, SAMPLES = 200, CANDIDATES = 24 };
 
 typedef struct prediction {
-    const char *encoder_path, *head_path, *target_text, *pilot_path, *plot_path, *mode;
+    const char *encoder_path, *head_path, *target_text, *pilot_path, *plot_path, *mode, *prior_name;
     cli_list encoders, heads; /* as told */
-    double target, confidence;
-    long threads, max_pixels;
+    double target, confidence, tau, cost;
+    long threads, max_pixels, rounds;
     pts_image_limits limits;
     bool json;
 
@@ -31,6 +32,9 @@ typedef struct prediction {
     bool uses_photographs;
     pts_curve_posterior posterior;
     pts_curve_answer answer;
+    pts_prior_file prior;           /* with --prior */
+    double next, next_width, width; /* where to measure; the interval's width in factors of two */
+    pts_curve_plan plan;            /* with --rounds */
 } prediction;
 
 static const pts_curve_points *pilot_points(const prediction *p)
@@ -97,16 +101,55 @@ static pts_status make_prior(prediction *p, pts_curve_prior *prior, pts_error *e
     return status;
 }
 
+/* A name stands for the installed prior-NAME.txt; anything with a dot or a slash is a file. */
+static pts_status read_prior(prediction *p, pts_curve_prior *prior, pts_error *err)
+{
+    char path[4096], name[256];
+    const char *file = p->prior_name;
+    if (!strpbrk(file, "./")) {
+        snprintf(name, sizeof name, "prior-%.200s.txt", file);
+        file = cli_default_file(name, path, sizeof path);
+    }
+    pts_status status = pts_prior_read(file, &p->prior, err);
+    *prior = p->prior.prior;
+    return status;
+}
+
+/* The pilot size, of a geometric series up to twice the answer, that narrows the interval most. */
+static pts_status advise(prediction *p, pts_error *err)
+{
+    double n[CANDIDATES], expected[CANDIDATES], end = 1000;
+    if (isfinite(p->answer.n_median))
+        end = fmin(fmax(2 * p->answer.n_median, 20), 1e5);
+    for (int i = 0; i < CANDIDATES; i++)
+        n[i] = round(2 * pow(end / 2, (double)i / (CANDIDATES - 1)));
+    pts_status status = pts_curve_next(&p->posterior, p->target, p->confidence, n, CANDIDATES,
+                                       expected, &p->width, err);
+    p->next_width = INFINITY;
+    for (int i = 0; status == PTS_OK && i < CANDIDATES; i++) {
+        if (expected[i] < p->next_width) {
+            p->next_width = expected[i];
+            p->next = n[i];
+        }
+    }
+    if (status == PTS_OK && p->rounds > 0)
+        status = pts_curve_plan_rounds(&p->posterior, p->target, p->tau, (size_t)p->rounds, 0,
+                                       &p->plan, err);
+    return status;
+}
+
 static pts_status predict(prediction *p, pts_error *err)
 {
     pts_curve_prior prior;
-    pts_status status = make_prior(p, &prior, err);
+    pts_status status = p->prior_name ? read_prior(p, &prior, err) : make_prior(p, &prior, err);
     const pts_curve_points *pilot = pilot_points(p);
     if (status == PTS_OK)
         status = pts_curve_posterior_find(&prior, pilot->n, pilot->map, pilot->count, &p->posterior,
                                           err);
     if (status == PTS_OK)
         status = pts_curve_ask(&p->posterior, p->target, p->confidence, &p->answer, err);
+    if (status == PTS_OK)
+        status = advise(p, err);
     return status;
 }
 
@@ -157,11 +200,11 @@ static pts_status draw(const prediction *p, pts_error *err)
     char band[64], subtitle[128];
     const pts_curve_points *pilot = pilot_points(p);
     snprintf(band, sizeof band, "%g %% band", 100 * p->confidence);
+    const char *source = p->prior_name ? "past curves" : "four photographs";
     if (pilot->count)
-        snprintf(subtitle, sizeof subtitle, "from four photographs and %zu pilot results",
-                 pilot->count);
+        snprintf(subtitle, sizeof subtitle, "from %s and %zu pilot results", source, pilot->count);
     else
-        snprintf(subtitle, sizeof subtitle, "from four photographs alone");
+        snprintf(subtitle, sizeof subtitle, "from %s alone", source);
     const pts_plot_series series = {"pilot results", pilot->n, pilot->map, pilot->count};
     const pts_plot_target target = plot_target(p);
     const pts_plot_parameters parameters = {c->A, c->B, c->C, c->D, -1};
@@ -217,6 +260,32 @@ static void print_size(const prediction *p)
         printf("%s or more; its upper end is out of reach).\n", low);
 }
 
+static void print_advice(const prediction *p)
+{
+    if (!p->answer.laplace_agrees)
+        printf("The interval is skewed: a normal approximation would give %.3g to %.3g.\n",
+               fmax(p->answer.laplace_low, 1), p->answer.laplace_high);
+    if (p->next_width < 0.95 * p->width)
+        printf("To narrow the interval most, train once with %.0f images: from a factor of %.3g to "
+               "about %.3g.\n",
+               p->next, exp2(p->width), exp2(p->next_width));
+    if (p->cost > 0 && isfinite(p->answer.n))
+        printf("Labelling costs about %.6g (%.6g to %.6g).\n", p->cost * ceil(p->answer.n),
+               p->cost * ceil(p->answer.n_low), p->cost * ceil(p->answer.n_high));
+    if (p->rounds <= 0)
+        return;
+    if (!isfinite(p->plan.first)) {
+        printf("Plan: do not begin; most likely the target cannot be reached.\n");
+        return;
+    }
+    printf("Plan: label %.0f images first; within %ld rounds the target is met with probability "
+           "%.2f, after %.0f images on average",
+           p->plan.first, p->rounds, p->plan.probability, p->plan.images);
+    if (p->cost > 0)
+        printf(" (%.6g)", p->cost * p->plan.images);
+    printf(".\n");
+}
+
 static void print_text(const prediction *p)
 {
     const pts_curve *c = &p->posterior.curve;
@@ -230,28 +299,46 @@ static void print_text(const prediction *p)
                pts_curve_at(c, 1));
         break;
     default:
-        printf("mAP %g is out of reach: the curve levels off at %.2f ± %.2f.\n", p->target, c->D,
-               sqrt(p->posterior.covariance[15]));
+        printf("mAP %g is out of reach: the curve levels off at %.2f ± %.2f.\n", p->target,
+               p->answer.plateau, p->answer.plateau_error);
     }
     printf("Probability that it can be reached at all: %.0f %%.\n",
            100 * p->answer.probability_reachable);
     printf("Curve: mAP(n) = (A − D) / (1 + (n/C)^B) + D with A %.4f, B %.4f, C %.4g, D %.4f.\n",
            c->A, c->B, c->C, c->D);
-    if (pilot->count)
+    print_advice(p);
+    if (p->prior_name)
+        printf("From %zu past curves of %zu data sets and %zu pilot results. Trainer: %s.\n",
+               p->prior.curves, p->prior.datasets, pilot->count, p->prior.trainer);
+    else if (pilot->count)
         printf("From four photographs (%s) and %zu pilot results.\n", p->arch, pilot->count);
     else
         printf("From four photographs (%s) alone, which say little: pilot results on a few small "
                "training sets (--pilot) narrow it.\n",
                p->arch);
-    if (!p->uses_photographs)
+    if (!p->prior_name && !p->uses_photographs)
         printf("This head gives the same curve for all photographs: none of their features "
                "predicted held-out data sets.\n");
-    printf("The curve is that of the trainer whose results the head was trained on.\n");
+    if (!p->prior_name)
+        printf("The curve is that of the trainer whose results the head was trained on.\n");
     if (p->plot_path)
         printf("Plot: %s\n", p->plot_path);
 }
 
 #ifdef PTS_HAVE_JSON
+static json_t *describe_plan(const prediction *p)
+{
+    const pts_curve_plan *plan = &p->plan;
+    json_t *out = json_object();
+    json_object_set_new(out, "first", cli_json_real(plan->first));
+    json_object_set_new(out, "probability", cli_json_real(plan->probability));
+    json_object_set_new(out, "images", cli_json_real(plan->images));
+    json_object_set_new(out, "rounds", cli_json_real(plan->rounds));
+    if (p->cost > 0)
+        json_object_set_new(out, "cost", cli_json_real(p->cost * plan->images));
+    return out;
+}
+
 static void print_json(const prediction *p)
 {
     const pts_curve *c = &p->posterior.curve;
@@ -269,9 +356,21 @@ static void print_json(const prediction *p)
     json_object_set_new(out, "confidence", cli_json_real(p->confidence));
     json_object_set_new(out, "probability_reachable",
                         cli_json_real(p->answer.probability_reachable));
-    json_object_set_new(out, "encoder", json_string(p->arch));
+    json_object_set_new(out, "encoder", p->prior_name ? json_null() : json_string(p->arch));
     json_object_set_new(out, "uses_photographs", json_boolean(p->uses_photographs));
     json_object_set_new(out, "pilot_points", json_integer((json_int_t)pilot_points(p)->count));
+    json_object_set_new(out, "trainer",
+                        p->prior_name ? cli_json_text(p->prior.trainer) : json_null());
+    json_object_set_new(out, "n_median", cli_json_real(p->answer.n_median));
+    json_object_set_new(out, "plateau", cli_json_real(p->answer.plateau));
+    json_object_set_new(out, "plateau_error", cli_json_real(p->answer.plateau_error));
+    json_object_set_new(out, "laplace_agrees", json_boolean(p->answer.laplace_agrees));
+    json_object_set_new(out, "next_size",
+                        p->next_width < 0.95 * p->width ? cli_json_real(p->next) : json_null());
+    if (p->cost > 0)
+        json_object_set_new(out, "cost", cli_json_real(p->cost * ceil(p->answer.n)));
+    if (p->rounds > 0)
+        json_object_set_new(out, "plan", describe_plan(p));
     cli_print_json(out);
 }
 #else
@@ -292,12 +391,17 @@ static int check(const cli_syntax *syntax, prediction *p)
 {
     if (!p->target_text)
         return cli_wrong(syntax, "expected --target Y, the wanted mAP");
-    if (p->photographs->count != PHOTOGRAPHS)
+    if (p->prior_name && p->photographs->count > 0)
+        return cli_wrong(syntax, "expected either --prior or photographs, got both");
+    if (!p->prior_name && p->photographs->count != PHOTOGRAPHS)
         return cli_wrong(syntax, "expected %d photographs, got %zu", PHOTOGRAPHS,
                          p->photographs->count);
     if (!(p->confidence > 0 && p->confidence < 1))
         return cli_wrong(syntax, "--confidence: expected above 0 and below 1, got %g",
                          p->confidence);
+    if (p->rounds < 0 || p->rounds > 20 || p->cost < 0 || p->tau < 0)
+        return cli_wrong(syntax,
+                         "--rounds: expected 1 … 20; --tau and --cost-per-image: at least 0");
     if (!cli_image_limits(p->max_pixels, &p->limits))
         return cli_wrong(syntax, "--max-pixels: expected 1 or more, got %ld", p->max_pixels);
     if (p->plot_path && !plot_name(p->plot_path))
@@ -347,8 +451,9 @@ static int answer(const cli_syntax *syntax, prediction *p)
 
 static int run_study(const cli_syntax *syntax, const prediction *p)
 {
-    if (p->pilot_path)
-        return cli_wrong(syntax, "--pilot: expected none with --mode ptssp, which cannot use it");
+    if (p->pilot_path || p->prior_name)
+        return cli_wrong(syntax, "%s: expected none with --mode ptssp, which cannot use it",
+                         p->pilot_path ? "--pilot" : "--prior");
     const cli_ptssp study = {.target = p->target,
                              .encoders = &p->encoders,
                              .heads = &p->heads,
@@ -394,6 +499,11 @@ int cmd_predict(int argc, char **argv)
     const cli_option options[] = {
         {"--target", 0, CLI_TEXT, &p.target_text, "Y", "wanted mask mAP, 0 … 1 or percent"},
         {"--pilot", 0, CLI_TEXT, &p.pilot_path, "FILE.csv", "measured points: header n,map"},
+        {"--prior", 0, CLI_TEXT, &p.prior_name, "NAME|FILE",
+         "instead of photographs: builtin, yolov8m-seg, or a file of ptstrain prior"},
+        {"--rounds", 0, CLI_INTEGER, &p.rounds, "R", "plan the collection in up to R rounds"},
+        {"--tau", 0, CLI_NUMBER, &p.tau, "T", "margin on the target that a round aims at (0)"},
+        {"--cost-per-image", 0, CLI_NUMBER, &p.cost, "C", "the bill of the answer and the plan"},
         {"--confidence", 0, CLI_NUMBER, &p.confidence, "P", "of interval and band (0.8)"},
         {"--plot", 0, CLI_TEXT, &p.plot_path, "OUT.svg|png", "draw the curve"},
         {"--json", 0, CLI_FLAG, &p.json, NULL, "the answer as JSON"},
@@ -404,10 +514,11 @@ int cmd_predict(int argc, char **argv)
         CLI_MAX_PIXELS_OPTION(&p.max_pixels),
         CLI_THREADS_OPTION(&p.threads),
     };
-    const cli_syntax syntax = {"ptsinfer predict",
-                               "--target Y [--pilot FILE.csv] IMAGE IMAGE IMAGE IMAGE",
-                               "ptsinfer predict --target 0.5 --plot curve.svg a.jpg b.jpg c.jpg "
-                               "d.jpg",
-                               options, sizeof options / sizeof *options};
+    const cli_syntax syntax = {
+        "ptsinfer predict",
+        "--target Y [--pilot FILE.csv] (IMAGE IMAGE IMAGE IMAGE | --prior NAME)",
+        "ptsinfer predict --target 0.5 --plot curve.svg a.jpg b.jpg c.jpg "
+        "d.jpg",
+        options, sizeof options / sizeof *options};
     return cli_run(&syntax, argc, argv, run, &p);
 }

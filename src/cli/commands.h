@@ -17,6 +17,7 @@ int cmd_export(int argc, char **argv);
 int cmd_extrapolate(int argc, char **argv);
 int cmd_fit(int argc, char **argv);
 int cmd_map(int argc, char **argv);
+int cmd_prior(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 
 #endif

@@ -18,6 +18,7 @@ static const cli_command commands[] = {
 #ifdef PTS_HAVE_JSON
     {"map", "average precision of a COCO results file", cmd_map},
 #endif
+    {"prior", "a team's past curves to the prior of its trainer", cmd_prior},
 #ifdef PTS_HAVE_YAML
     {"train", "train a head on measured curves", cmd_train},
 #endif

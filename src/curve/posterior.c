@@ -1,236 +1,279 @@
-/* Maximum a posteriori curve, its band, and the answer with an interval: pts/curve.h. */
+/* The posterior of a curve: its modes, and draws by importance sampling: pts/curve.h. */
 #include "pts/curve.h"
 #include "pts/lm.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "curve/evidence.h"
 #include "curve/normal.h"
-#include "curve/separable.h"
 
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAWS = 4000 };
+enum { STARTS = 9, MODES = 3, PROPOSALS = 8192, SCOUT_ROUNDS = 2, CLIMB_ROUNDS = 30 };
 
-typedef struct evidence {
-    const double *n, *map;
-    size_t count;
-    const pts_curve_prior *prior;
-    double whiten[16]; /* [4][4] lower L⁻¹, covariance = L Lᵀ */
-} evidence;
+/* ---- modes ---- */
 
-static pts_curve curve_of(const double theta[4])
+static bool same_mode(const evidence *e, const evidence_mode *a, const evidence_mode *b)
 {
-    return (pts_curve){theta[0], exp(theta[1]), exp(theta[2]), theta[3]};
-}
-
-/* The lower triangle L of a = L Lᵀ, row-major, zeros above. */
-static pts_status cholesky(const double *a, double *lower, const char *what, pts_error *err)
-{
-    memcpy(lower, a, 16 * sizeof *a);
-    /* a row-major lower triangle is a column-major upper one */
-    if (LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', 4, lower, 4) != 0)
-        return pts_fail(err, PTS_ERR_NUMERIC,
-                        "%s: expected a positive definite covariance of (A, ln B, ln C, D)", what);
+    double square = 0;
     for (int i = 0; i < 4; i++) {
-        for (int j = i + 1; j < 4; j++)
-            lower[i * 4 + j] = 0;
+        double d = a->theta[i] - b->theta[i];
+        square += d * d / e->prior->covariance[i * 5];
     }
-    return PTS_OK;
+    return square < 1e-2;
 }
 
-/* What a pilot point may be off, in the likelihood. Two things make it more than the scatter of
- * one measurement: the points of one curve come from one sequence of trainings and share their
- * errors, so that they count as fewer (factor 1.5), and with few images a curve is not quite a
- * sigmoid, and each image matters (1 + 50/n). With `noise` alone the forecast clung to the first
- * rise of a curve: error 0.104 and 68 % coverage against 0.085 and 87 % on the study's curves up
- * to 50 images. */
-static double pilot_noise(double noise, double n)
+/* Keeps the highest MODES distinct ones, in falling order. */
+static void keep(const evidence *e, evidence_mode *modes, size_t *count, const evidence_mode *found)
 {
-    return 1.5 * noise * sqrt(1 + 50 / n);
-}
-
-static int residuals(void *user, const double *theta, double *r)
-{
-    const evidence *e = user;
-    pts_curve curve = curve_of(theta);
-    for (int i = 0; i < 4; i++) {
-        r[i] = 0;
-        for (int j = 0; j <= i; j++)
-            r[i] += e->whiten[i * 4 + j] * (theta[j] - e->prior->mean[j]);
+    for (size_t i = 0; i < *count; i++) {
+        if (same_mode(e, &modes[i], found)) {
+            if (found->value > modes[i].value)
+                modes[i] = *found;
+            return;
+        }
     }
-    for (size_t i = 0; i < e->count; i++)
-        r[4 + i] =
-            (pts_curve_at(&curve, e->n[i]) - e->map[i]) / pilot_noise(e->prior->noise, e->n[i]);
-    return 0;
-}
-
-static int jacobian(void *user, const double *theta, double *rows)
-{
-    const evidence *e = user;
-    pts_curve curve = curve_of(theta);
-    memcpy(rows, e->whiten, sizeof e->whiten);
-    for (size_t i = 0; i < e->count; i++) {
-        double *row = rows + (4 + i) * 4;
-        pts_curve_gradient(&curve, e->n[i], row);
-        for (int k = 0; k < 4; k++)
-            row[k] /= pilot_noise(e->prior->noise, e->n[i]);
+    size_t at = *count;
+    if (at == MODES) {
+        if (modes[MODES - 1].value >= found->value)
+            return;
+        at = MODES - 1;
+    } else {
+        (*count)++;
     }
-    return 0;
+    modes[at] = *found;
+    for (; at > 0 && modes[at].value > modes[at - 1].value; at--) {
+        evidence_mode t = modes[at];
+        modes[at] = modes[at - 1];
+        modes[at - 1] = t;
+    }
 }
 
 /* The posterior of a sigmoid has several modes when the pilot points end before its rise: starts
  * on a 3 × 3 grid in ln B and ln C. */
-static pts_status find_mode(pts_lm *lm, evidence *e, pts_curve_posterior *out, pts_error *err)
+static pts_status find_modes(evidence *e, pts_lm *lm, evidence_mode *modes, size_t *count,
+                             pts_error *err)
 {
-    pts_lm_problem problem = {residuals, jacobian, e};
-    double best = INFINITY;
-    for (int start = 0; start < 9; start++) {
+    const pts_curve_prior *prior = e->prior;
+    memset(modes, 0, MODES * sizeof *modes);
+    *count = 0;
+    for (int start = 0; start < STARTS; start++) {
         double theta[4];
-        pts_lm_result result;
-        memcpy(theta, e->prior->mean, sizeof theta);
-        theta[1] += 1.2 * (start / 3 - 1) * sqrt(e->prior->covariance[5]);
-        theta[2] += 1.2 * (start % 3 - 1) * sqrt(e->prior->covariance[10]);
-        PTS_TRY(pts_lm_solve(lm, &problem, NULL, theta, &result, err));
-        if (result.sse < best) {
-            best = result.sse;
-            memcpy(out->mean, theta, sizeof theta);
-            pts_lm_covariance(lm, out->covariance);
-        }
+        evidence_mode found;
+        memcpy(theta, prior->mean, sizeof theta);
+        theta[1] += 1.2 * (start / 3 - 1) * sqrt(prior->covariance[5]);
+        theta[2] += 1.2 * (start % 3 - 1) * sqrt(prior->covariance[10]);
+        e->sigma = prior->noise;
+        PTS_TRY(pts_evidence_climb(e, lm, theta, SCOUT_ROUNDS, &found, err));
+        if (isfinite(found.value))
+            keep(e, modes, count, &found);
     }
-    if (!isfinite(best))
+    if (*count == 0)
         return pts_fail(err, PTS_ERR_NUMERIC, "posterior: no finite value at the prior's mean");
-    out->curve = curve_of(out->mean);
+    evidence_mode scouted[MODES];
+    size_t found = *count;
+    memcpy(scouted, modes, sizeof scouted);
+    memset(modes, 0, MODES * sizeof *modes);
+    *count = 0;
+    for (size_t i = 0; i < found; i++) {
+        evidence_mode mode;
+        e->sigma = scouted[i].sigma;
+        PTS_TRY(pts_evidence_climb(e, lm, scouted[i].theta, CLIMB_ROUNDS, &mode, err));
+        keep(e, modes, count, &mode);
+    }
     return PTS_OK;
 }
 
-static pts_status check_prior(const pts_curve_prior *prior, evidence *e, pts_error *err)
+/* ---- draws ---- */
+
+/* A Gaussian of the proposal. */
+typedef struct component {
+    double mean[4], lower[16], log_norm;
+    size_t end; /* proposals before this one are its own */
+} component;
+
+enum { COMPONENTS = 2 * MODES + 1 };
+
+static pts_status make_component(component *c, const double *mean, const double *covariance,
+                                 double widen, pts_error *err)
 {
-    if (!(prior->noise > 0) || !isfinite(prior->noise))
-        return pts_fail(err, PTS_ERR_ARGUMENT, "prior: expected noise above 0, got %g",
-                        prior->noise);
-    for (int i = 0; i < 16; i++) {
-        if (!isfinite(prior->covariance[i]) || !isfinite(prior->mean[i % 4]))
-            return pts_fail(err, PTS_ERR_ARGUMENT, "prior: mean or covariance is not finite");
-    }
-    PTS_TRY(cholesky(prior->covariance, e->whiten, "prior", err));
-    LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'U', 'N', 4, e->whiten, 4);
+    double scaled[16];
+    for (int i = 0; i < 16; i++)
+        scaled[i] = covariance[i] * widen;
+    memcpy(c->mean, mean, sizeof c->mean);
+    PTS_TRY(pts_cholesky4(scaled, c->lower, "posterior", err));
+    c->log_norm = 0;
+    for (int i = 0; i < 4; i++)
+        c->log_norm -= log(c->lower[i * 5]);
     return PTS_OK;
+}
+
+static double log_component(const component *c, const double *theta)
+{
+    double z[4], square = 0;
+    for (int i = 0; i < 4; i++) {
+        z[i] = theta[i] - c->mean[i];
+        for (int j = 0; j < i; j++)
+            z[i] -= c->lower[i * 4 + j] * z[j];
+        z[i] /= c->lower[i * 5];
+        square += z[i] * z[i];
+    }
+    return c->log_norm - square / 2;
+}
+
+static void propose(const component *c, size_t index, double theta[4])
+{
+    double z[5];
+    pts_normal_draw(index, z);
+    for (int i = 0; i < 4; i++) {
+        theta[i] = c->mean[i];
+        for (int j = 0; j <= i; j++)
+            theta[i] += c->lower[i * 4 + j] * z[j];
+    }
+}
+
+/* χ²_ν/ν from a standard normal deviate (Wilson & Hilferty 1931). */
+static double chi_square_mean(double dof, double z)
+{
+    double part = 2 / (9 * dof), root = 1 - part + z * sqrt(part);
+    return root > 0.05 ? root * root * root : 0.05 * 0.05 * 0.05;
+}
+
+/* Each mode's Gaussian a little and much widened, as the density has heavier tails; and the prior
+ * itself, a fifth of the proposals, against what no mode stands for. */
+static pts_status make_components(const evidence *e, const evidence_mode *modes, size_t count,
+                                  component *c, pts_error *err)
+{
+    static const double widen[2] = {1.2, 5};
+    double mass[MODES], total = 0;
+    PTS_TRY(make_component(&c[0], e->prior->mean, e->prior->covariance, 1, err));
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < 2; k++)
+            PTS_TRY(make_component(&c[1 + 2 * i + k], modes[i].theta, modes[i].covariance, widen[k],
+                                   err));
+        mass[i] = fmax(exp(modes[i].value - modes[0].value - c[1 + 2 * i].log_norm + c[1].log_norm),
+                       0.15);
+        total += mass[i];
+    }
+    size_t used = c[0].end = PROPOSALS / 5;
+    for (size_t i = 0; i < 2 * count; i++) {
+        used += (size_t)(mass[i / 2] / total / 2 * (PROPOSALS - PROPOSALS / 5));
+        c[1 + i].end = used;
+    }
+    c[2 * count].end = PROPOSALS;
+    return PTS_OK;
+}
+
+typedef struct proposal {
+    double theta[4], weight;
+} proposal;
+
+/* Density over the whole mixture's (Veach & Guibas' balance heuristic): no draw counts wildly. */
+static double log_weight(const evidence *e, const component *c, size_t count, const double *theta)
+{
+    double sum = 0, most = -INFINITY, each[COMPONENTS];
+    for (size_t k = 0; k < count; k++) {
+        size_t own = c[k].end - (k ? c[k - 1].end : 0);
+        each[k] = own ? log_component(&c[k], theta) + log((double)own) : -INFINITY;
+        most = fmax(most, each[k]);
+    }
+    for (size_t k = 0; k < count; k++)
+        sum += exp(each[k] - most);
+    return pts_evidence_log_density(e, theta) - most - log(sum);
+}
+
+/* Draws of equal weight from weighted proposals, evenly through the cumulated weights. */
+static void resample(const evidence *e, const proposal *from, double total,
+                     pts_curve_posterior *out)
+{
+    size_t at = 0;
+    double passed = from[0].weight;
+    for (size_t k = 0; k < PTS_CURVE_DRAWS; k++) {
+        double z[5], dof, goal = ((double)k + 0.5) / PTS_CURVE_DRAWS * total;
+        while (passed < goal && at + 1 < PROPOSALS)
+            passed += from[++at].weight;
+        pts_curve_draw *draw = &out->draws[k];
+        draw->curve = pts_curve_of(from[at].theta);
+        pts_normal_draw(k * 7 + 3, z);
+        draw->noise = pts_evidence_noise(e, from[at].theta, &dof);
+        if (!isinf(dof))
+            draw->noise /= sqrt(chi_square_mean(dof, z[3]));
+        draw->scatter = z[4];
+    }
+}
+
+static pts_status sample(const evidence *e, const evidence_mode *modes, size_t count,
+                         pts_curve_posterior *out, pts_error *err)
+{
+    component c[COMPONENTS];
+    PTS_TRY(make_components(e, modes, count, c, err));
+    proposal *proposals = malloc(PROPOSALS * sizeof *proposals);
+    if (!proposals)
+        return pts_fail_memory(err, PROPOSALS * sizeof *proposals);
+    double most = -INFINITY, total = 0, squares = 0;
+    for (size_t i = 0, k = 0; i < PROPOSALS; i++) {
+        while (i >= c[k].end)
+            k++;
+        propose(&c[k], i, proposals[i].theta);
+        proposals[i].weight = log_weight(e, c, 2 * count + 1, proposals[i].theta);
+        if (isnan(proposals[i].weight))
+            proposals[i].weight = -INFINITY;
+        most = fmax(most, proposals[i].weight);
+    }
+    for (size_t i = 0; i < PROPOSALS; i++) {
+        proposals[i].weight = exp(proposals[i].weight - most);
+        total += proposals[i].weight;
+        squares += proposals[i].weight * proposals[i].weight;
+    }
+    out->effective = total * total / squares;
+    resample(e, proposals, total, out);
+    free(proposals);
+    return PTS_OK;
+}
+
+/* ---- the curve that stands for them ---- */
+
+/* The 4PL next to the pointwise median of the draws, from one image to ten thousand: the median is
+ * what has the least expected absolute error, the mode is not. */
+static pts_status summarise(pts_curve_posterior *out, pts_error *err)
+{
+    enum { NODES = 40 };
+    double n[NODES], median[NODES];
+    pts_fit fit;
+    for (int i = 0; i < NODES; i++)
+        n[i] = pow(10, 4.0 * i / (NODES - 1));
+    PTS_TRY(pts_curve_median(out, n, NODES, median, err));
+    if (pts_curve_fit(n, median, NODES, &fit, NULL) == PTS_OK && fit.status != PTS_FIT_LIMIT &&
+        fit.status != PTS_FIT_RANK_DEFICIENT)
+        out->curve = fit.curve;
+    return PTS_OK;
+}
+
+static pts_status find(evidence *e, pts_lm *lm, pts_curve_posterior *out, pts_error *err)
+{
+    evidence_mode modes[MODES];
+    size_t count;
+    double dof;
+    PTS_TRY(find_modes(e, lm, modes, &count, err));
+    memcpy(out->mean, modes[0].theta, sizeof out->mean);
+    memcpy(out->covariance, modes[0].covariance, sizeof out->covariance);
+    out->curve = pts_curve_of(out->mean);
+    out->noise = pts_evidence_noise(e, out->mean, &dof);
+    PTS_TRY(sample(e, modes, count, out, err));
+    return e->count ? summarise(out, err) : PTS_OK;
 }
 
 pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *n,
                                     const double *map, size_t count, pts_curve_posterior *out,
                                     pts_error *err)
 {
-    evidence e = {n, map, count, prior, {0}};
+    evidence e;
     *out = (pts_curve_posterior){.noise = prior->noise};
-    PTS_TRY(check_prior(prior, &e, err));
-    PTS_TRY(pts_check_points(n, map, count, err));
+    PTS_TRY(pts_evidence_init(&e, prior, n, map, count, err));
     pts_lm *lm;
     PTS_TRY(pts_lm_create(&lm, count + 4, 4, err));
-    pts_status status = find_mode(lm, &e, out, err);
+    pts_status status = find(&e, lm, out, err);
     pts_lm_destroy(lm);
     return status;
-}
-
-typedef struct draw {
-    pts_curve curve;
-    double noise; /* a standard normal deviate */
-} draw;
-
-static pts_status sample(const pts_curve_posterior *posterior, draw **out, pts_error *err)
-{
-    double lower[16], z[5];
-    *out = NULL;
-    PTS_TRY(cholesky(posterior->covariance, lower, "posterior", err));
-    draw *draws = malloc(DRAWS * sizeof *draws);
-    if (!draws)
-        return pts_fail_memory(err, DRAWS * sizeof *draws);
-    for (size_t i = 0; i < DRAWS; i++) {
-        double theta[4];
-        pts_normal_draw(i, z);
-        for (int k = 0; k < 4; k++) {
-            theta[k] = posterior->mean[k];
-            for (int j = 0; j <= k; j++)
-                theta[k] += lower[k * 4 + j] * z[j];
-        }
-        draws[i] = (draw){curve_of(theta), z[4]};
-    }
-    *out = draws;
-    return PTS_OK;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Of sorted values, between neighbours; INFINITY as soon as the upper one is. */
-static double quantile(const double *values, double p)
-{
-    double at = p * (DRAWS - 1), part = at - floor(at);
-    size_t i = (size_t)at;
-    if (part == 0 || i + 1 >= DRAWS)
-        return values[i];
-    return isfinite(values[i + 1]) ? values[i] + part * (values[i + 1] - values[i]) : INFINITY;
-}
-
-static pts_status check_share(const char *name, double value, pts_error *err)
-{
-    if (!(value > 0 && value < 1))
-        return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected a number between 0 and 1, got %g",
-                        name, value);
-    return PTS_OK;
-}
-
-pts_status pts_curve_band(const pts_curve_posterior *posterior, double confidence, bool measured,
-                          const double *n, size_t count, double *low, double *high, pts_error *err)
-{
-    draw *draws;
-    static const size_t bytes = DRAWS * sizeof(double);
-    PTS_TRY(check_share("confidence", confidence, err));
-    double *values = malloc(bytes);
-    if (!values)
-        return pts_fail_memory(err, bytes);
-    pts_status status = sample(posterior, &draws, err);
-    for (size_t i = 0; i < count && status == PTS_OK; i++) {
-        for (size_t k = 0; k < DRAWS; k++) {
-            double f = fmin(fmax(pts_curve_at(&draws[k].curve, n[i]), 0), 1);
-            values[k] = measured ? f + posterior->noise * draws[k].noise : f;
-        }
-        qsort(values, DRAWS, sizeof *values, compare);
-        low[i] = quantile(values, (1 - confidence) / 2);
-        high[i] = quantile(values, (1 + confidence) / 2);
-    }
-    free(draws);
-    free(values);
-    return status;
-}
-
-pts_status pts_curve_ask(const pts_curve_posterior *posterior, double target, double confidence,
-                         pts_curve_answer *out, pts_error *err)
-{
-    draw *draws;
-    *out = (pts_curve_answer){.status = PTS_SIZE_UNREACHABLE, .n = INFINITY};
-    PTS_TRY(check_share("target", target, err));
-    PTS_TRY(check_share("confidence", confidence, err));
-    PTS_TRY(sample(posterior, &draws, err));
-    double *sizes = malloc(DRAWS * sizeof *sizes);
-    if (!sizes) {
-        free(draws);
-        return pts_fail_memory(err, DRAWS * sizeof *sizes);
-    }
-    size_t reached = 0;
-    for (size_t k = 0; k < DRAWS; k++)
-        reached += pts_curve_size(&draws[k].curve, target, &sizes[k]) != PTS_SIZE_UNREACHABLE;
-    qsort(sizes, DRAWS, sizeof *sizes, compare);
-    out->status = pts_curve_size(&posterior->curve, target, &out->n);
-    out->n_low = quantile(sizes, (1 - confidence) / 2);
-    out->n_high = quantile(sizes, (1 + confidence) / 2);
-    out->probability_reachable = (double)reached / DRAWS;
-    free(sizes);
-    free(draws);
-    return PTS_OK;
 }

@@ -1,92 +1,196 @@
-/* The prior of a population of curves: robust mean and shrunk covariance of (A, ln B, ln C, D). */
+/* The prior of a population of curves by EM: pts/curve.h. */
 #include "pts/curve.h"
+#include "pts/lm.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "curve/evidence.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+enum { ROUNDS = 20 };
 
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, compare);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
+/* Standard deviations that no population of curves goes below, and where EM starts: weak enough to
+ * leave a well measured curve alone, and a flat or a still rising one finite. */
+static const double floors[4] = {0.02, 0.2, 0.3, 0.05};
+static const double first_mean[4] = {0.05, 0.5, 4, 0.5}, first_sd[4] = {0.15, 0.8, 1.8, 0.4};
 
-/* Clamps column k of theta [count][4] to its median ± 3 robust standard deviations. */
-static void winsorise(double *theta, size_t k, size_t count, double floor, double *scratch)
-{
-    for (size_t i = 0; i < count; i++)
-        scratch[i] = theta[i * 4 + k];
-    double middle = median(scratch, count);
-    for (size_t i = 0; i < count; i++)
-        scratch[i] = fabs(theta[i * 4 + k] - middle);
-    double reach = 3 * fmax(1.4826 * median(scratch, count), floor);
-    for (size_t i = 0; i < count; i++)
-        theta[i * 4 + k] = fmin(fmax(theta[i * 4 + k], middle - reach), middle + reach);
-}
+typedef struct member {
+    const pts_curve_points *curve;
+    double weight; /* its share of the votes */
+    pts_lm *lm;
+    double theta[4], covariance[16];
+    double variance, dof; /* of the residuals, at the scatter of large n */
+} member;
 
-static double pooled_noise(const pts_fit *fits, size_t count, double *scratch)
-{
-    size_t known = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (fits[i].points > 4)
-            scratch[known++] = sqrt(fits[i].sse / (double)(fits[i].points - 4));
-    }
-    return fmax(known ? median(scratch, known) : 0.02, 0.005);
-}
+/* ---- what one curve says ---- */
 
-static void moments(const double *theta, const double *weights, size_t count, pts_curve_prior *out)
+/* Residual variance with the degrees of freedom that the curve leaves: points less the trace of
+ * the fit's hat matrix. */
+static void judge_residuals(member *m, double noise)
 {
-    double total = 0, widen = 1 + 1.0 / (double)count;
-    double shrink = (double)count / ((double)count + 4);
-    for (size_t i = 0; i < count; i++) {
-        double w = weights ? weights[i] : 1;
-        total += w;
-        for (size_t k = 0; k < 4; k++)
-            out->mean[k] += w * theta[i * 4 + k];
-    }
-    for (size_t k = 0; k < 4; k++)
-        out->mean[k] /= total;
-    for (size_t i = 0; i < count; i++) {
-        double part = (weights ? weights[i] : 1) / total * widen;
-        for (size_t k = 0; k < 16; k++) {
-            double product = (theta[i * 4 + k / 4] - out->mean[k / 4]) *
-                             (theta[i * 4 + k % 4] - out->mean[k % 4]);
-            out->covariance[k] += part * product * (k % 5 == 0 ? 1 : shrink);
+    const pts_curve_points *c = m->curve;
+    pts_curve curve = pts_curve_of(m->theta);
+    double squares = 0, trace = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        double g[4], r = pts_curve_gradient(&curve, c->n[i], g) - c->map[i];
+        double scatter = 1 + 50 / c->n[i], leverage = 0;
+        for (int a = 0; a < 4; a++) {
+            for (int b = 0; b < 4; b++)
+                leverage += g[a] * m->covariance[a * 4 + b] * g[b];
         }
+        squares += r * r / scatter;
+        trace += leverage / (noise * noise * 2.25 * scatter);
+    }
+    m->dof = fmax((double)c->count - trace, 0.5);
+    m->variance = fmax(squares / m->dof, 1e-6);
+}
+
+static pts_status estimate(member *m, const pts_curve_prior *prior, bool first, pts_error *err)
+{
+    static const double shift[3] = {0, -1.5, 1.5};
+    const pts_curve_points *c = m->curve;
+    evidence e;
+    evidence_mode best = {.value = -INFINITY}, mode;
+    PTS_TRY(pts_evidence_init(&e, prior, c->n, c->map, c->count, err));
+    for (int start = 0; start < (first ? 3 : 1); start++) {
+        double theta[4];
+        memcpy(theta, first ? prior->mean : m->theta, sizeof theta);
+        theta[2] += shift[start];
+        e.sigma = prior->noise;
+        PTS_TRY(pts_evidence_climb(&e, m->lm, theta, 6, &mode, err));
+        if (mode.value > best.value)
+            best = mode;
+    }
+    if (!isfinite(best.value))
+        return pts_fail(err, PTS_ERR_NUMERIC, "prior: no finite fit of %s, class %s", c->dataset,
+                        c->class_name);
+    memcpy(m->theta, best.theta, sizeof m->theta);
+    memcpy(m->covariance, best.covariance, sizeof m->covariance);
+    judge_residuals(m, best.sigma);
+    return PTS_OK;
+}
+
+/* ---- what all say ---- */
+
+static void moments(const member *members, size_t count, pts_curve_prior *out)
+{
+    double keep = (double)count / ((double)count + 4);
+    memset(out->mean, 0, sizeof out->mean);
+    memset(out->covariance, 0, sizeof out->covariance);
+    for (size_t c = 0; c < count; c++) {
+        for (int k = 0; k < 4; k++)
+            out->mean[k] += members[c].weight * members[c].theta[k];
+    }
+    for (size_t c = 0; c < count; c++) {
+        const double *theta = members[c].theta;
+        for (int k = 0; k < 16; k++)
+            out->covariance[k] += members[c].weight * (members[c].covariance[k] +
+                                                       (theta[k / 4] - out->mean[k / 4]) *
+                                                           (theta[k % 4] - out->mean[k % 4]));
+    }
+    for (int k = 0; k < 16; k++) {
+        if (k % 5)
+            out->covariance[k] *= keep;
+        else
+            out->covariance[k] += floors[k / 5] * floors[k / 5] / 4;
     }
 }
 
-pts_status pts_curve_prior_fit(const pts_fit *fits, const double *weights, size_t count,
-                               pts_curve_prior *out, pts_error *err)
+static double digamma(double x)
 {
-    /* standard deviations that no population of curves goes below */
-    static const double floors[4] = {0.01, 0.2, 0.3, 0.05};
+    double sum = 0;
+    for (; x < 8; x++)
+        sum -= 1 / x;
+    double f = 1 / (x * x);
+    return sum + log(x) - 0.5 / x - f * (1.0 / 12 - f * (1.0 / 120 - f / 252));
+}
+
+static double trigamma(double x)
+{
+    double sum = 0;
+    for (; x < 8; x++)
+        sum += 1 / (x * x);
+    double f = 1 / (x * x);
+    return sum + 1 / x + f / 2 + f / x * (1.0 / 6 - f * (1.0 / 30 - f / 42));
+}
+
+/* ν with ψ'(ν/2) = spread, within 12 … 40. Many more is not to be told from known; with fewer the
+ * flat beginning of a curve, which scatters little, talked the noise down (on the study's curves up
+ * to 50 images: error 0.123 with at least 2, 0.117 with 15, 0.102 with 39; but on curves of seven
+ * points the coverage of 80 % bands fell from 82 to 73 % on the way). */
+static double dof_of_spread(double spread)
+{
+    double low = 12, high = 40;
+    if (!(spread > trigamma(high / 2)))
+        return high;
+    for (int i = 0; i < 60; i++) {
+        double middle = (low + high) / 2;
+        *(trigamma(middle / 2) > spread ? &low : &high) = middle;
+    }
+    return (low + high) / 2;
+}
+
+/* Smyth's fit of a scaled inverse χ² to sample variances s² with d degrees of freedom each:
+ * ln s² − ψ(d/2) + ln(d/2) has mean ln s0² − ψ(ν/2) + ln(ν/2) and variance ψ'(d/2) + ψ'(ν/2). */
+static void noise_of(const member *members, size_t count, pts_curve_prior *out)
+{
+    double mean = 0, spread = 0;
+    for (size_t c = 0; c < count; c++) {
+        double half = members[c].dof / 2;
+        mean += members[c].weight * (log(members[c].variance) - digamma(half) + log(half));
+    }
+    for (size_t c = 0; c < count; c++) {
+        double half = members[c].dof / 2;
+        double e = log(members[c].variance) - digamma(half) + log(half) - mean;
+        spread += members[c].weight * (e * e - trigamma(half));
+    }
+    out->noise_dof = dof_of_spread(spread);
+    double half = out->noise_dof / 2;
+    out->noise = fmax(sqrt(exp(mean + digamma(half) - log(half))), 0.003);
+}
+
+static pts_status iterate(member *members, size_t count, pts_curve_prior *out, pts_error *err)
+{
+    *out = (pts_curve_prior){.noise = 0.02, .noise_dof = 4};
+    for (int k = 0; k < 4; k++) {
+        out->mean[k] = first_mean[k];
+        out->covariance[k * 5] = first_sd[k] * first_sd[k];
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t c = 0; c < count; c++)
+            PTS_TRY(estimate(&members[c], out, round == 0, err));
+        moments(members, count, out);
+        noise_of(members, count, out);
+    }
+    for (int k = 0; k < 16; k++)
+        out->covariance[k] *= 1 + 1 / (double)count;
+    return PTS_OK;
+}
+
+pts_status pts_curve_prior_learn(const pts_curve_points *curves, const double *weights,
+                                 size_t count, pts_curve_prior *out, pts_error *err)
+{
     *out = (pts_curve_prior){0};
     if (count < 2)
         return pts_fail(err, PTS_ERR_SHAPE, "prior: expected at least 2 curves, got %zu", count);
-    double *theta = pts_calloc64(count, 5 * sizeof *theta);
-    if (!theta)
-        return pts_fail_memory(err, count * 5 * sizeof *theta);
-    double *scratch = theta + 4 * count;
-    for (size_t i = 0; i < count; i++) {
-        const pts_curve *c = &fits[i].curve;
-        double row[4] = {c->A, log(c->B), log(c->C), c->D};
-        for (size_t k = 0; k < 4; k++)
-            theta[i * 4 + k] = row[k];
+    member *members = pts_calloc64(count, sizeof *members);
+    if (!members)
+        return pts_fail_memory(err, count * sizeof *members);
+    pts_status status = PTS_OK;
+    double total = 0;
+    for (size_t c = 0; c < count; c++)
+        total += weights ? weights[c] : 1;
+    for (size_t c = 0; c < count && status == PTS_OK; c++) {
+        members[c].curve = &curves[c];
+        members[c].weight = (weights ? weights[c] : 1) / total;
+        status = pts_lm_create(&members[c].lm, curves[c].count + 4, 4, err);
     }
-    for (size_t k = 0; k < 4; k++)
-        winsorise(theta, k, count, floors[k], scratch);
-    moments(theta, weights, count, out);
-    for (size_t k = 0; k < 4; k++)
-        out->covariance[k * 5] += floors[k] * floors[k];
-    out->noise = pooled_noise(fits, count, scratch);
-    free(theta);
-    return PTS_OK;
+    if (status == PTS_OK)
+        status = iterate(members, count, out, err);
+    for (size_t c = 0; c < count; c++)
+        pts_lm_destroy(members[c].lm);
+    free(members);
+    return status;
 }

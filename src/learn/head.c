@@ -198,6 +198,7 @@ pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t coun
     for (size_t i = 0; i < 16; i++)
         out->covariance[i] = head->covariance[i];
     out->noise = head->noise;
+    out->noise_dof = 0; /* of an unmeasured curve: not known better than usual */
     return PTS_OK;
 }
 

@@ -1,0 +1,295 @@
+/* What a posterior's draws answer: bands, the required size, what to measure next: pts/curve.h. */
+#include "pts/curve.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "curve/evidence.h"
+#include "curve/normal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DRAWS = PTS_CURVE_DRAWS };
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of sorted values, between neighbours; INFINITY as soon as the upper one is. */
+static double quantile(const double *values, double p)
+{
+    double at = p * (DRAWS - 1), part = at - floor(at);
+    size_t i = (size_t)at;
+    if (part == 0 || i + 1 >= DRAWS)
+        return values[i];
+    return isfinite(values[i + 1]) ? values[i] + part * (values[i + 1] - values[i]) : INFINITY;
+}
+
+static pts_status check_share(const char *name, double value, pts_error *err)
+{
+    if (!(value > 0 && value < 1))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected a number between 0 and 1, got %g",
+                        name, value);
+    return PTS_OK;
+}
+
+/* Quantiles of f over the draws at each n; low and high may be one. */
+static pts_status quantiles(const pts_curve_posterior *posterior, double p_low, double p_high,
+                            bool measured, const double *n, size_t count, double *low, double *high,
+                            pts_error *err)
+{
+    double *values = malloc(DRAWS * sizeof *values);
+    if (!values)
+        return pts_fail_memory(err, DRAWS * sizeof *values);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < DRAWS; k++) {
+            const pts_curve_draw *draw = &posterior->draws[k];
+            values[k] = fmin(fmax(pts_curve_at(&draw->curve, n[i]), 0), 1);
+            if (measured)
+                values[k] += draw->noise * pts_evidence_scatter(n[i]) * draw->scatter;
+        }
+        qsort(values, DRAWS, sizeof *values, compare);
+        high[i] = quantile(values, p_high);
+        low[i] = quantile(values, p_low);
+    }
+    free(values);
+    return PTS_OK;
+}
+
+pts_status pts_curve_band(const pts_curve_posterior *posterior, double confidence, bool measured,
+                          const double *n, size_t count, double *low, double *high, pts_error *err)
+{
+    PTS_TRY(check_share("confidence", confidence, err));
+    return quantiles(posterior, (1 - confidence) / 2, (1 + confidence) / 2, measured, n, count, low,
+                     high, err);
+}
+
+pts_status pts_curve_median(const pts_curve_posterior *posterior, const double *n, size_t count,
+                            double *median, pts_error *err)
+{
+    return quantiles(posterior, 0.5, 0.5, false, n, count, median, median, err);
+}
+
+/* ---- how many ---- */
+
+/* The interval that the Gaussian at the mode would give. */
+static void laplace_interval(const pts_curve_posterior *posterior, double target, double confidence,
+                             double *sizes, pts_curve_answer *out)
+{
+    double lower[16], z[5], theta[4];
+    out->laplace_low = out->laplace_high = INFINITY;
+    if (pts_cholesky4(posterior->covariance, lower, "posterior", NULL) != PTS_OK)
+        return;
+    for (size_t k = 0; k < DRAWS; k++) {
+        pts_normal_draw(k, z);
+        for (int i = 0; i < 4; i++) {
+            theta[i] = posterior->mean[i];
+            for (int j = 0; j <= i; j++)
+                theta[i] += lower[i * 4 + j] * z[j];
+        }
+        pts_curve curve = pts_curve_of(theta);
+        pts_curve_size(&curve, target, &sizes[k]);
+    }
+    qsort(sizes, DRAWS, sizeof *sizes, compare);
+    out->laplace_low = quantile(sizes, (1 - confidence) / 2);
+    out->laplace_high = quantile(sizes, (1 + confidence) / 2);
+}
+
+static bool near(double a, double b)
+{
+    return a == b || (isfinite(a) && isfinite(b) && fabs(log2((a + 1) / (b + 1))) < 0.5);
+}
+
+static void plateau(const pts_curve_posterior *posterior, double *values, pts_curve_answer *out)
+{
+    for (size_t k = 0; k < DRAWS; k++) {
+        const pts_curve *c = &posterior->draws[k].curve;
+        values[k] = fmin(fmax(fmax(c->A, c->D), 0), 1);
+    }
+    qsort(values, DRAWS, sizeof *values, compare);
+    out->plateau = quantile(values, 0.5);
+    out->plateau_error = (quantile(values, 0.8413) - quantile(values, 0.1587)) / 2;
+}
+
+pts_status pts_curve_ask(const pts_curve_posterior *posterior, double target, double confidence,
+                         pts_curve_answer *out, pts_error *err)
+{
+    *out = (pts_curve_answer){.status = PTS_SIZE_UNREACHABLE, .n = INFINITY};
+    PTS_TRY(check_share("target", target, err));
+    PTS_TRY(check_share("confidence", confidence, err));
+    double *sizes = malloc(DRAWS * sizeof *sizes);
+    if (!sizes)
+        return pts_fail_memory(err, DRAWS * sizeof *sizes);
+    laplace_interval(posterior, target, confidence, sizes, out);
+    plateau(posterior, sizes, out);
+    size_t reached = 0;
+    for (size_t k = 0; k < DRAWS; k++)
+        reached +=
+            pts_curve_size(&posterior->draws[k].curve, target, &sizes[k]) != PTS_SIZE_UNREACHABLE;
+    qsort(sizes, DRAWS, sizeof *sizes, compare);
+    out->status = pts_curve_size(&posterior->curve, target, &out->n);
+    out->n_low = quantile(sizes, (1 - confidence) / 2);
+    out->n_median = quantile(sizes, 0.5);
+    out->n_high = quantile(sizes, (1 + confidence) / 2);
+    out->probability_reachable = (double)reached / DRAWS;
+    out->laplace_agrees =
+        near(out->laplace_low, out->n_low) && near(out->laplace_high, out->n_high);
+    free(sizes);
+    return PTS_OK;
+}
+
+/* ---- what to do next ---- */
+
+enum { OUTCOMES = 40, TRUTHS = 200 };
+#define MOST_IMAGES 1e6
+
+/* The draws in rising order of the size they ask for, and their weights. */
+typedef struct ranking {
+    double size[DRAWS], weight[DRAWS];
+    const pts_curve_draw *draw[DRAWS];
+} ranking;
+
+typedef struct sized {
+    double size;
+    const pts_curve_draw *draw;
+} sized;
+
+static int by_size(const void *a, const void *b)
+{
+    return compare(&((const sized *)a)->size, &((const sized *)b)->size);
+}
+
+static pts_status rank_draws(const pts_curve_posterior *posterior, double target, ranking **out,
+                             pts_error *err)
+{
+    *out = malloc(sizeof **out);
+    sized *all = malloc(DRAWS * sizeof *all);
+    if (!*out || !all) {
+        free(*out);
+        free(all);
+        *out = NULL;
+        return pts_fail_memory(err, sizeof **out);
+    }
+    for (size_t k = 0; k < DRAWS; k++) {
+        all[k].draw = &posterior->draws[k];
+        pts_curve_size(&all[k].draw->curve, target, &all[k].size);
+    }
+    qsort(all, DRAWS, sizeof *all, by_size);
+    for (size_t k = 0; k < DRAWS; k++) {
+        (*out)->size[k] = all[k].size;
+        (*out)->draw[k] = all[k].draw;
+        (*out)->weight[k] = 1;
+    }
+    free(all);
+    return PTS_OK;
+}
+
+/* Multiplies in what a measurement y at n says; a point counts as in the posterior. */
+static void reweigh(ranking *r, double n, double y)
+{
+    double scatter = pts_evidence_scatter(n);
+    for (size_t k = 0; k < DRAWS; k++) {
+        double sd = r->draw[k]->noise * scatter;
+        double z = (pts_curve_at(&r->draw[k]->curve, n) - y) / sd;
+        r->weight[k] *=
+            exp(-z * z / 2 * PTS_EVIDENCE_ALPHA) / pow(sd / scatter, PTS_EVIDENCE_ALPHA);
+    }
+}
+
+static double weighted_size(const ranking *r, double p)
+{
+    double total = 0, passed = 0;
+    for (size_t k = 0; k < DRAWS; k++)
+        total += r->weight[k];
+    for (size_t k = 0; k < DRAWS; k++) {
+        passed += r->weight[k];
+        if (passed >= p * total)
+            return r->size[k];
+    }
+    return r->size[DRAWS - 1];
+}
+
+static double width(const ranking *r, double confidence)
+{
+    double low = weighted_size(r, (1 - confidence) / 2),
+           high = weighted_size(r, (1 + confidence) / 2);
+    return log2(fmin(fmax(high, 1), MOST_IMAGES) / fmin(fmax(low, 1), MOST_IMAGES));
+}
+
+static double outcome(const pts_curve_draw *truth, double n)
+{
+    double y = fmin(fmax(pts_curve_at(&truth->curve, n), 0), 1);
+    return y + truth->noise * pts_evidence_scatter(n) * truth->scatter;
+}
+
+pts_status pts_curve_next(const pts_curve_posterior *posterior, double target, double confidence,
+                          const double *n, size_t count, double *expected, double *now,
+                          pts_error *err)
+{
+    ranking *r;
+    PTS_TRY(check_share("target", target, err));
+    PTS_TRY(check_share("confidence", confidence, err));
+    PTS_TRY(rank_draws(posterior, target, &r, err));
+    *now = width(r, confidence);
+    for (size_t i = 0; i < count; i++) {
+        expected[i] = 0;
+        for (size_t k = 0; k < OUTCOMES; k++) {
+            for (size_t j = 0; j < DRAWS; j++)
+                r->weight[j] = 1;
+            reweigh(r, n[i], outcome(&posterior->draws[k * DRAWS / OUTCOMES], n[i]));
+            expected[i] += width(r, confidence) / OUTCOMES;
+        }
+    }
+    free(r);
+    return PTS_OK;
+}
+
+/* One course of events with `truth` as the curve. */
+static void simulate(ranking *wanted, const pts_curve_draw *truth, double target, size_t rounds,
+                     double owned, pts_curve_plan *sum)
+{
+    double n = owned;
+    for (size_t j = 0; j < DRAWS; j++)
+        wanted->weight[j] = 1;
+    for (size_t round = 0; round < rounds; round++) {
+        double next = fmax(ceil(weighted_size(wanted, 0.5)), 1);
+        if (!(next <= MOST_IMAGES))
+            break; /* most of what is possible never gets there */
+        /* a forecast below what is already there has been refuted: go on by a quarter; one far
+         * above it rests on too little: a round at most quadruples what is there */
+        n = n > 0 ? fmin(fmax(next, ceil(n * 1.25)), 4 * n) : next;
+        sum->rounds++;
+        if (pts_curve_at(&truth->curve, n) >= target) {
+            sum->probability++;
+            break;
+        }
+        reweigh(wanted, n, outcome(truth, n));
+    }
+    sum->images += n;
+}
+
+pts_status pts_curve_plan_rounds(const pts_curve_posterior *posterior, double target, double tau,
+                                 size_t rounds, double owned, pts_curve_plan *out, pts_error *err)
+{
+    ranking *wanted;
+    *out = (pts_curve_plan){.first = INFINITY};
+    PTS_TRY(check_share("target", target, err));
+    PTS_TRY(check_share("target + tau", target + tau, err));
+    if (!(tau >= 0) || rounds < 1 || rounds > 20 || !(owned >= 0))
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "plan: expected tau of at least 0, 1 … 20 rounds and a number of images, "
+                        "got %g, %zu and %g",
+                        tau, rounds, owned);
+    PTS_TRY(rank_draws(posterior, target + tau, &wanted, err));
+    double first = fmax(ceil(weighted_size(wanted, 0.5)), 1);
+    for (size_t k = 0; k < TRUTHS; k++)
+        simulate(wanted, &posterior->draws[k * DRAWS / TRUTHS], target, rounds, owned, out);
+    out->first = first <= MOST_IMAGES ? fmax(first, owned) : INFINITY;
+    out->probability /= TRUTHS;
+    out->images /= TRUTHS;
+    out->rounds /= TRUTHS;
+    free(wanted);
+    return PTS_OK;
+}

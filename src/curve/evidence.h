@@ -1,0 +1,47 @@
+/* A prior and pilot points as one log density over θ = (A, ln B, ln C, D). */
+#ifndef PTS_SRC_CURVE_EVIDENCE_H
+#define PTS_SRC_CURVE_EVIDENCE_H
+
+#include "pts/curve.h"
+#include "pts/lm.h"
+
+/* What a pilot point counts as: see evidence.c. */
+#define PTS_EVIDENCE_ALPHA (1 / 2.25)
+
+typedef struct evidence {
+    const pts_curve_prior *prior;
+    const double *n, *map;
+    size_t count;
+    double dof;        /* of the noise's prior; INFINITY: the noise is known */
+    double whiten[16]; /* [4][4] lower L⁻¹, covariance = L Lᵀ */
+    double sigma;      /* the noise that residuals are divided by while a mode is sought */
+} evidence;
+
+/* One mode of the density. */
+typedef struct evidence_mode {
+    double theta[4], covariance[16], value; /* log density, up to a constant */
+    double sigma;
+} evidence_mode;
+
+/* Checks the prior and the points. */
+pts_status pts_evidence_init(evidence *e, const pts_curve_prior *prior, const double *n,
+                             const double *map, size_t count, pts_error *err);
+
+/* The scatter of one training with n images, in units of the noise. */
+double pts_evidence_scatter(double n);
+
+double pts_evidence_log_density(const evidence *e, const double theta[4]);
+
+/* The noise that the points leave most probable, given the curve. */
+double pts_evidence_noise(const evidence *e, const double theta[4], double *dof);
+
+/* From theta to the mode next to it; lm is for count + 4 residuals of 4 parameters. */
+pts_status pts_evidence_climb(evidence *e, pts_lm *lm, double theta[4], size_t rounds,
+                              evidence_mode *out, pts_error *err);
+
+pts_curve pts_curve_of(const double theta[4]);
+
+/* The lower triangle L of a = L Lᵀ, row-major, zeros above. */
+pts_status pts_cholesky4(const double *a, double *lower, const char *what, pts_error *err);
+
+#endif

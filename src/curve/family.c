@@ -1,0 +1,532 @@
+/* The families of learning curves, their fits, and the choice among them: pts/curve.h. */
+#include "pts/curve.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "curve/family.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- shapes: s(n; p, q) ---- */
+
+/* t/(1 + t), t = (n/C)^B, p = ln B, q = ln C. */
+static void logistic(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                     double *by_q)
+{
+    double b = exp(p);
+    for (size_t i = 0; i < at->count; i++) {
+        double z = b * (at->log_n[i] - q), e = exp(-fabs(z));
+        double far = 1 / (1 + e), near = e * far;
+        s[i] = z < 0 ? near : far;
+        if (by_p) {
+            by_p[i] = near * far * z;
+            by_q[i] = -b * near * far;
+        }
+    }
+}
+
+/* −(n + d)^−b, p = ln b, q = ln d. */
+static void power(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                  double *by_q)
+{
+    double b = exp(p), offset = exp(q);
+    for (size_t i = 0; i < at->count; i++) {
+        double base = at->n[i] + offset, log_base = log(base);
+        s[i] = -exp(-b * log_base);
+        if (by_p) {
+            by_p[i] = -b * log_base * s[i];
+            by_q[i] = -b * offset / base * s[i];
+        }
+    }
+}
+
+/* −n^−b, p = ln b. */
+static void plain_power(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                        double *by_q)
+{
+    (void)q, (void)by_q;
+    double b = exp(p);
+    for (size_t i = 0; i < at->count; i++) {
+        s[i] = -exp(-b * at->log_n[i]);
+        if (by_p)
+            by_p[i] = -b * at->log_n[i] * s[i];
+    }
+}
+
+/* −exp(−n/τ), p = ln τ. */
+static void exponential(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                        double *by_q)
+{
+    (void)q, (void)by_q;
+    double rate = exp(-p);
+    for (size_t i = 0; i < at->count; i++) {
+        double z = at->n[i] * rate;
+        s[i] = -exp(-z);
+        if (by_p)
+            by_p[i] = z > 700 ? 0 : z * s[i]; /* ∞ · 0 */
+    }
+}
+
+static void logarithm(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                      double *by_q)
+{
+    (void)p, (void)q, (void)by_p, (void)by_q;
+    memcpy(s, at->log_n, at->count * sizeof *s);
+}
+
+/* −exp(−(n/C)^d), p = ln d, q = ln C. */
+static void weibull(const separable_sizes *at, double p, double q, double *s, double *by_p,
+                    double *by_q)
+{
+    double b = exp(p);
+    for (size_t i = 0; i < at->count; i++) {
+        double z = exp(b * (at->log_n[i] - q));
+        s[i] = -exp(-z);
+        if (by_p) {
+            double part = z > 700 ? 0 : -z * s[i];
+            by_p[i] = part * b * (at->log_n[i] - q);
+            by_q[i] = -part * b;
+        }
+    }
+}
+
+/* ---- grids ---- */
+
+static size_t place(double low, double high, double gap, double *q)
+{
+    double count = ceil((high - low) / gap) + 1;
+    size_t nodes = count < SEPARABLE_NODES ? (size_t)count : SEPARABLE_NODES;
+    for (size_t i = 0; i < nodes; i++)
+        q[i] = low + (high - low) * (double)i / (double)(nodes - 1);
+    return nodes;
+}
+
+/* ln C about one width of the rise apart, and beyond both ends for what is only partly seen. */
+static size_t centre_nodes(separable_span span, double p, double *q)
+{
+    double b = exp(p), outside = fmin(fmax(4 / b, 0.5), 4);
+    return place(span.low - outside / 2, span.high + outside, fmin(2.4 / b, 2.5), q);
+}
+
+/* ln d, from a part of one image to beyond the largest size. */
+static size_t offset_nodes(separable_span span, double p, double *q)
+{
+    (void)p;
+    return place(-3, span.high + 2, 1, q);
+}
+
+#define LN2 0.69314718055994530942
+static const double steepness[] = {-2 * LN2, -LN2, 0, LN2, 2 * LN2, 3 * LN2};
+static const double powers[] = {-3.5, -2.5, -1.8, -1.2, -0.7, -0.2, 0.4, 1.2};
+static const double scales[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12};
+static const double shapeless[] = {0};
+#define GRID(rows) rows, sizeof rows / sizeof *rows
+
+/* ---- what a family is ---- */
+
+typedef struct family_entry {
+    const char *name, *parameters[4];
+    size_t count;
+    separable shape;
+} family_entry;
+
+static const family_entry table[PTS_FAMILIES] = {
+    [PTS_FAMILY_4PL] = {"4pl",
+                        {"A", "B", "C", "D"},
+                        4,
+                        {logistic, 2, false, true, GRID(steepness), centre_nodes}},
+    [PTS_FAMILY_POW2] = {"pow2", {"a", "b"}, 2, {plain_power, 1, true, false, GRID(powers), NULL}},
+    [PTS_FAMILY_POW3] = {"pow3",
+                         {"a", "b", "c"},
+                         3,
+                         {plain_power, 1, false, false, GRID(powers), NULL}},
+    [PTS_FAMILY_POW4] = {"pow4",
+                         {"a", "b", "c", "d"},
+                         4,
+                         {power, 2, false, false, GRID(powers), offset_nodes}},
+    [PTS_FAMILY_EXP3] = {"exp3",
+                         {"a", "b", "c"},
+                         3,
+                         {exponential, 1, false, false, GRID(scales), NULL}},
+    [PTS_FAMILY_LOG2] = {"log2",
+                         {"a", "c"},
+                         2,
+                         {logarithm, 0, false, false, GRID(shapeless), NULL}},
+    [PTS_FAMILY_WBL4] = {"wbl4",
+                         {"a", "b", "c", "d"},
+                         4,
+                         {weibull, 2, false, false, GRID(steepness), centre_nodes}},
+    [PTS_FAMILY_LAST1] = {"last1", {"a"}, 1, {NULL, 0, false, false, NULL, 0, NULL}},
+};
+
+const char *pts_family_name(pts_family family)
+{
+    return (size_t)family < PTS_FAMILIES ? table[family].name : "unknown";
+}
+
+pts_status pts_family_find(const char *name, pts_family *out, pts_error *err)
+{
+    for (*out = 0; (size_t)*out < PTS_FAMILIES; (*out)++) {
+        if (strcmp(name, table[*out].name) == 0)
+            return PTS_OK;
+    }
+    if (strcmp(name, "mmf4") == 0) { /* as the learning-curve data base calls it */
+        *out = PTS_FAMILY_4PL;
+        return PTS_OK;
+    }
+    *out = PTS_FAMILY_4PL;
+    return pts_fail(err, PTS_ERR_ARGUMENT,
+                    "family: expected 4pl, pow2, pow3, pow4, exp3, log2, wbl4 or last1, got '%s'",
+                    name);
+}
+
+size_t pts_family_parameters(pts_family family)
+{
+    return (size_t)family < PTS_FAMILIES ? table[family].count : 0;
+}
+
+const char *pts_family_parameter(pts_family family, size_t k)
+{
+    return k < pts_family_parameters(family) ? table[family].parameters[k] : "";
+}
+
+double pts_family_at(const pts_family_fit *f, double n)
+{
+    const double *x = f->x;
+    pts_curve curve;
+    switch (f->family) {
+    case PTS_FAMILY_4PL:
+        curve = (pts_curve){x[0], x[1], x[2], x[3]};
+        return pts_curve_at(&curve, n);
+    case PTS_FAMILY_POW2:
+        return 1 - x[0] * exp(-x[1] * log(n));
+    case PTS_FAMILY_POW3:
+        return x[2] - x[0] * exp(-x[1] * log(n));
+    case PTS_FAMILY_POW4:
+        return x[2] - x[0] * exp(-x[1] * log(n + x[3]));
+    case PTS_FAMILY_EXP3:
+        return x[2] - x[0] * exp(-x[1] * n);
+    case PTS_FAMILY_LOG2:
+        return x[1] + x[0] * log(n);
+    case PTS_FAMILY_WBL4:
+        return x[2] - x[1] * exp(-x[0] * exp(x[3] * log(n)));
+    default:
+        return x[0];
+    }
+}
+
+/* ---- fits ---- */
+
+/* g·covariance·g, covariance [4][4]; spares 0 · ∞. */
+static double variance_along(const double *covariance, const double g[4])
+{
+    double sum = 0;
+    for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 4; j++) {
+            if (g[i] != 0 && g[j] != 0)
+                sum += g[i] * covariance[i * 4 + j] * g[j];
+        }
+    }
+    return isnan(sum) ? INFINITY : sum;
+}
+
+/* One parameter of the family's own definition: its value and its slopes by u, v, p and q. */
+static void put(pts_family_fit *out, size_t k, double value, const double *covariance, double u,
+                double v, double p, double q)
+{
+    const double g[4] = {u, v, p, q};
+    out->x[k] = value;
+    out->se[k] = sqrt(variance_along(covariance, g));
+}
+
+/* From u, v, p, q to the definition's parameters; covariance is scaled by the noise. */
+static void translate(const double x[4], const double *covariance, pts_family_fit *out)
+{
+    double u = x[0], v = x[1], p = exp(x[2]), q = exp(x[3]), a;
+    switch (out->family) {
+    case PTS_FAMILY_4PL:
+        put(out, 0, u, covariance, 1, 0, 0, 0);
+        put(out, 1, p, covariance, 0, 0, p, 0);
+        put(out, 2, q, covariance, 0, 0, 0, q);
+        put(out, 3, u + v, covariance, 1, 1, 0, 0);
+        break;
+    case PTS_FAMILY_LOG2:
+        put(out, 0, v, covariance, 0, 1, 0, 0);
+        put(out, 1, u, covariance, 1, 0, 0, 0);
+        break;
+    case PTS_FAMILY_WBL4:
+        a = exp(-p * x[3]);
+        put(out, 0, a, covariance, 0, 0, -a * p * x[3], -a * p);
+        put(out, 1, v, covariance, 0, 1, 0, 0);
+        put(out, 2, u, covariance, 1, 0, 0, 0);
+        put(out, 3, p, covariance, 0, 0, p, 0);
+        break;
+    case PTS_FAMILY_EXP3:
+        put(out, 0, v, covariance, 0, 1, 0, 0);
+        put(out, 1, 1 / p, covariance, 0, 0, -1 / p, 0);
+        put(out, 2, u, covariance, 1, 0, 0, 0);
+        break;
+    default: /* the powers */
+        put(out, 0, v, covariance, 0, 1, 0, 0);
+        put(out, 1, p, covariance, 0, 0, p, 0);
+        if (out->family != PTS_FAMILY_POW2)
+            put(out, 2, u, covariance, 1, 0, 0, 0);
+        if (out->family == PTS_FAMILY_POW4)
+            put(out, 3, q, covariance, 0, 0, 0, q);
+    }
+}
+
+/* The forecast is the mean at the largest size: the only family that has nothing to search. */
+static void fit_last(const separable_data *data, pts_family_fit *out)
+{
+    double largest = 0, sum = 0, total = 0;
+    for (size_t i = 0; i < data->count; i++)
+        largest = fmax(largest, data->n[i]);
+    for (size_t i = 0; i < data->count; i++) {
+        if (data->n[i] == largest) {
+            double w = data->weights ? data->weights[i] : 1;
+            sum += w * data->y[i];
+            total += w;
+        }
+    }
+    out->x[0] = sum / total;
+    out->status = PTS_FIT_OK;
+    for (size_t i = 0; i < data->count; i++)
+        out->sse += (data->weights ? data->weights[i] : 1) * (data->y[i] - out->x[0]) *
+                    (data->y[i] - out->x[0]);
+    out->se[0] = data->count > 1 ? sqrt(out->sse / (double)(data->count - 1) / total) : INFINITY;
+}
+
+/* The plateau counts as seen where the largest size has made 80 % of the way to it. */
+static pts_fit_status judge(const pts_family_fit *fit, const pts_lm_result *lm, double smallest,
+                            double largest)
+{
+    double first = pts_family_at(fit, smallest), last = pts_family_at(fit, largest);
+    double limit = fit->family == PTS_FAMILY_4PL    ? fit->x[3]
+                   : fit->family == PTS_FAMILY_POW2 ? 1
+                   : fit->family == PTS_FAMILY_LOG2 ? INFINITY
+                                                    : fit->x[2];
+    if (fit->family == PTS_FAMILY_4PL)
+        first = fit->x[0];
+    size_t plateau = fit->family == PTS_FAMILY_4PL ? 3 : 2;
+    bool vague = fit->family != PTS_FAMILY_POW2 && isfinite(fit->se[plateau]) &&
+                 fit->se[plateau] > 0.25 * fabs(limit - first);
+    if (lm->stop == PTS_LM_RANK_DEFICIENT || lm->rank < pts_family_parameters(fit->family))
+        return PTS_FIT_RANK_DEFICIENT;
+    /* said before a limit reached: the optimum lies at infinity, which is why the evaluations did
+     * not suffice */
+    if (!(fabs(last - first) >= 0.8 * fabs(limit - first)) || vague)
+        return PTS_FIT_PLATEAU_NOT_REACHED;
+    return pts_lm_converged(lm) ? PTS_FIT_OK : PTS_FIT_LIMIT;
+}
+
+static double smape(const pts_family_fit *fit, const separable_data *data)
+{
+    double sum = 0;
+    for (size_t i = 0; i < data->count; i++) {
+        double f = pts_family_at(fit, data->n[i]);
+        sum += pts_smape(&f, &data->y[i], 1);
+    }
+    return sum / (double)data->count;
+}
+
+/* Hurvich & Tsai 1989; one parameter more for the noise. INFINITY where there are too few points.
+ */
+static double aicc(const pts_family_fit *fit)
+{
+    double n = (double)fit->points, k = (double)pts_family_parameters(fit->family) + 1;
+    if (n <= k + 1)
+        return INFINITY;
+    /* a perfect fit would have −∞ and rob the others of their say */
+    double variance = fmax(fit->sse / n, 1e-12);
+    return n * log(variance) + 2 * k + 2 * k * (k + 1) / (n - k - 1);
+}
+
+static pts_status check(pts_family family, const separable_data *data, double range[2],
+                        pts_error *err)
+{
+    PTS_TRY(pts_check_points(data->n, data->y, data->weights, data->count, err));
+    double *sizes = pts_calloc64(data->count, sizeof *sizes);
+    if (!sizes)
+        return pts_fail_memory(err, data->count * sizeof *sizes);
+    size_t distinct = data->count ? pts_distinct_sizes(data->n, data->count, sizes) : 0;
+    range[0] = distinct ? sizes[0] : 0;
+    range[1] = distinct ? sizes[distinct - 1] : 0;
+    free(sizes);
+    if (distinct < table[family].count)
+        return pts_fail(err, PTS_ERR_SHAPE, "curve: expected at least %zu distinct size%s, got %zu",
+                        table[family].count, table[family].count == 1 ? "" : "s", distinct);
+    return PTS_OK;
+}
+
+pts_status pts_family_solve(pts_family family, const separable_data *data, pts_family_fit *out,
+                            separable_fit *solution, pts_error *err)
+{
+    double range[2];
+    *out = (pts_family_fit){.family = family};
+    *solution = (separable_fit){.free = 0};
+    PTS_TRY(check(family, data, range, err));
+    out->points = data->count;
+    if (family == PTS_FAMILY_LAST1) {
+        fit_last(data, out);
+    } else {
+        PTS_TRY(pts_separable_fit(&table[family].shape, data, solution, err));
+        out->sse = solution->lm.sse;
+        size_t spare = data->count - solution->free;
+        double variance = spare ? out->sse / (double)spare : INFINITY;
+        for (size_t i = 0; i < 16; i++) {
+            double scaled = solution->covariance[i] * variance;
+            solution->covariance[i] = isnan(scaled) ? i % 5 ? 0 : INFINITY : scaled;
+        }
+        translate(solution->x, solution->covariance, out);
+        out->status = judge(out, &solution->lm, range[0], range[1]);
+    }
+    out->smape = smape(out, data);
+    out->aicc = aicc(out);
+    for (size_t k = 0; k < pts_family_parameters(family); k++) {
+        if (!isfinite(out->x[k]))
+            return pts_fail(err, PTS_ERR_NUMERIC, "curve: no finite fit of %zu points",
+                            data->count);
+    }
+    return PTS_OK;
+}
+
+pts_status pts_family_fit_points(pts_family family, const double *n, const double *map,
+                                 const double *weights, size_t count, pts_family_fit *out,
+                                 pts_error *err)
+{
+    const separable_data data = {n, map, weights, count};
+    separable_fit solution;
+    if ((size_t)family >= PTS_FAMILIES)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "family: expected 0 … %d, got %d", PTS_FAMILIES - 1,
+                        (int)family);
+    return pts_family_solve(family, &data, out, &solution, err);
+}
+
+/* ---- the choice ---- */
+
+enum { MOST_ORIGINS = 8 };
+
+/* Rolling origin (Tashman 2000): fits on the sizes below an origin, squared errors from there to
+ * its double; origins are sizes of the upper half. Farther than that the one origin before a
+ * curve's rise would outvote all others. INFINITY where no fit was possible. */
+static double rolling_error(pts_family family, const separable_data *sorted, const double *sizes,
+                            size_t distinct)
+{
+    double sum = 0, total = 0;
+    size_t first = distinct / 2, step = (distinct - first + MOST_ORIGINS - 1) / MOST_ORIGINS;
+    for (size_t k = first; k < distinct; k += step) {
+        separable_data below = *sorted;
+        pts_family_fit fit;
+        below.count = 0;
+        while (below.count < sorted->count && sorted->n[below.count] < sizes[k])
+            below.count++;
+        if (pts_family_fit_points(family, below.n, below.y, below.weights, below.count, &fit,
+                                  NULL) != PTS_OK)
+            continue;
+        for (size_t i = below.count; i < sorted->count && sorted->n[i] <= 2 * sizes[k]; i++) {
+            double w = sorted->weights ? sorted->weights[i] : 1;
+            double f = fmin(fmax(pts_family_at(&fit, sorted->n[i]), 0), 1);
+            double error = f - sorted->y[i];
+            sum += w * error * error;
+            total += w;
+        }
+    }
+    return total > 0 ? sum / total : INFINITY;
+}
+
+typedef struct point {
+    double n, y, w;
+} point;
+
+static int by_size(const void *a, const void *b)
+{
+    double x = ((const point *)a)->n, y = ((const point *)b)->n;
+    return (x > y) - (x < y);
+}
+
+/* Every family's rolling error; `block` holds 5 doubles a point. */
+static void roll_all(const separable_data *data, double *block, pts_family_choice *out)
+{
+    size_t count = data->count;
+    point *points = (point *)block;
+    double *sizes = block + 3 * count, *y;
+    for (size_t i = 0; i < count; i++)
+        points[i] = (point){data->n[i], data->y[i], data->weights ? data->weights[i] : 1};
+    qsort(points, count, sizeof *points, by_size);
+    double *n = block + 4 * count, *w = block + 6 * count;
+    y = block + 5 * count;
+    for (size_t i = 0; i < count; i++) {
+        n[i] = points[i].n;
+        y[i] = points[i].y;
+        w[i] = points[i].w;
+    }
+    const separable_data sorted = {n, y, data->weights ? w : NULL, count};
+    size_t distinct = pts_distinct_sizes(n, count, sizes);
+    for (size_t f = 0; f < PTS_FAMILIES; f++)
+        out->score[f] = rolling_error((pts_family)f, &sorted, sizes, distinct);
+}
+
+/* Akaike's weights: exp(−Δ/2) of the scores' differences; a mean squared error stands for its
+ * count·ln, as in AIC. */
+static void weigh(pts_family_choice *out, double points, pts_selection how)
+{
+    double least = INFINITY, total = 0, scale[PTS_FAMILIES];
+    for (size_t f = 0; f < PTS_FAMILIES; f++) {
+        bool usable = out->fits[f].points > 0 && isfinite(out->score[f]);
+        scale[f] = !usable                ? INFINITY
+                   : how == PTS_SELECT_CV ? points * log(fmax(out->score[f], 1e-12))
+                                          : out->score[f];
+        if (scale[f] < least) {
+            least = scale[f];
+            out->best = (pts_family)f;
+        }
+    }
+    for (size_t f = 0; f < PTS_FAMILIES; f++) {
+        out->weight[f] = isfinite(scale[f]) ? exp((least - scale[f]) / 2) : 0;
+        total += out->weight[f];
+    }
+    for (size_t f = 0; total > 0 && f < PTS_FAMILIES; f++)
+        out->weight[f] /= total;
+    if (!(total > 0)) { /* too few points for any score: the last value, and say nothing more */
+        out->best = PTS_FAMILY_LAST1;
+        out->weight[PTS_FAMILY_LAST1] = 1;
+    }
+}
+
+pts_status pts_family_choose(const double *n, const double *map, const double *weights,
+                             size_t count, pts_selection how, pts_family_choice *out,
+                             pts_error *err)
+{
+    const separable_data data = {n, map, weights, count};
+    *out = (pts_family_choice){.best = PTS_FAMILY_LAST1};
+    for (size_t f = 0; f < PTS_FAMILIES; f++) {
+        pts_status status =
+            pts_family_fit_points((pts_family)f, n, map, weights, count, &out->fits[f], err);
+        if (status == PTS_ERR_ARGUMENT || status == PTS_ERR_MEMORY || count == 0)
+            return status;
+        if (status != PTS_OK)
+            out->fits[f].points = 0;
+        out->score[f] = out->fits[f].aicc;
+    }
+    if (how == PTS_SELECT_CV) {
+        double *block = pts_calloc64(count, 7 * sizeof *block);
+        if (!block)
+            return pts_fail_memory(err, count * 7 * sizeof *block);
+        roll_all(&data, block, out);
+        free(block);
+    }
+    weigh(out, (double)count, how);
+    return PTS_OK;
+}
+
+double pts_family_average_at(const pts_family_choice *choice, double n)
+{
+    double sum = 0;
+    for (size_t f = 0; f < PTS_FAMILIES; f++) {
+        if (choice->weight[f] > 0)
+            sum += choice->weight[f] * fmin(fmax(pts_family_at(&choice->fits[f], n), 0), 1);
+    }
+    return sum;
+}
