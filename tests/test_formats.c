@@ -1,10 +1,13 @@
 /* ptsconvert's readers: every format's own file against what its package put in; malicious and
  * damaged files, each with its message; mutations of good files; the program. */
 #define _DEFAULT_SOURCE /* strsep */
-#include "check_main.h"
+#include "clip_file.h"
+#include "golden.h"
 #include "planned.h"
 #include "read_checkpoint.h"
 #include "run_program.h"
+
+#include "pts/encoder.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -121,6 +124,58 @@ START_TEST(clip_from_every_package)
     const settings told = {.heads = 4, .activation = "gelu"};
     check_clip("openai_script.pt", &told, "gelu");
 #endif
+}
+END_TEST
+
+enum { DEPTH_LAYERS = 7, DEPTH_TOKENS = 10, DEPTH_WIDTH = 15, DEPTH_DIM = 7, DEPTH_SIDE = 9 };
+
+typedef struct depth_check {
+    golden golden;
+    size_t seen;
+    double tolerance;
+} depth_check;
+
+static void on_depth_tap(void *user, const char *name, const float *map, size_t height,
+                         size_t width, size_t channels)
+{
+    depth_check *check = user;
+    const size_t count = height * width * channels;
+    const bool last = check->seen == 1 + DEPTH_LAYERS;
+    ck_assert_uint_eq(count, last ? DEPTH_DIM : DEPTH_TOKENS * DEPTH_WIDTH);
+    assert_close(name, map, golden_take(&check->golden, count), count, check->tolerance);
+    check->seen++;
+}
+
+static void check_depth(const char *dtype, double tolerance)
+{
+    char path[64];
+    pts_team *team;
+    pts_encoder *encoder;
+    pts_error err = {""};
+    depth_check check = {golden_open("formats/depth/taps.bin"), 0, tolerance};
+    snprintf(path, sizeof path, "/tmp/pts_depth_%ld.ptsw", (long)getpid());
+    ck_assert_msg(run_program("ptsconvert --dtype %s -o %s %s", dtype, path, data_path("depth")) ==
+                      0,
+                  "%s", ran.err);
+    ck_assert_int_eq(pts_team_create(&team, 2, NULL), PTS_OK);
+    ck_assert_msg(pts_encoder_open(&encoder, path, team, &err) == PTS_OK, "%s", err.message);
+    unlink(path); /* stays mapped */
+    float *image = clip_draws(7, DEPTH_SIDE * DEPTH_SIDE * 3, 1, 0);
+    ck_assert_msg(pts_encoder_taps(encoder, image, DEPTH_SIDE, DEPTH_SIDE, NULL, on_depth_tap,
+                                   &check, &err) == PTS_OK,
+                  "%s", err.message);
+    ck_assert_uint_eq(check.seen, 1 + DEPTH_LAYERS + 1);
+    golden_close(&check.golden);
+    free(image);
+    pts_encoder_close(encoder);
+    pts_team_destroy(team);
+}
+
+/* transformers' eight hidden states and embedding, from the file that it saved itself. */
+START_TEST(every_depth_equals_transformers)
+{
+    check_depth("f32", 1e-4);
+    check_depth("f16", 2e-3);
 }
 END_TEST
 
@@ -656,6 +711,6 @@ END_TEST
 #define HDF5_TESTS inception_from_keras, hdf5_stays_in_its_file,
 #endif
 
-CHECK_SUITE("formats", clip_from_every_package, source_is_hashed,
+CHECK_SUITE("formats", clip_from_every_package, every_depth_equals_transformers, source_is_hashed,
             ZIP_TESTS HDF5_TESTS rejected_files_say_why, mutations_do_no_harm,
             program_lists_and_converts)
