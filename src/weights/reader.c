@@ -5,7 +5,7 @@
  * operating system or this program knows. The order matters: file size, magic and sizes before the
  * checksum (which needs the size only, and turns damage into one clear message), the checksum
  * before the tables, each string and each entry before the next. */
-#define _DEFAULT_SOURCE /* madvise */
+#define _GNU_SOURCE /* madvise, MADV_POPULATE_READ */
 #include "base/error.h"
 #include "base/memory.h"
 #include "weights/ptsw.h"
@@ -95,6 +95,11 @@ static pts_status check_sum(const pts_weights *w, pts_error *err)
 {
     ptsw_header blank = w->header;
     ptsw_sum sum;
+#ifdef MADV_POPULATE_READ
+    /* All pages in one call instead of a fault every 64 KiB: 3 ms of 350 MB. Kernels before 5.14
+     * refuse it, which changes nothing. */
+    (void)madvise((void *)(uintptr_t)w->map, w->size, MADV_POPULATE_READ);
+#endif
     blank.checksum = 0;
     ptsw_sum_init(&sum);
     ptsw_sum_update(&sum, &blank, 1);
