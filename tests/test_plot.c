@@ -204,6 +204,80 @@ START_TEST(intersection_is_ringed)
 }
 END_TEST
 
+/* Dash-dotted, so not every pixel is its colour: some along the line must be, none far from it. */
+START_TEST(other_curve_lies_where_the_axes_say)
+{
+    static double other[2] = {0.9, 0.9};
+    pts_plot plot = simple_plot();
+    plot.other = other;
+    cairo_surface_t *surface = render(&plot);
+    int on = 0, off = 0;
+    for (double x = 70; x < 586; x += 0.5) {
+        on += pixel(surface, x, place_y(0.9)) == 0xCC79A7;
+        off += pixel(surface, x, place_y(0.9) + 4) == 0xCC79A7;
+    }
+    ck_assert_int_gt(on, 500);
+    ck_assert_int_lt(on, 900);
+    ck_assert_int_eq(off, 0);
+    cairo_surface_destroy(surface);
+}
+END_TEST
+
+static const char *const bar_names[2] = {"A", "B"};
+
+/* Zero and the longest bars' ends leave a margin of 0.16 of the width on either side. */
+START_TEST(bars_reach_from_zero_to_their_value)
+{
+    static const double values[2][2] = {{-4, 6}, {1, 0}};
+    const pts_plot_bars bars = {.title = "A title",
+                                .axis_title = "change",
+                                .names = bar_names,
+                                .labels = {"down", "up"},
+                                .values = values,
+                                .rows = 2};
+    make_folder();
+    pts_error err = {""};
+    ck_assert_msg(pts_plot_write_bars(in_folder("a.png"), &bars, &err) == PTS_OK, "%s",
+                  err.message);
+    cairo_surface_t *surface = cairo_image_surface_create_from_png(in_folder("a.png"));
+    ck_assert_int_eq(cairo_image_surface_get_width(surface), 1600);
+    leave_folder("a.png");
+    double unit = (590 - 66) / 13.2, zero = 66 + 5.6 * unit;
+    double upper = 70 + 348 * 0.25, lower = 70 + 348 * 0.75;
+    ck_assert_uint_eq(pixel(surface, zero - 4 * unit + 2, upper - 10), BLUE);
+    ck_assert_uint_ne(pixel(surface, zero - 4 * unit - 2, upper - 10), BLUE);
+    ck_assert_uint_ne(pixel(surface, zero + 2, upper - 10), BLUE);
+    ck_assert_uint_eq(pixel(surface, zero + 6 * unit - 2, upper + 10), VERMILLION);
+    ck_assert_uint_ne(pixel(surface, zero + 6 * unit + 2, upper + 10), VERMILLION);
+    ck_assert_uint_eq(pixel(surface, zero + unit - 2, lower - 10), BLUE);
+    ck_assert_uint_ne(pixel(surface, zero + 2, lower + 10), VERMILLION);
+    cairo_surface_destroy(surface);
+}
+END_TEST
+
+START_TEST(bars_svg_and_refusals)
+{
+    static const double zeros[2][2] = {{0, 0}, {0, 0}}, wrong[2][2] = {{0, 0}, {0, NAN}};
+    pts_plot_bars bars = {
+        .names = bar_names, .labels = {"<down>", "up"}, .values = zeros, .rows = 2};
+    pts_error err;
+    make_folder();
+    ck_assert_int_eq(pts_plot_write_bars(in_folder("a.svg"), &bars, &err), PTS_OK);
+    char *text = read_text(in_folder("a.svg"));
+    assert_well_formed(text);
+    ck_assert_ptr_null(strstr(text, "nan"));
+    free(text);
+    leave_folder("a.svg");
+    bars.values = wrong;
+    ck_assert_int_eq(pts_plot_write_bars("a.svg", &bars, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "plot: bars: B: expected a finite number up to 1e12, got nan");
+    bars.rows = 9;
+    ck_assert_int_eq(pts_plot_write_bars("a.svg", &bars, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "plot: bars: expected 1 … 8 rows with names, values and two "
+                                  "labels, got 9 rows");
+}
+END_TEST
+
 START_TEST(all_answers_can_be_drawn)
 {
     pts_plot_target targets[] = {
@@ -360,6 +434,8 @@ END_TEST
 
 CHECK_SUITE("plot", svg_is_well_formed, same_plot_gives_the_same_bytes,
             points_lie_where_the_axes_say, curve_and_band_lie_where_the_axes_say,
-            intersection_is_ringed, all_answers_can_be_drawn, ticks_are_1_2_5,
-            axes_enclose_what_is_drawn, long_and_wide_text_is_cut, wrong_curves_are_refused,
-            wrong_points_and_targets_are_refused, wrong_paths_leave_nothing)
+            intersection_is_ringed, other_curve_lies_where_the_axes_say,
+            bars_reach_from_zero_to_their_value, bars_svg_and_refusals, all_answers_can_be_drawn,
+            ticks_are_1_2_5, axes_enclose_what_is_drawn, long_and_wide_text_is_cut,
+            wrong_curves_are_refused, wrong_points_and_targets_are_refused,
+            wrong_paths_leave_nothing)

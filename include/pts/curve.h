@@ -142,6 +142,8 @@ typedef struct pts_family_fit {
     double aicc;        /* Akaike's criterion, corrected for few points; INFINITY for too few */
     size_t points;
     pts_fit_status status;
+    double inner[4];       /* u, v, p, q: the same curve as u + v·s(n; p, q), p and q logarithms */
+    double covariance[16]; /* [4][4] over inner; INFINITY on the diagonal where not determined */
 } pts_family_fit;
 
 double pts_family_at(const pts_family_fit *fit, double n); /* n > 0 */
@@ -150,6 +152,19 @@ double pts_family_at(const pts_family_fit *fit, double n); /* n > 0 */
 pts_status pts_family_fit_points(pts_family family, const double *n, const double *map,
                                  const double *weights, size_t count, pts_family_fit *out,
                                  pts_error *err);
+
+/* The pointwise confidence band low [count], high [count] of the fitted curve, cut to 0 … 1: the
+ * delta method on the fit's covariance with Student's t for points − parameters degrees of freedom.
+ * It speaks of the curve, not of one more measurement, and takes the family for true. Where the
+ * points do not determine the curve the band is 0 … 1. 0 < confidence < 1, n > 0. */
+pts_status pts_family_band(const pts_family_fit *fit, double confidence, const double *n,
+                           size_t count, double *low, double *high, pts_error *err);
+
+/* By how many points of SMAPE the fit gets worse (or, off the optimum, better) on n and map
+ * [count] when parameter k is made smaller, change[k][0], or larger, change[k][1], by `share`, 0.05
+ * for 5 %. Rows past the family's parameters are 0. PTS_ERR_NUMERIC: a change is not finite. */
+pts_status pts_family_sensitivity(const pts_family_fit *fit, const double *n, const double *map,
+                                  size_t count, double share, double change[4][2], pts_error *err);
 
 typedef enum pts_selection {
     PTS_SELECT_AICC,

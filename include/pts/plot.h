@@ -1,4 +1,4 @@
-/* pts/plot.h: a learning curve as a figure, SVG or PNG (feature `plot`: cairo).
+/* pts/plot.h: a learning curve as a figure, or a bar chart, SVG or PNG (feature `plot`: cairo).
  *
  *   double n[200], y[200], low[200], high[200];   // a curve and its band, sampled by the caller
  *   pts_plot_target target = {.y = 0.5, .n = 310, .n_low = 140, .n_high = 720, .confidence = 0.8};
@@ -57,6 +57,8 @@ typedef struct pts_plot {
     const double *n, *y;                  /* [count], count ≥ 2, n rising, in 1 … 1e12 */
     const double *low, *high;             /* [count], low ≤ high, or both NULL */
     size_t count;
+    const double *other;           /* [count]: a second curve at the same n, dash-dotted, or NULL */
+    const char *other_label;       /* NULL: "before" */
     const pts_plot_series *series; /* [series_count] */
     size_t series_count;
     const pts_plot_target *target;
@@ -70,6 +72,20 @@ typedef struct pts_plot {
  * PTS_ERR_ARGUMENT: another ending, or a plot that breaks a rule above (the message names it);
  * PTS_ERR_IO: the file cannot be written. After a failure the old file, if any, is still there. */
 pts_status pts_plot_write(const char *path, const pts_plot *plot, pts_error *err);
+
+/* Pairs of bars from a common zero, a row a name, each with its number at its end: what changing a
+ * parameter down and up does. The same page, palette and files. */
+enum { PTS_PLOT_ROWS_MAX = 8 };
+
+typedef struct pts_plot_bars {
+    const char *title, *subtitle, *axis_title; /* NULL: absent */
+    const char *const *names;                  /* [rows] */
+    const char *labels[2];                     /* of a pair's first and second bar */
+    const double (*values)[2];                 /* [rows][2], finite, |value| ≤ 1e12 */
+    size_t rows;                               /* 1 … PTS_PLOT_ROWS_MAX */
+} pts_plot_bars;
+
+pts_status pts_plot_write_bars(const char *path, const pts_plot_bars *bars, pts_error *err);
 
 #ifdef __cplusplus
 }

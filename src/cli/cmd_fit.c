@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { SAMPLES = 200, OFTEN = 500 };
+enum { SAMPLES = 200 };
 
 typedef struct options {
     const char *output, *family, *metric, *plots;
@@ -142,13 +143,16 @@ static void print_table(const options *o, const pts_curve_set *set, const fitted
 /* ---- figures ---- */
 
 #ifdef PTS_HAVE_PLOT
-/* DIR/dataset-class.svg, all but letters, digits and "._-" replaced: names come from a file. */
-static bool figure_path(const char *folder, const pts_curve_points *c, char *path, size_t size)
+static const double confidence = 0.8, share = 0.05;
+
+/* DIR/dataset-classENDING, all but letters, digits and "._-" replaced: names come from a file. */
+static bool figure_path(const options *o, const pts_curve_points *c, const char *ending, char *path,
+                        size_t size)
 {
-    int length = snprintf(path, size, "%s/%s-%s.svg", folder, c->dataset, c->class_name);
+    int length = snprintf(path, size, "%s/%s-%s%s", o->plots, c->dataset, c->class_name, ending);
     if (length < 0 || (size_t)length >= size)
         return false;
-    for (char *at = path + strlen(folder) + 1; *at; at++) {
+    for (char *at = path + strlen(o->plots) + 1; *at; at++) {
         if (!isalnum((unsigned char)*at) && !strchr("._-", *at))
             *at = '_';
     }
@@ -160,30 +164,47 @@ static const char *axis_title(const char *metric)
     return strcmp(metric, "map50") == 0 ? "mAP50" : strcmp(metric, "map75") == 0 ? "mAP75" : "mAP";
 }
 
-static pts_status draw(const options *o, const pts_curve_points *c, const pts_family_fit *f,
-                       pts_error *err)
+/* What both figures of a curve say above their axes. */
+typedef struct heading {
+    char title[256], subtitle[256];
+} heading;
+
+static heading head(const options *o, const pts_curve_points *c, const pts_family_fit *f)
 {
-    char path[4096], title[256], subtitle[128];
-    double n[SAMPLES], y[SAMPLES], first = c->n[0], last = fmax(c->n[c->count - 1], first * 1.1);
-    if (!figure_path(o->plots, c, path, sizeof path)) {
-        snprintf(err->message, sizeof err->message, "%.200s: the name of a figure is too long",
-                 o->plots);
-        return PTS_ERR_ARGUMENT;
-    }
+    heading h;
+    snprintf(h.title, sizeof h.title, "%.250s", c->dataset);
+    snprintf(h.subtitle, sizeof h.subtitle, "class %.60s: %s of %zu points of %s, SMAPE %.2f %%%s",
+             c->class_name, pts_family_name(f->family), c->count, axis_title(o->metric), f->smape,
+             f->status == PTS_FIT_OK                    ? ""
+             : f->status == PTS_FIT_PLATEAU_NOT_REACHED ? "; the plateau is not reached"
+             : f->status == PTS_FIT_RANK_DEFICIENT      ? "; the points do not determine the fit"
+                                                        : "; the fit did not settle");
+    return h;
+}
+
+static pts_status draw_fit(const options *o, const pts_curve_points *c, const pts_family_fit *f,
+                           const char *path, pts_error *err)
+{
+    double n[SAMPLES], y[SAMPLES], low[SAMPLES], high[SAMPLES];
+    double first = c->n[0], last = fmax(c->n[c->count - 1], first * 1.1);
     for (int i = 0; i < SAMPLES; i++) {
         n[i] = first * pow(last / first, (double)i / (SAMPLES - 1));
         y[i] = fmin(fmax(pts_family_at(f, n[i]), 0), 1);
     }
-    snprintf(title, sizeof title, "%.120s, class %.100s", c->dataset, c->class_name);
-    snprintf(subtitle, sizeof subtitle, "%s, SMAPE %.2f %%, %zu points", pts_family_name(f->family),
-             f->smape, c->count);
+    pts_status status = pts_family_band(f, confidence, n, SAMPLES, low, high, err);
+    if (status != PTS_OK)
+        return status;
+    heading h = head(o, c, f);
     const pts_plot_series series = {"measured", c->n, metric_of(o, c), c->count};
     const pts_plot_parameters box = {f->x[0], f->x[1], f->x[2], f->x[3], f->smape};
-    const pts_plot plot = {.title = title,
-                           .subtitle = subtitle,
+    const pts_plot plot = {.title = h.title,
+                           .subtitle = h.subtitle,
                            .curve_label = "fit",
+                           .band_label = "80 % band of the fit",
                            .n = n,
                            .y = y,
+                           .low = low,
+                           .high = high,
                            .count = SAMPLES,
                            .series = &series,
                            .series_count = 1,
@@ -191,6 +212,45 @@ static pts_status draw(const options *o, const pts_curve_points *c, const pts_fa
                            .tight = 1,
                            .y_title = axis_title(o->metric)};
     return pts_plot_write(path, &plot, err);
+}
+
+/* The study's second figure: what ±5 % of each parameter does to the SMAPE. */
+static pts_status draw_sensitivity(const options *o, const pts_curve_points *c,
+                                   const pts_family_fit *f, const char *path, pts_error *err)
+{
+    double change[4][2];
+    const char *names[4];
+    pts_status status =
+        pts_family_sensitivity(f, c->n, metric_of(o, c), c->count, share, change, err);
+    if (status != PTS_OK)
+        return status;
+    for (size_t k = 0; k < 4; k++)
+        names[k] = pts_family_parameter(f->family, k);
+    heading h = head(o, c, f);
+    const pts_plot_bars bars = {.title = h.title,
+                                .subtitle = h.subtitle,
+                                .axis_title = "change of SMAPE, percentage points",
+                                .names = names,
+                                .labels = {"parameter − 5 %", "parameter + 5 %"},
+                                .values = (const double(*)[2])change,
+                                .rows = pts_family_parameters(f->family)};
+    return pts_plot_write_bars(path, &bars, err);
+}
+
+static pts_status draw(const options *o, const pts_curve_points *c, const pts_family_fit *f,
+                       pts_error *err)
+{
+    char path[4096];
+    if (!figure_path(o, c, "-sensitivity.svg", path, sizeof path)) {
+        snprintf(err->message, sizeof err->message, "%.200s: the name of a figure is too long",
+                 o->plots);
+        return PTS_ERR_ARGUMENT;
+    }
+    pts_status status = draw_sensitivity(o, c, f, path, err);
+    if (status != PTS_OK)
+        return status;
+    figure_path(o, c, ".svg", path, sizeof path);
+    return draw_fit(o, c, f, path, err);
 }
 
 static int draw_all(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
@@ -226,16 +286,26 @@ static pts_status fit_one(const options *o, const pts_curve_points *c, fitted *o
     return status;
 }
 
+/* A line every other second or so, hence none for what is done by then. */
+static void tell_progress(const cli_syntax *syntax, size_t done, size_t count, time_t *told)
+{
+    time_t now = time(NULL);
+    if (now - *told < 2)
+        return;
+    fprintf(stderr, "%s: %zu of %zu curves\n", syntax->command, done, count);
+    *told = now;
+}
+
 /* Returns how many could be fitted; the others are named on stderr. */
 static size_t fit_all(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
                       fitted *fits)
 {
     size_t done = 0;
+    time_t told = time(NULL);
     for (size_t i = 0; i < set->count; i++) {
         const pts_curve_points *c = &set->curves[i];
         pts_error err;
-        if (i > 0 && i % OFTEN == 0)
-            fprintf(stderr, "%s: %zu of %zu curves\n", syntax->command, i, set->count);
+        tell_progress(syntax, i, set->count, &told);
         if (fit_one(o, c, &fits[i], &err) == PTS_OK) {
             done++;
             continue;
@@ -336,7 +406,8 @@ int cmd_fit(int argc, char **argv)
          "4pl (default), pow2, pow3, pow4, exp3, log2, wbl4, last1; aicc or cv: the best of them"},
         {"--metric", 0, CLI_TEXT, &o.metric, "M", "map (default), map50 or map75"},
         {"--output", 'o', CLI_TEXT, &o.output, "FILE", "write JSON here: approx_result.json"},
-        {"--plots", 0, CLI_TEXT, &o.plots, "DIR", "a figure a curve into this folder"},
+        {"--plots", 0, CLI_TEXT, &o.plots, "DIR",
+         "two figures a curve into this folder: fit and sensitivity"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON: a list, one object a curve"},
     };
     const cli_syntax syntax = {

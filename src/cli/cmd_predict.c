@@ -30,6 +30,7 @@ typedef struct prediction {
     pts_curve_set *pilot; /* NULL: none */
     char arch[32];
     bool uses_photographs;
+    pts_curve_prior start;
     pts_curve_posterior posterior;
     pts_curve_answer answer;
     pts_prior_file prior;           /* with --prior */
@@ -140,12 +141,12 @@ static pts_status advise(prediction *p, pts_error *err)
 
 static pts_status predict(prediction *p, pts_error *err)
 {
-    pts_curve_prior prior;
-    pts_status status = p->prior_name ? read_prior(p, &prior, err) : make_prior(p, &prior, err);
+    pts_status status =
+        p->prior_name ? read_prior(p, &p->start, err) : make_prior(p, &p->start, err);
     const pts_curve_points *pilot = pilot_points(p);
     if (status == PTS_OK)
-        status = pts_curve_posterior_find(&prior, pilot->n, pilot->map, pilot->count, &p->posterior,
-                                          err);
+        status = pts_curve_posterior_find(&p->start, pilot->n, pilot->map, pilot->count,
+                                          &p->posterior, err);
     if (status == PTS_OK)
         status = pts_curve_ask(&p->posterior, p->target, p->confidence, &p->answer, err);
     if (status == PTS_OK)
@@ -176,8 +177,8 @@ static pts_plot_target plot_target(const prediction *p)
     if (p->answer.status == PTS_SIZE_OK) {
         t.answer = PTS_PLOT_REACHED;
         t.n = fmax(ceil(p->answer.n), 1); /* whole images, as in the text */
-        t.n_low = fmax(p->answer.n_low, 1);
-        t.n_high = fmax(p->answer.n_high, t.n_low);
+        t.n_low = fmax(ceil(p->answer.n_low), 1);
+        t.n_high = fmax(ceil(p->answer.n_high), t.n_low);
     } else {
         t.answer =
             p->answer.status == PTS_SIZE_ALREADY_MET ? PTS_PLOT_ALREADY_MET : PTS_PLOT_UNREACHABLE;
@@ -185,9 +186,24 @@ static pts_plot_target plot_target(const prediction *p)
     return t;
 }
 
+/* What was believed before the pilot: the prior's own median. */
+static pts_status find_prior_curve(const prediction *p, const double *n, double *y, pts_error *err)
+{
+    pts_curve_posterior *before = malloc(sizeof *before); /* too large for small stacks */
+    if (!before) {
+        snprintf(err->message, sizeof err->message, "out of memory");
+        return PTS_ERR_MEMORY;
+    }
+    pts_status status = pts_curve_posterior_find(&p->start, NULL, NULL, 0, before, err);
+    if (status == PTS_OK)
+        status = pts_curve_median(before, n, SAMPLES, y, err);
+    free(before);
+    return status;
+}
+
 static pts_status draw(const prediction *p, pts_error *err)
 {
-    double n[SAMPLES], y[SAMPLES], low[SAMPLES], high[SAMPLES], end = axis_end(p);
+    double n[SAMPLES], y[SAMPLES], low[SAMPLES], high[SAMPLES], before[SAMPLES], end = axis_end(p);
     const pts_curve *c = &p->posterior.curve;
     for (size_t i = 0; i < SAMPLES; i++) {
         n[i] = pow(end, (double)i / (SAMPLES - 1));
@@ -195,6 +211,8 @@ static pts_status draw(const prediction *p, pts_error *err)
     }
     pts_status status =
         pts_curve_band(&p->posterior, p->confidence, false, n, SAMPLES, low, high, err);
+    if (status == PTS_OK)
+        status = find_prior_curve(p, n, before, err);
     if (status != PTS_OK)
         return status;
     char band[64], subtitle[128];
@@ -210,13 +228,15 @@ static pts_status draw(const prediction *p, pts_error *err)
     const pts_plot_parameters parameters = {c->A, c->B, c->C, c->D, -1};
     const pts_plot plot = {.title = "Predicted mask mAP against training-set size",
                            .subtitle = subtitle,
-                           .curve_label = "most probable curve",
+                           .curve_label = "forecast",
                            .band_label = band,
                            .n = n,
                            .y = y,
                            .low = low,
                            .high = high,
                            .count = SAMPLES,
+                           .other = pilot->count ? before : NULL,
+                           .other_label = "before the pilot",
                            .series = &series,
                            .series_count = pilot->count ? 1 : 0,
                            .target = &target,

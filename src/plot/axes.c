@@ -70,6 +70,8 @@ static void choose_tight_y(plot_axes *axes, const pts_plot *plot)
 {
     double low = 0, high = plot->target ? plot->target->y : 0;
     widen(&low, &high, plot->y, plot->count);
+    if (plot->other)
+        widen(&low, &high, plot->other, plot->count);
     if (plot->high)
         widen(&low, &high, plot->high, plot->count);
     for (size_t s = 0; s < plot->series_count; s++)

@@ -1,4 +1,5 @@
 #include "plot/draw.h"
+#include "plot/pen.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -6,98 +7,25 @@
 
 static const double turn = 6.283185307179586; /* C11 has no M_PI */
 
-typedef struct colour {
-    double r, g, b, a;
-} colour;
-
-/* Okabe and Ito's palette for data, greys for everything else. */
-static const colour ink = {0.13, 0.13, 0.13, 1}, muted = {0.38, 0.38, 0.38, 1},
-                    hairline = {0.90, 0.90, 0.90, 1}, white = {1, 1, 1, 1},
-                    curve_colour = {0.00, 0.447, 0.698, 1},
-                    band_colour = {0.00, 0.447, 0.698, 0.17},
-                    target_colour = {0.302, 0.302, 0.302, 1};
-static const colour series_colours[PTS_PLOT_SERIES_MAX] = {
-    {0.835, 0.369, 0.000, 1}, {0.000, 0.620, 0.451, 1}, {0.800, 0.475, 0.655, 1},
-    {0.902, 0.624, 0.000, 1}, {0.337, 0.706, 0.914, 1}, {0.130, 0.130, 0.130, 1}};
-
 typedef struct canvas {
     cairo_t *cr;
     const pts_plot *plot;
     plot_axes axes;
 } canvas;
 
-static void use(cairo_t *cr, colour c)
-{
-    cairo_set_source_rgba(cr, c.r, c.g, c.b, c.a);
-}
-
 /* ---- text ---- */
-
-typedef enum align { LEFT, CENTRE, RIGHT } align;
-
-static void set_font(cairo_t *cr, double size, int bold)
-{
-    cairo_select_font_face(cr, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
-                           bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
-    cairo_set_font_size(cr, size);
-}
-
-static double text_width(cairo_t *cr, const char *text)
-{
-    cairo_text_extents_t extents;
-    cairo_text_extents(cr, text, &extents);
-    return extents.x_advance;
-}
-
-/* The length without the last character, whole or begun. */
-static size_t drop_character(const char *text, size_t length)
-{
-    do
-        length--;
-    while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80);
-    return length;
-}
-
-/* Leaves as many whole characters as fit with an ellipsis; text [room] is changed in place. */
-static void cut_text(cairo_t *cr, char *text, size_t room, double width)
-{
-    size_t length = strlen(text);
-    while (length > 0 && text_width(cr, text) > width) {
-        length = drop_character(text, length);
-        snprintf(text + length, room - length, "…");
-    }
-}
-
-/* One line with its baseline at y; wider than `width`, it is set smaller (to 4/5), then cut. */
-static void put_text(cairo_t *cr, double x, double y, const char *text, double size, int bold,
-                     align side, double width)
-{
-    char line[512];
-    const size_t room = sizeof line - 4; /* an ellipsis may follow */
-    if ((size_t)snprintf(line, room, "%s", text) >= room)
-        line[drop_character(line, room - 1)] = '\0';
-    set_font(cr, size, bold);
-    double natural = text_width(cr, line);
-    if (natural > width)
-        set_font(cr, size * fmax(0.8, width / natural), bold);
-    if (natural * 0.8 > width)
-        cut_text(cr, line, sizeof line, width);
-    natural = text_width(cr, line);
-    cairo_move_to(cr, x - (side == LEFT ? 0 : side == RIGHT ? natural : natural / 2), y);
-    cairo_show_text(cr, line);
-}
 
 /* A label inside the axes: a white rim keeps it legible over lines. */
 static void put_label(cairo_t *cr, double x, double y, const char *text, double size, int bold)
 {
-    set_font(cr, size, bold);
+    pts_pen_font(cr, size, bold);
     cairo_move_to(cr, x, y);
     cairo_text_path(cr, text);
-    use(cr, white);
+    pts_pen_use(cr, pen_white);
     cairo_set_line_width(cr, 3);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     cairo_stroke(cr);
-    use(cr, ink);
+    pts_pen_use(cr, pen_ink);
     cairo_move_to(cr, x, y);
     cairo_show_text(cr, text);
 }
@@ -124,13 +52,6 @@ static const char *or_else(const char *text, const char *otherwise)
 
 /* ---- axes ---- */
 
-static void line(cairo_t *cr, double x0, double y0, double x1, double y1)
-{
-    cairo_move_to(cr, x0, y0);
-    cairo_line_to(cr, x1, y1);
-    cairo_stroke(cr);
-}
-
 /* Ungrouped: a thin space inside would look like the gap between two labels. */
 static const char *format_tick(char *text, size_t room, double tick)
 {
@@ -143,7 +64,7 @@ static int labels_fit(canvas *c, const double *ticks, size_t count)
     double end = -1e9;
     for (size_t i = 0; i < count; i++) {
         char text[64];
-        double half = text_width(c->cr, format_tick(text, sizeof text, ticks[i])) / 2;
+        double half = pts_pen_width(c->cr, format_tick(text, sizeof text, ticks[i])) / 2;
         double x = pts_plot_axes_x(&c->axes, ticks[i]);
         if (x - half < end + 6)
             return 0;
@@ -158,7 +79,7 @@ static void draw_n_axis(canvas *c)
     static const char *const choices[] = {"123456789", "125", "1"};
     double ticks[128];
     size_t first = c->axes.n_max / c->axes.n_min < 10 ? 0 : 1, choice = first, count = 0;
-    set_font(c->cr, 11, 0);
+    pts_pen_font(c->cr, 11, 0);
     for (; choice < 3; choice++) {
         count = pts_plot_axes_ticks(&c->axes, choices[choice], ticks, 128);
         if (labels_fit(c, ticks, count))
@@ -169,18 +90,19 @@ static void draw_n_axis(canvas *c)
     cairo_set_line_width(c->cr, 0.8);
     for (size_t i = 0; i < fine_count; i++) {
         double x = pts_plot_axes_x(&c->axes, fine[i]);
-        use(c->cr, hairline);
-        line(c->cr, x, PLOT_TOP, x, PLOT_BOTTOM);
-        use(c->cr, ink);
-        line(c->cr, x, PLOT_BOTTOM, x, PLOT_BOTTOM + 3);
+        pts_pen_use(c->cr, pen_hairline);
+        pts_pen_line(c->cr, x, PLOT_TOP, x, PLOT_BOTTOM);
+        pts_pen_use(c->cr, pen_ink);
+        pts_pen_line(c->cr, x, PLOT_BOTTOM, x, PLOT_BOTTOM + 3);
     }
     for (size_t i = 0; i < count; i++) {
         char text[64];
-        put_text(c->cr, pts_plot_axes_x(&c->axes, ticks[i]), PLOT_BOTTOM + 17,
-                 format_tick(text, sizeof text, ticks[i]), 11, 0, CENTRE, 200);
+        pts_pen_text(c->cr, pts_plot_axes_x(&c->axes, ticks[i]), PLOT_BOTTOM + 17,
+                     format_tick(text, sizeof text, ticks[i]), 11, 0, PEN_CENTRE, 200);
     }
-    put_text(c->cr, (PLOT_LEFT + PLOT_RIGHT) / 2.0, PLOT_BOTTOM + 40,
-             or_else(c->plot->n_title, "training images"), 12, 0, CENTRE, PLOT_RIGHT - PLOT_LEFT);
+    pts_pen_text(c->cr, (PLOT_LEFT + PLOT_RIGHT) / 2.0, PLOT_BOTTOM + 40,
+                 or_else(c->plot->n_title, "training images"), 12, 0, PEN_CENTRE,
+                 PLOT_RIGHT - PLOT_LEFT);
 }
 
 static void draw_y_axis(canvas *c)
@@ -192,36 +114,26 @@ static void draw_y_axis(canvas *c)
         double value = c->axes.y_min + i * c->axes.y_step, y = pts_plot_axes_y(&c->axes, value);
         char text[32];
         snprintf(text, sizeof text, "%.*f", decimals, value);
-        use(c->cr, hairline);
-        line(c->cr, PLOT_LEFT, y, PLOT_RIGHT, y);
-        use(c->cr, ink);
-        line(c->cr, PLOT_LEFT - 3, y, PLOT_LEFT, y);
-        put_text(c->cr, PLOT_LEFT - 8, y + 4, text, 11, 0, RIGHT, 40);
+        pts_pen_use(c->cr, pen_hairline);
+        pts_pen_line(c->cr, PLOT_LEFT, y, PLOT_RIGHT, y);
+        pts_pen_use(c->cr, pen_ink);
+        pts_pen_line(c->cr, PLOT_LEFT - 3, y, PLOT_LEFT, y);
+        pts_pen_text(c->cr, PLOT_LEFT - 8, y + 4, text, 11, 0, PEN_RIGHT, 40);
     }
     cairo_save(c->cr);
     cairo_translate(c->cr, 20, (PLOT_TOP + PLOT_BOTTOM) / 2.0);
     cairo_rotate(c->cr, -turn / 4);
-    put_text(c->cr, 0, 0, or_else(c->plot->y_title, "mAP"), 12, 0, CENTRE, PLOT_BOTTOM - PLOT_TOP);
+    pts_pen_text(c->cr, 0, 0, or_else(c->plot->y_title, "mAP"), 12, 0, PEN_CENTRE,
+                 PLOT_BOTTOM - PLOT_TOP);
     cairo_restore(c->cr);
 }
 
 static void draw_frame(canvas *c)
 {
-    use(c->cr, ink);
+    pts_pen_use(c->cr, pen_ink);
     cairo_set_line_width(c->cr, 1);
-    line(c->cr, PLOT_LEFT, PLOT_TOP, PLOT_LEFT, PLOT_BOTTOM);
-    line(c->cr, PLOT_LEFT, PLOT_BOTTOM, PLOT_RIGHT, PLOT_BOTTOM);
-}
-
-static void draw_titles(canvas *c)
-{
-    const double room = PTS_PLOT_WIDTH - PLOT_LEFT - PLOT_MARGIN;
-    use(c->cr, ink);
-    if (c->plot->title)
-        put_text(c->cr, PLOT_LEFT, 30, c->plot->title, 16, 1, LEFT, room);
-    use(c->cr, muted);
-    if (c->plot->subtitle)
-        put_text(c->cr, PLOT_LEFT, 50, c->plot->subtitle, 12, 0, LEFT, room);
+    pts_pen_line(c->cr, PLOT_LEFT, PLOT_TOP, PLOT_LEFT, PLOT_BOTTOM);
+    pts_pen_line(c->cr, PLOT_LEFT, PLOT_BOTTOM, PLOT_RIGHT, PLOT_BOTTOM);
 }
 
 /* ---- data ---- */
@@ -242,7 +154,7 @@ static void draw_band(canvas *c)
         cairo_line_to(c->cr, pts_plot_axes_x(&c->axes, plot->n[i]),
                       pts_plot_axes_y(&c->axes, plot->high[i]));
     cairo_close_path(c->cr);
-    use(c->cr, band_colour);
+    pts_pen_use(c->cr, pen_band);
     cairo_fill(c->cr);
 }
 
@@ -251,10 +163,28 @@ static void draw_curve(canvas *c)
     for (size_t i = 0; i < c->plot->count; i++)
         cairo_line_to(c->cr, pts_plot_axes_x(&c->axes, c->plot->n[i]),
                       pts_plot_axes_y(&c->axes, c->plot->y[i]));
-    use(c->cr, curve_colour);
+    pts_pen_use(c->cr, pen_curve);
     cairo_set_line_width(c->cr, 2.2);
     cairo_set_line_join(c->cr, CAIRO_LINE_JOIN_ROUND);
     cairo_stroke(c->cr);
+}
+
+static void set_dash_dots(cairo_t *cr)
+{
+    static const double pattern[] = {8, 3, 1.5, 3};
+    cairo_set_dash(cr, pattern, 4, 0);
+    cairo_set_line_width(cr, 1.8);
+    pts_pen_use(cr, pen_other);
+}
+
+static void draw_other(canvas *c)
+{
+    for (size_t i = 0; i < c->plot->count; i++)
+        cairo_line_to(c->cr, pts_plot_axes_x(&c->axes, c->plot->n[i]),
+                      pts_plot_axes_y(&c->axes, c->plot->other[i]));
+    set_dash_dots(c->cr);
+    cairo_stroke(c->cr);
+    cairo_set_dash(c->cr, NULL, 0, 0);
 }
 
 /* Circle, square, triangle, diamond and again, with a white rim that parts touching markers. */
@@ -280,9 +210,9 @@ static void draw_marker(cairo_t *cr, double x, double y, size_t series, double r
         cairo_line_to(cr, x - 1.25 * r, y);
     }
     cairo_close_path(cr);
-    use(cr, series_colours[series]);
+    pts_pen_use(cr, pen_series[series]);
     cairo_fill_preserve(cr);
-    use(cr, white);
+    pts_pen_use(cr, pen_white);
     cairo_set_line_width(cr, 0.8);
     cairo_stroke(cr);
 }
@@ -340,6 +270,8 @@ static int cost_of(canvas *c, const box *b)
         b->top + b->height > PLOT_BOTTOM - 2)
         return 100000;
     int cost = 4 * covered_line(c, b, plot->n, plot->y, plot->count);
+    if (plot->other)
+        cost += covered_line(c, b, plot->n, plot->other, plot->count);
     if (plot->low) {
         cost += covered_line(c, b, plot->n, plot->low, plot->count);
         cost += covered_line(c, b, plot->n, plot->high, plot->count);
@@ -377,10 +309,10 @@ static void set_dashes(cairo_t *cr)
 
 static void draw_target_line(canvas *c, double y)
 {
-    use(c->cr, target_colour);
+    pts_pen_use(c->cr, pen_target);
     cairo_set_line_width(c->cr, 1.2);
     set_dashes(c->cr);
-    line(c->cr, PLOT_LEFT, y, PLOT_RIGHT, y);
+    pts_pen_line(c->cr, PLOT_LEFT, y, PLOT_RIGHT, y);
     cairo_set_dash(c->cr, NULL, 0, 0);
 }
 
@@ -411,18 +343,18 @@ static void draw_interval(canvas *c, const pts_plot_target *target, double y)
     double to = clamp(target->n_high, c->axes.n_min, c->axes.n_max);
     double x0 = pts_plot_axes_x(&c->axes, from), x1 = pts_plot_axes_x(&c->axes, to);
     int left_open = target->n_low<c->axes.n_min, right_open = target->n_high> c->axes.n_max;
-    use(cr, target_colour);
+    pts_pen_use(cr, pen_target);
     cairo_set_line_width(cr, 3);
-    line(cr, x0 + (left_open ? 8 : 0), y, x1 - (right_open ? 8 : 0), y);
+    pts_pen_line(cr, x0 + (left_open ? 8 : 0), y, x1 - (right_open ? 8 : 0), y);
     cairo_set_line_width(cr, 1.6);
     if (left_open)
         draw_arrow(cr, x0, y, -1);
     else
-        line(cr, x0, y - 5, x0, y + 5);
+        pts_pen_line(cr, x0, y - 5, x0, y + 5);
     if (right_open)
         draw_arrow(cr, x1, y, 1);
     else
-        line(cr, x1, y - 5, x1, y + 5);
+        pts_pen_line(cr, x1, y - 5, x1, y + 5);
 }
 
 static void draw_intersection(canvas *c, const pts_plot_target *target, double y)
@@ -430,16 +362,16 @@ static void draw_intersection(canvas *c, const pts_plot_target *target, double y
     if (target->n < c->axes.n_min || target->n > c->axes.n_max)
         return;
     double x = pts_plot_axes_x(&c->axes, target->n);
-    use(c->cr, target_colour);
+    pts_pen_use(c->cr, pen_target);
     cairo_set_line_width(c->cr, 1);
     set_dashes(c->cr);
-    line(c->cr, x, y, x, PLOT_BOTTOM);
+    pts_pen_line(c->cr, x, y, x, PLOT_BOTTOM);
     cairo_set_dash(c->cr, NULL, 0, 0);
     cairo_new_path(c->cr);
     cairo_arc(c->cr, x, y, 5, 0, turn);
-    use(c->cr, white);
+    pts_pen_use(c->cr, pen_white);
     cairo_fill_preserve(c->cr);
-    use(c->cr, ink);
+    pts_pen_use(c->cr, pen_ink);
     cairo_set_line_width(c->cr, 2);
     cairo_stroke(c->cr);
 }
@@ -466,10 +398,10 @@ static void label_size(canvas *c, const pts_plot_target *target, double y)
              beyond ? " →" : "");
     if (has_interval(target))
         format_interval(interval, sizeof interval, target);
-    set_font(c->cr, 13, 1);
-    double width = text_width(c->cr, size);
-    set_font(c->cr, 11, 0);
-    width = fmax(width, text_width(c->cr, interval));
+    pts_pen_font(c->cr, 13, 1);
+    double width = pts_pen_width(c->cr, size);
+    pts_pen_font(c->cr, 11, 0);
+    width = fmax(width, pts_pen_width(c->cr, interval));
     double height = *interval ? 32 : 16;
     double x = pts_plot_axes_x(&c->axes, clamp(target->n, c->axes.n_min, c->axes.n_max));
     double right = fmin(x + 12, PLOT_RIGHT - width - 4), left = x - 12 - width;
@@ -486,8 +418,8 @@ static void label_size(canvas *c, const pts_plot_target *target, double y)
 /* On the line itself, at one of its ends or in the middle, above or below. */
 static void label_line(canvas *c, const char *text, double y)
 {
-    set_font(c->cr, 11, 0);
-    double width = text_width(c->cr, text), height = 14;
+    pts_pen_font(c->cr, 11, 0);
+    double width = pts_pen_width(c->cr, text), height = 14;
     double left = PLOT_LEFT + 8, right = PLOT_RIGHT - width - 4;
     double middle = (left + right) / 2, above = y - height - 4, below = y + 5;
     const box candidates[] = {{left, above, width, height},   {right, above, width, height},
@@ -522,18 +454,18 @@ static const double key_width = 26;
 
 static void legend_text(canvas *c, double y, const char *text)
 {
-    use(c->cr, ink);
-    put_text(c->cr, PLOT_COLUMN + key_width + 8, y + 4, text, 11, 0, LEFT,
-             column_width - key_width - 8);
+    pts_pen_use(c->cr, pen_ink);
+    pts_pen_text(c->cr, PLOT_COLUMN + key_width + 8, y + 4, text, 11, 0, PEN_LEFT,
+                 column_width - key_width - 8);
 }
 
 static void legend_target(canvas *c, double *y)
 {
     const pts_plot_target *target = c->plot->target;
-    use(c->cr, target_colour);
+    pts_pen_use(c->cr, pen_target);
     cairo_set_line_width(c->cr, 1.2);
     set_dashes(c->cr);
-    line(c->cr, PLOT_COLUMN, *y, PLOT_COLUMN + key_width, *y);
+    pts_pen_line(c->cr, PLOT_COLUMN, *y, PLOT_COLUMN + key_width, *y);
     cairo_set_dash(c->cr, NULL, 0, 0);
     legend_text(c, *y, "wanted mAP");
     *y += 20;
@@ -542,12 +474,12 @@ static void legend_target(canvas *c, double *y)
     char text[64] = "interval of the size";
     if (target->confidence > 0)
         snprintf(text, sizeof text, "%g %% interval of size", 100 * target->confidence);
-    use(c->cr, target_colour);
+    pts_pen_use(c->cr, pen_target);
     cairo_set_line_width(c->cr, 3);
-    line(c->cr, PLOT_COLUMN, *y, PLOT_COLUMN + key_width, *y);
+    pts_pen_line(c->cr, PLOT_COLUMN, *y, PLOT_COLUMN + key_width, *y);
     cairo_set_line_width(c->cr, 1.6);
-    line(c->cr, PLOT_COLUMN, *y - 5, PLOT_COLUMN, *y + 5);
-    line(c->cr, PLOT_COLUMN + key_width, *y - 5, PLOT_COLUMN + key_width, *y + 5);
+    pts_pen_line(c->cr, PLOT_COLUMN, *y - 5, PLOT_COLUMN, *y + 5);
+    pts_pen_line(c->cr, PLOT_COLUMN + key_width, *y - 5, PLOT_COLUMN + key_width, *y + 5);
     legend_text(c, *y, text);
     *y += 20;
 }
@@ -555,16 +487,23 @@ static void legend_target(canvas *c, double *y)
 static double draw_legend(canvas *c)
 {
     double y = PLOT_TOP + 8;
-    use(c->cr, curve_colour);
+    pts_pen_use(c->cr, pen_curve);
     cairo_set_line_width(c->cr, 2.2);
-    line(c->cr, PLOT_COLUMN, y, PLOT_COLUMN + key_width, y);
+    pts_pen_line(c->cr, PLOT_COLUMN, y, PLOT_COLUMN + key_width, y);
     legend_text(c, y, or_else(c->plot->curve_label, "curve"));
     y += 20;
     if (c->plot->low) {
         cairo_rectangle(c->cr, PLOT_COLUMN, y - 6, key_width, 12);
-        use(c->cr, band_colour);
+        pts_pen_use(c->cr, pen_band);
         cairo_fill(c->cr);
         legend_text(c, y, or_else(c->plot->band_label, "band"));
+        y += 20;
+    }
+    if (c->plot->other) {
+        set_dash_dots(c->cr);
+        pts_pen_line(c->cr, PLOT_COLUMN, y, PLOT_COLUMN + key_width, y);
+        cairo_set_dash(c->cr, NULL, 0, 0);
+        legend_text(c, y, or_else(c->plot->other_label, "before"));
         y += 20;
     }
     for (size_t s = 0; s < c->plot->series_count; s++, y += 20) {
@@ -581,9 +520,9 @@ static void parameter_row(canvas *c, double y, const char *name, double value, c
 {
     char text[64];
     snprintf(text, sizeof text, "%s%.4g%s", value < 0 ? "−" : "", fabs(value), unit);
-    use(c->cr, ink);
-    put_text(c->cr, PLOT_COLUMN + 12, y, name, 11, 1, LEFT, 80);
-    put_text(c->cr, PLOT_COLUMN + column_width - 12, y, text, 11, 0, RIGHT, 90);
+    pts_pen_use(c->cr, pen_ink);
+    pts_pen_text(c->cr, PLOT_COLUMN + 12, y, name, 11, 1, PEN_LEFT, 80);
+    pts_pen_text(c->cr, PLOT_COLUMN + column_width - 12, y, text, 11, 0, PEN_RIGHT, 90);
 }
 
 static void draw_parameters(canvas *c, double top)
@@ -591,12 +530,12 @@ static void draw_parameters(canvas *c, double top)
     const pts_plot_parameters *p = c->plot->parameters;
     int rows = p->smape >= 0 ? 5 : 4;
     cairo_rectangle(c->cr, PLOT_COLUMN + 0.5, top + 0.5, column_width - 1, 18 * rows + 40);
-    use(c->cr, hairline);
+    pts_pen_use(c->cr, pen_hairline);
     cairo_set_line_width(c->cr, 1);
     cairo_stroke(c->cr);
-    use(c->cr, muted);
-    put_text(c->cr, PLOT_COLUMN + 12, top + 20, "(A − D) / (1 + (n/C)ᴮ) + D", 10, 0, LEFT,
-             column_width - 24);
+    pts_pen_use(c->cr, pen_muted);
+    pts_pen_text(c->cr, PLOT_COLUMN + 12, top + 20, "(A − D) / (1 + (n/C)ᴮ) + D", 10, 0, PEN_LEFT,
+                 column_width - 24);
     parameter_row(c, top + 42, "A", p->A, "");
     parameter_row(c, top + 60, "B", p->B, "");
     parameter_row(c, top + 78, "C", p->C, "");
@@ -605,29 +544,19 @@ static void draw_parameters(canvas *c, double top)
         parameter_row(c, top + 114, "SMAPE", p->smape, " %");
 }
 
-static void set_metrics(cairo_t *cr)
-{
-    cairo_font_options_t *options = cairo_font_options_create();
-    cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
-    cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
-    cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
-    cairo_set_font_options(cr, options);
-    cairo_font_options_destroy(options);
-}
-
 void pts_plot_draw(cairo_t *cr, const pts_plot *plot)
 {
     canvas c = {cr, plot, pts_plot_axes_for(plot)};
-    use(cr, white);
-    cairo_paint(cr);
-    set_metrics(cr);
-    draw_titles(&c);
+    pts_pen_page(cr);
+    pts_pen_titles(cr, plot->title, plot->subtitle);
     draw_n_axis(&c);
     draw_y_axis(&c);
     cairo_save(cr);
     clip_to_axes(cr);
     if (plot->low)
         draw_band(&c);
+    if (plot->other)
+        draw_other(&c);
     draw_curve(&c);
     cairo_restore(cr);
     draw_frame(&c);

@@ -1,4 +1,4 @@
-/* The figure itself, onto any cairo context scaled to the figure's units. */
+/* The figures themselves, onto any cairo context scaled to the figure's units. */
 #ifndef PTS_SRC_PLOT_DRAW_H
 #define PTS_SRC_PLOT_DRAW_H
 
@@ -8,5 +8,6 @@
 
 /* cairo keeps the first failure itself: the caller asks cairo_status afterwards. */
 void pts_plot_draw(cairo_t *cr, const pts_plot *plot);
+void pts_plot_draw_bars(cairo_t *cr, const pts_plot_bars *bars);
 
 #endif

@@ -35,6 +35,10 @@ static pts_status check_curve(const pts_plot *plot, pts_error *err)
         if (!isfinite(plot->y[i]))
             return pts_fail(err, PTS_ERR_ARGUMENT,
                             "plot: curve, point %zu: expected a finite mAP, got %g", i, plot->y[i]);
+        if (plot->other && !isfinite(plot->other[i]))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "plot: other curve, point %zu: expected a finite mAP, got %g", i,
+                            plot->other[i]);
         if (plot->low &&
             !(isfinite(plot->low[i]) && isfinite(plot->high[i]) && plot->low[i] <= plot->high[i]))
             return pts_fail(err, PTS_ERR_ARGUMENT,
@@ -108,21 +112,30 @@ static cairo_status_t write_bytes(void *file, const unsigned char *data, unsigne
     return fwrite(data, 1, size, file) == size ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
 }
 
-static cairo_status_t draw_on(cairo_surface_t *surface, double scale, const pts_plot *plot)
+/* Either kind of figure. */
+typedef struct figure {
+    const pts_plot *plot;
+    const pts_plot_bars *bars;
+} figure;
+
+static cairo_status_t draw_on(cairo_surface_t *surface, double scale, const figure *f)
 {
     cairo_t *cr = cairo_create(surface);
     cairo_scale(cr, scale, scale);
-    pts_plot_draw(cr, plot);
+    if (f->plot)
+        pts_plot_draw(cr, f->plot);
+    else
+        pts_plot_draw_bars(cr, f->bars);
     cairo_status_t status = cairo_status(cr);
     cairo_destroy(cr);
     return status;
 }
 
-static cairo_status_t write_svg(FILE *file, const pts_plot *plot)
+static cairo_status_t write_svg(FILE *file, const figure *f)
 {
     cairo_surface_t *surface =
         cairo_svg_surface_create_for_stream(write_bytes, file, PTS_PLOT_WIDTH, PTS_PLOT_HEIGHT);
-    cairo_status_t status = draw_on(surface, 1, plot);
+    cairo_status_t status = draw_on(surface, 1, f);
     cairo_surface_finish(surface);
     if (status == CAIRO_STATUS_SUCCESS)
         status = cairo_surface_status(surface);
@@ -130,11 +143,11 @@ static cairo_status_t write_svg(FILE *file, const pts_plot *plot)
     return status;
 }
 
-static cairo_status_t write_png(FILE *file, const pts_plot *plot)
+static cairo_status_t write_png(FILE *file, const figure *f)
 {
     cairo_surface_t *surface =
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, 2 * PTS_PLOT_WIDTH, 2 * PTS_PLOT_HEIGHT);
-    cairo_status_t status = draw_on(surface, 2, plot);
+    cairo_status_t status = draw_on(surface, 2, f);
     if (status == CAIRO_STATUS_SUCCESS)
         status = cairo_surface_write_to_png_stream(surface, write_bytes, file);
     cairo_surface_destroy(surface);
@@ -151,20 +164,58 @@ static pts_status fail_cairo(const char *path, cairo_status_t status, pts_error 
     return pts_fail(err, code, "%s: cannot draw: %s", path, cairo_status_to_string(status));
 }
 
-pts_status pts_plot_write(const char *path, const pts_plot *plot, pts_error *err)
+static pts_status check_path(const char *path, pts_error *err)
 {
-    if (!path || !plot)
-        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: expected a path and a plot, got NULL");
-    int svg = pts_path_ends(path, ".svg");
-    if (!svg && !pts_path_ends(path, ".png"))
-        return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected a name ending in .svg or .png", path);
-    PTS_TRY(check_plot(plot, err));
+    if (pts_path_ends(path, ".svg") || pts_path_ends(path, ".png"))
+        return PTS_OK;
+    return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected a name ending in .svg or .png", path);
+}
+
+static pts_status write_figure(const char *path, const figure *f, pts_error *err)
+{
     pts_output out;
     PTS_TRY(pts_output_open(&out, path, err));
-    cairo_status_t status = svg ? write_svg(out.file, plot) : write_png(out.file, plot);
+    cairo_status_t status =
+        pts_path_ends(path, ".svg") ? write_svg(out.file, f) : write_png(out.file, f);
     if (status != CAIRO_STATUS_SUCCESS) {
         pts_output_discard(&out);
         return fail_cairo(path, status, err);
     }
     return pts_output_commit(&out, err);
+}
+
+pts_status pts_plot_write(const char *path, const pts_plot *plot, pts_error *err)
+{
+    if (!path || !plot)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: expected a path and a plot, got NULL");
+    PTS_TRY(check_path(path, err));
+    PTS_TRY(check_plot(plot, err));
+    return write_figure(path, &(figure){.plot = plot}, err);
+}
+
+static pts_status check_bars(const pts_plot_bars *bars, pts_error *err)
+{
+    if (bars->rows == 0 || bars->rows > PTS_PLOT_ROWS_MAX || !bars->names || !bars->values ||
+        !bars->labels[0] || !bars->labels[1])
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "plot: bars: expected 1 … %d rows with names, values and two labels, got "
+                        "%zu rows",
+                        PTS_PLOT_ROWS_MAX, bars->rows);
+    for (size_t i = 0; i < 2 * bars->rows; i++) {
+        double value = bars->values[i / 2][i % 2];
+        if (!(fabs(value) <= n_limit))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "plot: bars: %s: expected a finite number up to 1e12, got %g",
+                            bars->names[i / 2], value);
+    }
+    return PTS_OK;
+}
+
+pts_status pts_plot_write_bars(const char *path, const pts_plot_bars *bars, pts_error *err)
+{
+    if (!path || !bars)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "plot: expected a path and bars, got NULL");
+    PTS_TRY(check_path(path, err));
+    PTS_TRY(check_bars(bars, err));
+    return write_figure(path, &(figure){.bars = bars}, err);
 }
