@@ -621,7 +621,7 @@ END_TEST
 START_TEST(study_head_recognises_its_curves)
 {
     pts_tasks *tasks = make_tasks(4, 1, 7);
-    pts_head_options options = {PTS_HEAD_STUDY, 3, 8, 32, 32, 1e-3};
+    pts_head_options options = {PTS_HEAD_STUDY, 3, 8, 32, 32, 1e-3, "YOLOv8m-seg"};
     char path[] = "/tmp/pts_test_head_XXXXXX";
     close(mkstemp(path));
     pts_study_report report;
@@ -636,6 +636,7 @@ START_TEST(study_head_recognises_its_curves)
     pts_head *head = train(tasks, options, 2), *again;
     ck_assert_int_eq(pts_head_write(head, path, NULL), PTS_OK);
     ck_assert_int_eq(pts_head_open(&again, path, NULL), PTS_OK);
+    ck_assert_str_eq(pts_head_trainer(again), "YOLOv8m-seg");
     const float *photographs = pts_tasks_at(tasks, 0)->embeddings;
     pts_curve_prior a, b;
     pts_error err;

@@ -163,11 +163,12 @@ typedef struct pts_head_options {
     uint64_t seed;
     size_t epochs, batch, combinations; /* study only; combinations an epoch and class */
     double rate;                        /* study only */
+    const char *trainer;                /* whose curves it learns from, one line; NULL: not said */
 } pts_head_options;
 
 #define PTS_HEAD_DEFAULTS                                                                          \
     {                                                                                              \
-        PTS_HEAD_MLP, 43, 10, 64, 200, 1e-3                                                        \
+        PTS_HEAD_MLP, 43, 10, 64, 200, 1e-3, NULL                                                  \
     }
 
 /* Needs three data sets or more (PTS_ERR_SHAPE). `progress` stages: "choose", "epoch". */
@@ -185,6 +186,8 @@ const char *pts_head_encoder_id(const pts_head *head); /* of the encoder it was 
  * "". */
 const char *pts_head_encoder_arch(const pts_head *head);
 const char *pts_head_preset(const pts_head *head);
+/* Whose curves it learnt from: what its answers speak of. "" where the file does not say. */
+const char *pts_head_trainer(const pts_head *head);
 /* One line, for people: how it was chosen, and how the whole procedure, choosing included, fared on
  * data sets that no step of it had seen. */
 const char *pts_head_summary(const pts_head *head);

@@ -25,6 +25,7 @@ typedef struct prediction {
     long threads, max_pixels, rounds;
     pts_image_limits limits;
     bool json;
+    char trainer[128]; /* the head's */
 
     const cli_list *photographs;
     pts_curve_set *pilot; /* NULL: none */
@@ -96,6 +97,8 @@ static pts_status make_prior(prediction *p, pts_curve_prior *prior, pts_error *e
     if (status == PTS_OK)
         status = prior_from_photographs(p, encoder, head, prior, err);
     p->uses_photographs = status == PTS_OK && pts_head_uses_photographs(head);
+    if (status == PTS_OK)
+        snprintf(p->trainer, sizeof p->trainer, "%s", pts_head_trainer(head));
     pts_head_close(head);
     pts_encoder_close(encoder);
     pts_team_destroy(team);
@@ -280,18 +283,51 @@ static void print_size(const prediction *p)
         printf("%s or more; its upper end is out of reach).\n", low);
 }
 
+static void print_laplace(const pts_curve_answer *a)
+{
+    char low[32], high[32];
+    format_size(a->laplace_low, low);
+    format_size(a->laplace_high, high);
+    if (isfinite(a->laplace_high))
+        printf("The interval is skewed: a normal approximation would give %s to %s.\n", low, high);
+    else
+        printf("The interval is skewed: a normal approximation would give %s or more.\n", low);
+}
+
+/* Widths are the quotient of the interval's ends; beyond a thousandfold it is as good as none. */
+static void print_next(const prediction *p)
+{
+    const double now = exp2(p->width), then = exp2(p->next_width);
+    char text[32] = "more than a thousandfold";
+    if (now <= 1000)
+        snprintf(text, sizeof text, "%.3g-fold", now);
+    printf("What would narrow the interval most: one training with %.0f images (%s now, ", p->next,
+           text);
+    if (then <= 1000)
+        printf("about %.3g-fold then).\n", then);
+    else
+        printf("still wide then).\n");
+}
+
+static void print_cost(const prediction *p)
+{
+    const double low = p->cost * ceil(fmax(p->answer.n_low, 1));
+    const double high = p->cost * ceil(p->answer.n_high);
+    printf("Labelling costs about %.6g (", p->cost * ceil(p->answer.n));
+    if (isfinite(high))
+        printf("%.6g to %.6g).\n", low, high);
+    else
+        printf("%.6g or more).\n", low);
+}
+
 static void print_advice(const prediction *p)
 {
     if (!p->answer.laplace_agrees)
-        printf("The interval is skewed: a normal approximation would give %.3g to %.3g.\n",
-               fmax(p->answer.laplace_low, 1), p->answer.laplace_high);
+        print_laplace(&p->answer);
     if (p->next_width < 0.95 * p->width)
-        printf("To narrow the interval most, train once with %.0f images: from a factor of %.3g to "
-               "about %.3g.\n",
-               p->next, exp2(p->width), exp2(p->next_width));
+        print_next(p);
     if (p->cost > 0 && isfinite(p->answer.n))
-        printf("Labelling costs about %.6g (%.6g to %.6g).\n", p->cost * ceil(p->answer.n),
-               p->cost * ceil(p->answer.n_low), p->cost * ceil(p->answer.n_high));
+        print_cost(p);
     if (p->rounds <= 0)
         return;
     if (!isfinite(p->plan.first)) {
@@ -302,7 +338,7 @@ static void print_advice(const prediction *p)
            "%.2f, after %.0f images on average",
            p->plan.first, p->rounds, p->plan.probability, p->plan.images);
     if (p->cost > 0)
-        printf(" (%.6g)", p->cost * p->plan.images);
+        printf(", which cost about %.6g", p->cost * p->plan.images);
     printf(".\n");
 }
 
@@ -340,7 +376,8 @@ static void print_text(const prediction *p)
         printf("This head gives the same curve for all photographs: none of their features "
                "predicted held-out data sets.\n");
     if (!p->prior_name)
-        printf("The curve is that of the trainer whose results the head was trained on.\n");
+        printf("The curve is that of %s.\n",
+               p->trainer[0] ? p->trainer : "the trainer whose results the head was trained on");
     if (p->plot_path)
         printf("Plot: %s\n", p->plot_path);
 }
@@ -380,7 +417,9 @@ static void print_json(const prediction *p)
     json_object_set_new(out, "uses_photographs", json_boolean(p->uses_photographs));
     json_object_set_new(out, "pilot_points", json_integer((json_int_t)pilot_points(p)->count));
     json_object_set_new(out, "trainer",
-                        p->prior_name ? cli_json_text(p->prior.trainer) : json_null());
+                        p->prior_name   ? cli_json_text(p->prior.trainer)
+                        : p->trainer[0] ? cli_json_text(p->trainer)
+                                        : json_null());
     json_object_set_new(out, "n_median", cli_json_real(p->answer.n_median));
     json_object_set_new(out, "plateau", cli_json_real(p->answer.plateau));
     json_object_set_new(out, "plateau_error", cli_json_real(p->answer.plateau_error));

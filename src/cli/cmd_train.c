@@ -7,21 +7,22 @@
 
 typedef struct train_options {
     cli_tasks tasks;
-    const char *kind, *output;
+    const char *kind, *output, *trainer;
 } train_options;
 
-static int train(const cli_syntax *syntax, const cli_tasks *t, pts_head_kind kind,
-                 const char *output)
+static int train(const cli_syntax *syntax, const train_options *o, pts_head_kind kind)
 {
+    const cli_tasks *t = &o->tasks;
     pts_error err;
     pts_head *head;
     pts_head_options options = cli_tasks_head_options(t, kind);
+    options.trainer = o->trainer;
     pts_status status =
         pts_head_train(&head, t->tasks, &options, t->team, cli_tasks_progress, NULL, &err);
     if (status == PTS_OK)
-        status = pts_head_write(head, output, &err);
+        status = pts_head_write(head, o->output, &err);
     if (status == PTS_OK)
-        printf("%s\n%s\n", output, pts_head_summary(head));
+        printf("%s\n%s\n", o->output, pts_head_summary(head));
     pts_head_close(head);
     return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", err.message);
 }
@@ -47,16 +48,19 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
         return cli_wrong(syntax, "-o: expected a file, got none");
     int code = cli_tasks_load(syntax, &o->tasks, operands);
     if (code < 0)
-        code = train(syntax, &o->tasks, kind, o->output);
+        code = train(syntax, o, kind);
     cli_tasks_free(&o->tasks);
     return code;
 }
 
 int cmd_train(int argc, char **argv)
 {
-    train_options o = {.tasks = CLI_TASKS_DEFAULTS, .kind = "mlp"};
+    train_options o = {
+        .tasks = CLI_TASKS_DEFAULTS, .kind = "mlp", .trainer = "the built-in segmenter"};
     const cli_option options[] = {
         {"--output", 'o', CLI_TEXT, &o.output, "HEAD.ptsw", "the head"},
+        {"--trainer", 0, CLI_TEXT, &o.trainer, "TEXT",
+         "whose curves these are (the built-in segmenter)"},
         {"--head", 0, CLI_TEXT, &o.kind, "KIND", "mlp, mean or study (mlp)"},
         CLI_TASKS_OPTIONS(&o.tasks),
     };

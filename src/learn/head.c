@@ -17,7 +17,7 @@
 struct pts_head {
     pts_head_kind kind;
     size_t dim;
-    char *encoder, *preset, *datasets, *trainer;
+    char *encoder, *preset, *datasets, *made_by, *trainer;
     char encoder_arch[32];
     int no_spread; /* covariance and noise are not there */
     char summary[SUMMARY];
@@ -46,6 +46,7 @@ void pts_head_close(pts_head *head)
     free(head->encoder);
     free(head->preset);
     free(head->datasets);
+    free(head->made_by);
     free(head->trainer);
     free(head->centre);
     free(head->map);
@@ -79,6 +80,11 @@ const char *pts_head_encoder_arch(const pts_head *head)
 const char *pts_head_preset(const pts_head *head)
 {
     return head->preset;
+}
+
+const char *pts_head_trainer(const pts_head *head)
+{
+    return head->trainer;
 }
 
 const char *pts_head_summary(const pts_head *head)
@@ -222,8 +228,8 @@ static char *join_datasets(const pts_tasks *tasks)
 static pts_status head_create(pts_head **out, const pts_tasks *tasks,
                               const pts_head_options *options, pts_error *err)
 {
-    char trainer[128];
-    snprintf(trainer, sizeof trainer, "ptstrain " PTS_VERSION_STRING ", seed %llu",
+    char made_by[128];
+    snprintf(made_by, sizeof made_by, "ptstrain " PTS_VERSION_STRING ", seed %llu",
              (unsigned long long)options->seed);
     pts_head *head = calloc(1, sizeof *head);
     if (!head)
@@ -233,12 +239,13 @@ static pts_status head_create(pts_head **out, const pts_tasks *tasks,
     head->encoder = strdup(tasks->encoder);
     head->preset = strdup(tasks->preset);
     head->datasets = join_datasets(tasks);
-    head->trainer = strdup(trainer);
+    head->made_by = strdup(made_by);
+    head->trainer = strdup(options->trainer ? options->trainer : "");
     head->centre = pts_calloc64(tasks->dim, sizeof *head->centre);
     head->map = pts_calloc64(tasks->dim * 4, sizeof *head->map);
     *out = head;
-    if (!head->encoder || !head->preset || !head->datasets || !head->trainer || !head->centre ||
-        !head->map)
+    if (!head->encoder || !head->preset || !head->datasets || !head->made_by || !head->trainer ||
+        !head->centre || !head->map)
         return pts_fail_memory(err, tasks->dim * 5 * sizeof *head->map);
     return PTS_OK;
 }
@@ -478,7 +485,8 @@ pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err
         {"encoder", head->encoder},
         {"preset", head->preset},
         {"datasets", head->datasets},
-        {"trainer", head->trainer},
+        {"trainer", head->made_by},
+        {"curves_of", head->trainer},
         {"summary", head->summary},
         {"components", components}, /* mlp only: the last */
     };
@@ -553,7 +561,10 @@ static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error 
     PTS_TRY(take_text(w, "encoder", &head->encoder, err));
     PTS_TRY(take_text(w, "preset", &head->preset, err));
     PTS_TRY(take_text(w, "datasets", &head->datasets, err));
-    return take_text(w, "trainer", &head->trainer, err);
+    PTS_TRY(take_text(w, "trainer", &head->made_by, err));
+    const char *trainer = pts_weights_meta(w, "curves_of"); /* heads of 0.1.0 do not say */
+    head->trainer = strdup(trainer ? trainer : "");
+    return head->trainer ? PTS_OK : pts_fail_memory(err, 1);
 }
 
 static pts_status read_spread(pts_head *head, const pts_weights *w, pts_error *err)
