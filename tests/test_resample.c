@@ -126,6 +126,102 @@ START_TEST(presets_equal_torchvision)
 }
 END_TEST
 
+/* ---- ten photographs as CLIP's packages prepare them (data/clip_photos) ---- */
+
+/* The same pixels as the preset's, cut where transformers cuts: it rounds the odd pixel down, the
+ * original and open_clip to even. */
+static void cut_as_transformers(const pts_image *image, size_t size, uint8_t *out)
+{
+    size_t width = size, height = size;
+    if (image->width < image->height)
+        height = size * image->height / image->width;
+    else
+        width = size * image->width / image->height;
+    pts_image scaled;
+    ck_assert_int_eq(pts_image_resize(image, width, height, PTS_FILTER_BICUBIC, &scaled, NULL),
+                     PTS_OK);
+    const size_t top = (height - size) / 2, left = (width - size) / 2;
+    for (size_t y = 0; y < size; y++)
+        memcpy(out + y * size * 3, scaled.rgb + ((top + y) * width + left) * 3, size * 3);
+    pts_image_free(&scaled);
+}
+
+static const double CLIP_MEAN[3] = {0.48145466, 0.4578275, 0.40821073};
+static const double CLIP_STD[3] = {0.26862954, 0.26130258, 0.27577711};
+
+/* The preset's numbers, and as 8-bit pixels. */
+static void apply_clip(const pts_image *image, size_t size, float *out, uint8_t *pixels)
+{
+    ck_assert_int_eq(pts_preset_apply("clip", image, size, out, NULL), PTS_OK);
+    for (size_t i = 0; i < size * size * 3; i++)
+        pixels[i] = (uint8_t)lrint((out[i] * CLIP_STD[i % 3] + CLIP_MEAN[i % 3]) * 255);
+}
+
+typedef struct clip_case {
+    char path[64], package[32];
+    size_t size;
+    uint64_t hash;
+    double sum;
+    float out[224 * 224 * 3];
+    uint8_t pixels[224 * 224 * 3];
+} clip_case;
+
+/* Its samples: of open_clip the preset's floats, of transformers the pixels within one step. */
+static void compare_clip_samples(const clip_case *c, FILE *file)
+{
+    for (int i = 0; i < 16; i++) {
+        size_t at;
+        double expected, got, allowed = 1e-6;
+        ck_assert_int_eq(fscanf(file, "%zu %lf ", &at, &expected), 2);
+        ck_assert_uint_lt(at, c->size * c->size * 3);
+        got = (double)c->out[at];
+        if (strcmp(c->package, "open_clip") != 0) {
+            expected = (expected * CLIP_STD[at % 3] + CLIP_MEAN[at % 3]) * 255;
+            got = c->pixels[at];
+            allowed = 1 + 1e-3;
+        }
+        ck_assert_msg(fabs(got - expected) <= allowed, "%s %zu %s: at %zu: expected %.9g, got %.9g",
+                      c->path, c->size, c->package, at, expected, got);
+    }
+}
+
+static void compare_clip(clip_case *c, FILE *file)
+{
+    pts_image image;
+    double sum = 0;
+    const size_t count = c->size * c->size * 3;
+    ck_assert_int_eq(pts_image_read(test_data(c->path), NULL, &image, NULL), PTS_OK);
+    apply_clip(&image, c->size, c->out, c->pixels);
+    if (strcmp(c->package, "open_clip") != 0)
+        cut_as_transformers(&image, c->size, c->pixels);
+    for (size_t i = 0; i < count; i++)
+        sum += c->pixels[i];
+    if (strcmp(c->package, "transformers") == 0) /* torchvision's kernels: not Pillow's rounding */
+        ck_assert_double_le(fabs(sum - c->sum) / (double)count, 0.02);
+    else
+        ck_assert_msg(fnv1a(c->pixels, count) == c->hash, "%s %zu: differs from %s", c->path,
+                      c->size, c->package);
+    compare_clip_samples(c, file);
+    pts_image_free(&image);
+}
+
+START_TEST(clip_photographs_equal_its_packages)
+{
+    static clip_case c;
+    size_t cases = 0;
+    FILE *file = fopen(test_data("clip_photos/golden.txt"), "r");
+    ck_assert_ptr_nonnull(file);
+    for (; fscanf(file, "%63s %zu %31s %" SCNx64 " %lf", c.path, &c.size, c.package, &c.hash,
+                  &c.sum) == 5;
+         cases++) {
+        ck_assert_uint_le(c.size, 224);
+        compare_clip(&c, file);
+    }
+    fclose(file);
+    ck_assert_uint_eq(cases, 10 * 2 * 3);
+}
+END_TEST
+
 START_TEST(preset_table)
 {
     size_t count;
@@ -185,5 +281,6 @@ START_TEST(one_colour_stays_one_colour)
 }
 END_TEST
 
-CHECK_SUITE("resample", resize_equals_pillow, presets_equal_torchvision, preset_table,
-            wrong_requests_are_refused, one_colour_stays_one_colour)
+CHECK_SUITE("resample", resize_equals_pillow, presets_equal_torchvision,
+            clip_photographs_equal_its_packages, preset_table, wrong_requests_are_refused,
+            one_colour_stays_one_colour)
