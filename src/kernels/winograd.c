@@ -45,6 +45,8 @@ void pts_winograd_choose(pts_conv *conv)
     const size_t lanes = conv->level->lanes;
     if (w->stride != 1 || conv->in % lanes || conv->out % lanes)
         return;
+    /* 3×3 of many channels stands behind small maps: too few tiles for weights four times as large.
+     */
     if (w->height == 3 && w->width == 3 && conv->in < 256)
         pts_axis_init(&conv->axis, 4, 3, 2, points_of_three);
     else if (w->height == 5 && w->width == 5)
