@@ -127,4 +127,5 @@ def main(folder):
         print(f"{name}: {data.size} values, embedding RMS {embedding.pow(2).mean().sqrt():.3f}")
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
