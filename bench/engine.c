@@ -48,6 +48,37 @@ static pts_status fit_work(void *user, pts_error *err)
     return pts_curve_fit(j->n, j->map, CURVE_POINTS, &fit, err);
 }
 
+enum { RESAMPLES = 1000 };
+
+typedef struct bootstrap_job {
+    const fit_job *from;
+    pts_team *team;
+} bootstrap_job;
+
+/* The curve's points drawn with replacement, each resample from random numbers of its own. */
+static void fit_resample(void *user, size_t task, int thread)
+{
+    const bootstrap_job *j = user;
+    fit_job drawn;
+    pts_fit fit;
+    uint64_t state = 1000 + task;
+    (void)thread;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        size_t k = (size_t)(CURVE_POINTS * bench_uniform(&state));
+        drawn.n[i] = j->from->n[k];
+        drawn.map[i] = j->from->map[k];
+    }
+    pts_curve_fit(drawn.n, drawn.map, CURVE_POINTS, &fit, NULL);
+}
+
+static pts_status bootstrap_work(void *user, pts_error *err)
+{
+    bootstrap_job *j = user;
+    (void)err;
+    pts_team_run(j->team, RESAMPLES, fit_resample, j);
+    return PTS_OK;
+}
+
 pts_status bench_lm(bench *b)
 {
     fit_job job;
@@ -57,7 +88,12 @@ pts_status bench_lm(bench *b)
         job.n[i] = floor(2 * pow(300, (double)i / (CURVE_POINTS - 1))) + (double)i;
         job.map[i] = pts_curve_at(&curve, job.n[i]) + 0.04 * (bench_uniform(&state) - 0.5);
     }
-    return bench_measure(b, "lm: 4PL of 45 points, cold start, 1 thread", 0, fit_work, &job);
+    pts_status status =
+        bench_measure(b, "lm: 4PL of 45 points, cold start, 1 thread", 0, fit_work, &job);
+    if (status != PTS_OK)
+        return status;
+    bootstrap_job bootstrap = {&job, b->team};
+    return bench_measure(b, "lm: bootstrap, 1000 fits of 45 points", 0, bootstrap_work, &bootstrap);
 }
 
 /* ---- multilayer perceptron ---- */

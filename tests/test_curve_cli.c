@@ -94,6 +94,86 @@ START_TEST(prior_is_made_and_used)
 }
 END_TEST
 
+static void write_text(const char *path, const char *header, const double *map, size_t count)
+{
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(header, file);
+    for (size_t i = 0; i < count; i++)
+        fprintf(file, "x,0,%d,%g\n", 2 << i, map[i]);
+    fclose(file);
+}
+
+/* Answered, and said what is odd about them. */
+START_TEST(odd_curves_get_their_caveat)
+{
+    static const double falling[] = {0.5, 0.45, 0.3, 0.2, 0.18, 0.18};
+    static const double mixed[] = {0.05, 0.1, 0.2, 0.3, 40, 50};
+    static const double equal[] = {0.3, 0.3, 0.3, 0.3, 0.3, 0.3};
+    char folder[] = "/tmp/pts_test_XXXXXX", file[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/c.csv", folder);
+    write_text(file, "dataset,class,n,map\n", falling, 6);
+    ck_assert_int_eq(run_program("ptstrain fit %s", file), 0);
+    ck_assert_ptr_nonnull(strstr(ran.err, "x, class 0: map falls with more images, from 0.5"));
+    write_text(file, "dataset,class,n,map\n", mixed, 6);
+    ck_assert_int_eq(run_program("ptstrain fit %s", file), 0);
+    ck_assert_ptr_nonnull(strstr(ran.err, "are percent and fractions mixed?\n"));
+    write_text(file, "dataset,class,n,map\n", equal, 6);
+    ck_assert_int_eq(run_program("ptstrain fit %s", file), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "rank_deficient"));
+    ck_assert_str_eq(ran.err, "");
+    unlink(file);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+START_TEST(too_long_a_pilot_is_refused)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX", file[64], expected[256];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/p.csv", folder);
+    FILE *out = fopen(file, "w");
+    ck_assert_ptr_nonnull(out);
+    fputs("n,map\n", out);
+    for (int i = 0; i < 10001; i++)
+        fprintf(out, "%d,0.5\n", i + 1);
+    fclose(out);
+    snprintf(expected, sizeof expected,
+             "ptsinfer predict: %s: expected at most 10000 pilot results, got 10001\n", file);
+    expect(1, "ptsinfer predict --prior x.txt --target 0.5 --pilot %s", file, expected);
+    unlink(file);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+#ifdef PTS_HAVE_PLOT
+#include "well_formed.h"
+
+START_TEST(fit_draws_two_figures_a_curve)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX", command[4200];
+    static char text[1 << 20];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(command, sizeof command, "ptstrain fit --plots %s %%s", folder);
+    ck_assert_int_eq(run(command, test_data("curves/ptssp_curves.csv")), 0);
+    const char *const names[] = {"feet-14-0.svg", "feet-14-0-sensitivity.svg"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(command, sizeof command, "%s/%s", folder, names[i]);
+        FILE *file = fopen(command, "r");
+        ck_assert_ptr_nonnull(file);
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        fclose(file);
+        assert_well_formed(text);
+    }
+    ck_assert_int_eq(run("ls %s | wc -l", folder), 0);
+    ck_assert_int_eq(atoi(ran.out), 30);
+    ck_assert_int_eq(run("rm %s/*.svg", folder), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+#endif
+
 START_TEST(fit_takes_any_family)
 {
     const char *curves = test_data("curves/ptssp_curves.csv");
@@ -189,5 +269,9 @@ CHECK_SUITE("curve_cli",
 #ifdef PTS_HAVE_JSON
             fit_writes_the_contract, short_curve_is_null_not_nan, extrapolate_writes_the_contract,
 #endif
-            prior_is_made_and_used, fit_takes_any_family, curve_answers_and_exits,
-            curve_refuses_in_one_line, fit_refuses_in_one_line)
+#ifdef PTS_HAVE_PLOT
+            fit_draws_two_figures_a_curve,
+#endif
+            odd_curves_get_their_caveat, too_long_a_pilot_is_refused, prior_is_made_and_used,
+            fit_takes_any_family, curve_answers_and_exits, curve_refuses_in_one_line,
+            fit_refuses_in_one_line)

@@ -321,8 +321,11 @@ typedef struct pts_curve_set {
 pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err);
 void pts_curves_destroy(pts_curve_set *set);
 
-/* Pilot csv: columns n and map; *out has one curve. With columns dataset and class too, all rows
- * must be of one task. */
+/* Every draw of a posterior looks at every point: a million rows would take minutes. */
+enum { PTS_PILOT_POINTS = 10000 };
+
+/* Pilot csv: columns n and map, at most PTS_PILOT_POINTS rows; *out has one curve. With columns
+ * dataset and class too, all rows must be of one task. */
 pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err);
 
 /* ---- Priors in files ---------------------------------------------------------------------------

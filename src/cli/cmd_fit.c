@@ -355,6 +355,38 @@ static void tell_units(const cli_syntax *syntax, const char *path, const pts_cur
     }
 }
 
+/* Neighbours twentyfold apart across 1 % in a file of percents: some rows may be fractions. */
+static bool jumps(const pts_curve_points *c)
+{
+    for (size_t k = 1; k < c->count; k++) {
+        double low = fmin(c->map[k - 1], c->map[k]), high = fmax(c->map[k - 1], c->map[k]);
+        if (low > 0 && low <= 0.01 && high > 0.01 && high > 20 * low)
+            return true;
+    }
+    return false;
+}
+
+/* What a fit alone does not show: stderr, a line a curve. */
+static void tell_doubts(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
+                        const fitted *fits)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const pts_curve_points *c = &set->curves[i];
+        const pts_family_fit *f = &fits[i].fit;
+        if (set->percent && jumps(c))
+            fprintf(stderr,
+                    "%s: %s, class %s: jumps more than twentyfold: are percent and "
+                    "fractions mixed?\n",
+                    syntax->command, c->dataset, c->class_name);
+        if (f->points == 0)
+            continue;
+        double first = pts_family_at(f, c->n[0]), last = pts_family_at(f, c->n[c->count - 1]);
+        if (last < first - 0.01)
+            fprintf(stderr, "%s: %s, class %s: %s falls with more images, from %.3f to %.3f\n",
+                    syntax->command, c->dataset, c->class_name, o->metric, first, last);
+    }
+}
+
 static int fit_file(const cli_syntax *syntax, const options *o, const char *path)
 {
     pts_curve_set *set;
@@ -368,8 +400,10 @@ static int fit_file(const cli_syntax *syntax, const options *o, const char *path
         cli_fail(syntax, "out of memory");
     else if (isnan(metric_of(o, &set->curves[0])[0]))
         cli_fail(syntax, "%s: no column %s", path, o->metric);
-    else if (fit_all(syntax, o, set, fits) > 0)
+    else if (fit_all(syntax, o, set, fits) > 0) {
+        tell_doubts(syntax, o, set, fits);
         code = answer(syntax, o, set, fits);
+    }
     free(fits);
     pts_curves_destroy(set);
     return code;

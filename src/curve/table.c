@@ -253,11 +253,15 @@ pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err)
 {
     static const bool required[COLUMNS] = {[SIZE] = true, [MAP] = true};
     PTS_TRY(read_csv(out, path, required, err));
-    if ((*out)->count == 1)
+    size_t points = (*out)->curves[0].count;
+    if ((*out)->count == 1 && points <= PTS_PILOT_POINTS)
         return PTS_OK;
     pts_status status =
-        pts_fail(err, PTS_ERR_FORMAT, "%s: expected the points of one task, got %zu curves", path,
-                 (*out)->count);
+        (*out)->count > 1
+            ? pts_fail(err, PTS_ERR_FORMAT, "%s: expected the points of one task, got %zu curves",
+                       path, (*out)->count)
+            : pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %d pilot results, got %zu", path,
+                       PTS_PILOT_POINTS, points);
     pts_curves_destroy(*out);
     *out = NULL;
     return status;
