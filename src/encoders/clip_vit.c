@@ -6,12 +6,12 @@
  */
 #include "encoders/clip_vit.h"
 #include "base/error.h"
+#include "encoders/steps.h"
 #include "kernels/attention.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LAYER_NORM_EPSILON 1e-5f
 
@@ -45,17 +45,9 @@ typedef struct rows {
 
 /* ---- steps ---- */
 
-static double seconds_now(const forward *f)
-{
-    struct timespec now = {0};
-    if (f->run->visit_step)
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void begin_step(forward *f)
 {
-    f->start = seconds_now(f);
+    f->start = steps_now(f->run->visit_step);
 }
 
 static void end_step(const forward *f, const char *name, const char *method, double flops)
@@ -64,8 +56,7 @@ static void end_step(const forward *f, const char *name, const char *method, dou
     if (!f->run->visit_step)
         return;
     snprintf(text, sizeof text, "%s%s", f->stem, name);
-    pts_encoder_step step = {text, method, flops, seconds_now(f) - f->start};
-    f->run->visit_step(f->run->user, &step);
+    steps_show(f->run->visit_step, f->run->user, text, method, flops, f->start);
 }
 
 /* All tokens, or the class token of each image. */

@@ -1,9 +1,9 @@
 #include "encoders/network.h"
 #include "base/error.h"
+#include "encoders/steps.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static bool idle(const network *net)
 {
@@ -184,23 +184,6 @@ static void plan_conv(network *net, const char *block, const char *branch, pts_f
         net->status = pts_fail_memory(net->err, SIZE_MAX);
 }
 
-static double seconds_now(const network *net)
-{
-    struct timespec now = {0};
-    if (net->visit_step)
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static void show_step(const network *net, const char *name, const char *method, double flops,
-                      double start)
-{
-    if (net->visit_step) {
-        pts_encoder_step step = {name, method, flops, seconds_now(net) - start};
-        net->visit_step(net->user, &step);
-    }
-}
-
 void network_conv(network *net, const char *block, const char *branch, pts_feature_map in,
                   pts_window window, pts_feature_map out)
 {
@@ -213,9 +196,10 @@ void network_conv(network *net, const char *block, const char *branch, pts_featu
         plan_conv(net, block, branch, in, window, out);
         net->flops += flops;
     } else {
-        double start = seconds_now(net);
+        double start = steps_now(net->visit_step);
         pts_conv_relu(&layer->conv, net->team, &in, &out, net->work);
-        show_step(net, layer->name, pts_conv_method(&layer->conv), flops, start);
+        steps_show(net->visit_step, net->user, layer->name, pts_conv_method(&layer->conv), flops,
+                   start);
     }
     net->layer++;
 }
@@ -237,9 +221,9 @@ void network_max_pool(network *net, pts_feature_map in, pts_window window, pts_f
 {
     if (idle(net) || net->planning)
         return;
-    double start = seconds_now(net);
+    double start = steps_now(net->visit_step);
     pts_max_pool(net->layers->level, net->team, &window, &in, &out);
-    show_step(net, "max pool", "pool", 0, start);
+    steps_show(net->visit_step, net->user, "max pool", "pool", 0, start);
 }
 
 void network_pooled_conv(network *net, const char *block, const char *branch, pts_feature_map in,
@@ -255,19 +239,19 @@ void network_pooled_conv(network *net, const char *block, const char *branch, pt
         layer->conv.bias = NULL; /* it comes after the pool */
     if (net->planning || idle(net))
         return;
-    double start = seconds_now(net);
+    double start = steps_now(net->visit_step);
     pts_average_pool(net->layers->level, net->team, &pool, net->count_padding, &product,
                      layer->bias->data, &out);
-    show_step(net, "average pool", "pool", 0, start);
+    steps_show(net->visit_step, net->user, "average pool", "pool", 0, start);
 }
 
 void network_global_average(network *net, pts_feature_map in, float *out)
 {
     if (idle(net) || net->planning)
         return;
-    double start = seconds_now(net);
+    double start = steps_now(net->visit_step);
     net->layers->level->global_average(&in, out);
-    show_step(net, "global average", "pool", 0, start);
+    steps_show(net->visit_step, net->user, "global average", "pool", 0, start);
 }
 
 /* The map's pixels behind each other, where they are not: in the main map that the next block
