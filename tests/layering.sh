@@ -30,6 +30,7 @@ room_of_public() {
     encoder) echo encoders ;;
     lm) echo curve ;;
     hash) echo weights ;;
+    store) echo data ;;
     *) echo "$1" ;;
     esac
 }
