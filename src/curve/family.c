@@ -373,6 +373,7 @@ pts_status pts_family_solve(pts_family family, const separable_data *data, pts_f
     out->points = data->count;
     if (family == PTS_FAMILY_LAST1) {
         fit_last(data, out);
+        out->smape = smape(out, data);
     } else {
         PTS_TRY(pts_separable_fit(&table[family].shape, data, solution, err));
         out->sse = solution->lm.sse;
@@ -386,8 +387,8 @@ pts_status pts_family_solve(pts_family family, const separable_data *data, pts_f
         memcpy(out->inner, solution->x, sizeof out->inner);
         memcpy(out->covariance, solution->covariance, sizeof out->covariance);
         out->status = judge(out, &solution->lm, range[0], range[1]);
+        out->smape = solution->smape;
     }
-    out->smape = smape(out, data);
     out->aicc = aicc(out);
     for (size_t k = 0; k < pts_family_parameters(family); k++) {
         if (!isfinite(out->x[k]))

@@ -45,6 +45,7 @@ typedef struct separable_fit {
     double x[4];           /* u, v, p, q; those the family lacks are 0 (u: 1 when anchored) */
     double covariance[16]; /* (JᵀWJ)⁻¹, not scaled; rows of what the family lacks are 0 */
     size_t free;           /* parameters */
+    double smape;          /* percent */
     pts_lm_result lm;
 } separable_fit;
 
