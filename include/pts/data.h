@@ -1,5 +1,4 @@
-/* pts/data.h: labelled data sets, their splits, the schedule of training sizes and the store of
- * measured results.
+/* pts/data.h: labelled data sets, their splits and the schedule of training sizes.
  *
  *   pts_dataset *set;
  *   pts_split *split;
@@ -9,7 +8,6 @@
  *   PTS_TRY(pts_schedule_parse(&sizes, &count, "study", split->n_train, err));
  *   for (size_t k = 0; k < count; k++)
  *       ... train on split->train[0 … sizes[k]), measure on split->test ...
- *   PTS_TRY(pts_store_add(store, &result, err));
  *   free(sizes);
  *   pts_split_destroy(split);
  *   pts_dataset_close(set);
@@ -138,74 +136,6 @@ pts_status pts_dataset_split(pts_split **out, const pts_dataset *set, int class_
 pts_status pts_schedule_parse(size_t **out, size_t *count, const char *text, size_t n,
                               pts_error *err);
 pts_status pts_schedule_study(size_t **out, size_t *count, size_t n, pts_error *err);
-
-/* ---- The store of results (builds with sqlite3: PTS_HAVE_STORE) ----
- *
- * One SQLite file, one table, one row a measurement. Each pts_store_add is a transaction of its
- * own, synchronous with the disk: after PTS_OK a killed process or a power cut loses nothing. The
- * journal is SQLite's rollback journal, so between writes the store is one file that can be
- * copied. Several processes may use one store: they wait for each other up to 30 seconds. */
-typedef struct pts_store pts_store; /* for one thread at a time */
-
-typedef enum pts_store_mode {
-    PTS_STORE_READ, /* the file must be there */
-    PTS_STORE_WRITE /* made where there is none */
-} pts_store_mode;
-
-/* What names a measurement. Strings are UTF-8 and never NULL. */
-typedef struct pts_store_key {
-    const char *dataset;
-    int class_id;
-    const char *class_name;
-    size_t n;             /* training images */
-    uint64_t seed;        /* below 2^63 */
-    const char *trainer;  /* "builtin", or the command */
-    const char *settings; /* whatever else decides the result, in the trainer's own words */
-} pts_store_key;
-
-typedef struct pts_store_row {
-    pts_store_key key;
-    double map, map50, map75; /* in [0, 1] */
-    double seconds;           /* ≥ 0: training and measuring */
-    uint64_t peak_bytes;      /* of memory; 0: not measured */
-    int64_t created;          /* seconds since 1970; set by pts_store_add */
-} pts_store_row;
-
-/* PTS_ERR_FORMAT for a file that is no store or a damaged one, PTS_ERR_UNSUPPORTED for one of a
- * later version. */
-pts_status pts_store_open(pts_store **out, const char *path, pts_store_mode mode, pts_error *err);
-void pts_store_close(pts_store *store);
-
-/* *has = 1 where a row with this key is there, else 0. */
-pts_status pts_store_has(pts_store *store, const pts_store_key *key, int *has, pts_error *err);
-
-/* A row with the same key is replaced: the newest measurement stands. */
-pts_status pts_store_add(pts_store *store, const pts_store_row *row, pts_error *err);
-
-/* Calls visit for each row, ordered by dataset, class_id, class_name, trainer, settings, seed, n
- * (strings by bytes). The row's strings live for the call. A return other than 0 stops it:
- * PTS_ERR_CANCELLED. visit must not use the store. */
-pts_status pts_store_each(pts_store *store, int (*visit)(void *user, const pts_store_row *row),
-                          void *user, pts_error *err);
-
-/* Which rows an export takes; NULL takes all values. */
-typedef struct pts_store_filter {
-    const char *dataset, *trainer, *settings;
-} pts_store_filter;
-
-/* Writes the curves to `path`, whole or not at all, ordered by dataset, class_id, class_name, n;
- * results of several seeds at one size are averaged. PTS_ERR_ARGUMENT where the rows taken come
- * from more than one pair of trainer and settings, as their mean would mean nothing;
- * PTS_ERR_SHAPE where no row is taken; filter NULL takes all.
- *   NAME.csv   header `dataset,class,n,map,map50,map75`, class by its name, %.9g, fields with a
- *              comma, quote or line end are quoted as RFC 4180 says
- *   NAME.json  (builds with jansson) the study's processed_result.json: a list, one object a
- *              class: {"class_num": 0, "result_dict": {"0": [map, map50, map75], …},
- *              "cls_tl_dict": [2, 4, …], "dataset": "coins", "class": "Five"}; the last two keys
- *              are ours, the study kept one file a data set
- * *rows (may be NULL): the points written. */
-pts_status pts_store_export(pts_store *store, const char *path, const pts_store_filter *filter,
-                            size_t *rows, pts_error *err);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 
 #include "pts/data.h"
 #include "pts/segment.h"
+#include "pts/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

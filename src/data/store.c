@@ -1,38 +1,86 @@
-/* The store of results: one table in one SQLite file. */
+/* Opening a store: what it must be, and the way from version 1. */
 #include "data/store.h"
 #include "base/error.h"
-#include "base/memory.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define APPLICATION_ID 0x50545352 /* "PTSR", in the file's header */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define BUSY_MILLISECONDS 30000
-#define MAX_TEXT (1 << 20)
 
-static const char schema[] =
+static const char *const tables_1[] = {
     "CREATE TABLE result (dataset TEXT NOT NULL, class INTEGER NOT NULL, class_name TEXT NOT NULL, "
     "trainer TEXT NOT NULL, settings TEXT NOT NULL, seed INTEGER NOT NULL, n INTEGER NOT NULL, "
     "map REAL NOT NULL, map50 REAL NOT NULL, map75 REAL NOT NULL, seconds REAL NOT NULL, "
     "peak_bytes INTEGER NOT NULL, created INTEGER NOT NULL, "
-    "PRIMARY KEY (dataset, class, class_name, trainer, settings, seed, n)) STRICT, WITHOUT ROWID";
+    "PRIMARY KEY (dataset, class, class_name, trainer, settings, seed, n)) STRICT, WITHOUT ROWID",
+    NULL};
+
+static const char *const tables_2[] = {
+    "CREATE TABLE dataset (id INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL, "
+    "images INTEGER NOT NULL, classes INTEGER NOT NULL, path TEXT NOT NULL, "
+    "UNIQUE (name, hash)) STRICT",
+    "CREATE TABLE run (id INTEGER PRIMARY KEY, started INTEGER NOT NULL, ended INTEGER NOT NULL, "
+    "command TEXT NOT NULL, environment TEXT NOT NULL, code TEXT NOT NULL, host TEXT NOT NULL, "
+    "boot TEXT NOT NULL, process INTEGER NOT NULL, process_start INTEGER NOT NULL, "
+    "beat INTEGER NOT NULL) STRICT",
+    "CREATE TABLE job (id INTEGER PRIMARY KEY, dataset INTEGER NOT NULL REFERENCES dataset, "
+    "class INTEGER NOT NULL, class_name TEXT NOT NULL, trainer TEXT NOT NULL, "
+    "settings TEXT NOT NULL, mode TEXT NOT NULL, seed INTEGER NOT NULL, n INTEGER NOT NULL, "
+    "state INTEGER NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL, "
+    "run INTEGER REFERENCES run, "
+    "UNIQUE (dataset, class, class_name, trainer, settings, mode, seed, n)) STRICT",
+    "CREATE TABLE point (job INTEGER NOT NULL REFERENCES job, step INTEGER NOT NULL, "
+    "n INTEGER NOT NULL, map REAL NOT NULL, map50 REAL, map75 REAL, val_map REAL, "
+    "kind TEXT NOT NULL, seconds REAL NOT NULL, peak_bytes INTEGER NOT NULL, "
+    "created INTEGER NOT NULL, PRIMARY KEY (job, step)) STRICT, WITHOUT ROWID",
+    NULL};
+
+/* A row of version 1 is a done job with one point. Nobody knows the content of its data set. */
+static const char migration[] =
+    "INSERT INTO dataset (name, hash, images, classes, path) "
+    "SELECT DISTINCT dataset, 'unknown', 0, 0, '' FROM result ORDER BY 1;"
+    "INSERT INTO run SELECT 1, min(created), max(created), 'a store of version 1', '', '', '', '', "
+    "0, 0, 0 FROM result HAVING count(*) > 0;"
+    "INSERT INTO job (dataset, class, class_name, trainer, settings, mode, seed, n, state, "
+    "attempts, reason, run) SELECT d.id, class, class_name, trainer, settings, 'fresh', seed, n, "
+    "2, 1, '', 1 FROM result r JOIN dataset d ON d.name = r.dataset;"
+    "INSERT INTO point SELECT j.id, 0, r.n, map, map50, map75, NULL, '', seconds, peak_bytes, "
+    "created FROM result r JOIN dataset d ON d.name = r.dataset JOIN job j ON j.dataset = d.id AND "
+    "j.class = r.class AND j.class_name = r.class_name AND j.trainer = r.trainer AND "
+    "j.settings = r.settings AND j.seed = r.seed AND j.n = r.n;"
+    "DROP TABLE result";
+
+/* ---- SQLite's failures in our words ---- */
+
+static pts_status fail_io(const pts_store *store, int code, pts_error *err)
+{
+    int system = sqlite3_system_errno(store->db);
+    if (code == SQLITE_FULL)
+        return pts_fail(err, PTS_ERR_IO, "%s: cannot write: the disk is full", store->path);
+    if (code == SQLITE_READONLY)
+        return pts_fail(err, PTS_ERR_IO, "%s: cannot write: the file or its folder is read-only",
+                        store->path);
+    if (code == SQLITE_BUSY)
+        return pts_fail(err, PTS_ERR_IO, "%s: another process kept the store locked for %d seconds",
+                        store->path, BUSY_MILLISECONDS / 1000);
+    if ((code == SQLITE_CANTOPEN || code == SQLITE_IOERR) && system)
+        return pts_fail(err, PTS_ERR_IO, "%s: %s", store->path, strerror(system));
+    return pts_fail(err, PTS_ERR_IO, "%s: %s", store->path, sqlite3_errmsg(store->db));
+}
 
 pts_status store_fail(const pts_store *store, pts_error *err)
 {
-    int code = sqlite3_errcode(store->db), system = sqlite3_system_errno(store->db);
+    int code = sqlite3_errcode(store->db) & 0xff;
     if (code == SQLITE_NOMEM)
         return pts_fail(err, PTS_ERR_MEMORY, "%s: out of memory", store->path);
-    if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+    if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_CONSTRAINT)
         return pts_fail(err, PTS_ERR_FORMAT, "%s: expected a store of results, got: %s",
                         store->path, sqlite3_errmsg(store->db));
-    if (code == SQLITE_CANTOPEN && system)
-        return pts_fail(err, PTS_ERR_IO, "%s: %s", store->path, strerror(system));
-    return pts_fail(err, PTS_ERR_IO, "%s: %s", store->path, sqlite3_errmsg(store->db));
+    return fail_io(store, code, err);
 }
 
 pts_status store_prepare(const pts_store *store, sqlite3_stmt **out, const char *sql,
@@ -43,18 +91,16 @@ pts_status store_prepare(const pts_store *store, sqlite3_stmt **out, const char 
     return store_fail(store, err);
 }
 
-pts_status store_run(const pts_store *store, const char *sql, pts_error *err)
+pts_status store_exec(const pts_store *store, const char *sql, pts_error *err)
 {
     if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK)
         return PTS_OK;
     return store_fail(store, err);
 }
 
-static pts_status read_integer(const pts_store *store, const char *sql, sqlite3_int64 *value,
-                               pts_error *err)
+pts_status store_integer(const pts_store *store, sqlite3_stmt *query, int64_t *value,
+                         pts_error *err)
 {
-    sqlite3_stmt *query;
-    PTS_TRY(store_prepare(store, &query, sql, err));
     pts_status status = PTS_OK;
     if (sqlite3_step(query) == SQLITE_ROW)
         *value = sqlite3_column_int64(query, 0);
@@ -63,6 +109,31 @@ static pts_status read_integer(const pts_store *store, const char *sql, sqlite3_
     sqlite3_finalize(query);
     return status;
 }
+
+pts_status store_finish(const pts_store *store, sqlite3_stmt *statement, pts_error *err)
+{
+    pts_status status = sqlite3_step(statement) == SQLITE_DONE ? PTS_OK : store_fail(store, err);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+pts_status store_end(const pts_store *store, pts_status status, pts_error *err)
+{
+    if (status == PTS_OK)
+        status = store_exec(store, "COMMIT", err);
+    if (status != PTS_OK)
+        store_exec(store, "ROLLBACK", NULL);
+    return status;
+}
+
+static pts_status ask(const pts_store *store, const char *sql, int64_t *value, pts_error *err)
+{
+    sqlite3_stmt *query;
+    PTS_TRY(store_prepare(store, &query, sql, err));
+    return store_integer(store, query, value, err);
+}
+
+/* ---- What a store must be ---- */
 
 /* A store is small, so each opening may read it whole: damage is told before a run, not after. */
 static pts_status check_pages(const pts_store *store, pts_error *err)
@@ -82,80 +153,176 @@ static pts_status check_pages(const pts_store *store, pts_error *err)
     return status;
 }
 
-/* Our one table and nothing else: no view or trigger of a stranger's ever runs. */
-static pts_status check_table(const pts_store *store, pts_error *err)
+static pts_status has_table(const pts_store *store, const char *sql, int64_t *has, pts_error *err)
 {
-    sqlite3_int64 version = 0, ours = 0, objects = 0;
-    PTS_TRY(read_integer(store, "PRAGMA user_version", &version, err));
-    if (version != SCHEMA_VERSION)
-        return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: expected a store of version %d, got %lld",
-                        store->path, SCHEMA_VERSION, (long long)version);
-    PTS_TRY(read_integer(store, "SELECT count(*) FROM sqlite_schema", &objects, err));
     sqlite3_stmt *query;
-    PTS_TRY(store_prepare(store, &query, "SELECT 1 FROM sqlite_schema WHERE sql = ?", err));
-    sqlite3_bind_text(query, 1, schema, -1, SQLITE_STATIC);
-    ours = sqlite3_step(query) == SQLITE_ROW;
-    sqlite3_finalize(query);
-    if (!ours || objects != 1)
-        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected the one table of a store, got others",
+    PTS_TRY(store_prepare(store, &query, "SELECT count(*) FROM sqlite_schema WHERE sql = ?", err));
+    sqlite3_bind_text(query, 1, sql, -1, SQLITE_STATIC);
+    return store_integer(store, query, has, err);
+}
+
+/* Our tables and nothing else: no view or trigger of a stranger's ever runs. (Indexes that SQLite
+ * makes for UNIQUE have no text.) */
+static pts_status check_tables(const pts_store *store, const char *const *tables, pts_error *err)
+{
+    int64_t objects = 0, has = 1, count = 0;
+    PTS_TRY(ask(store, "SELECT count(*) FROM sqlite_schema WHERE sql IS NOT NULL", &objects, err));
+    for (; tables[count] && has; count++)
+        PTS_TRY(has_table(store, tables[count], &has, err));
+    if (!has || objects != count)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected the tables of a store, got others",
                         store->path);
     return check_pages(store, err);
 }
 
-static pts_status make_table(const pts_store *store, pts_error *err)
+static pts_status make_tables(const pts_store *store, pts_error *err)
 {
     char pragmas[96];
     sqlite3_snprintf(sizeof pragmas, pragmas,
                      "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
                      SCHEMA_VERSION);
-    PTS_TRY(store_run(store, schema, err));
-    return store_run(store, pragmas, err);
+    for (size_t i = 0; tables_2[i]; i++)
+        PTS_TRY(store_exec(store, tables_2[i], err));
+    return store_exec(store, pragmas, err);
 }
 
-static pts_status check_or_make(const pts_store *store, pts_store_mode mode, pts_error *err)
+static pts_status migrate(const pts_store *store, pts_error *err)
 {
-    sqlite3_int64 application = 0, objects = 0;
-    PTS_TRY(read_integer(store, "PRAGMA application_id", &application, err));
-    PTS_TRY(read_integer(store, "SELECT count(*) FROM sqlite_schema", &objects, err));
+    PTS_TRY(make_tables(store, err));
+    return store_exec(store, migration, err);
+}
+
+/* *version: what the file held, 0 for a new one. */
+static pts_status check_or_make(const pts_store *store, pts_store_mode mode, int64_t *version,
+                                pts_error *err)
+{
+    int64_t application = 0, objects = 0;
+    PTS_TRY(ask(store, "PRAGMA application_id", &application, err));
+    PTS_TRY(ask(store, "SELECT count(*) FROM sqlite_schema", &objects, err));
+    PTS_TRY(ask(store, "PRAGMA user_version", version, err));
     if (mode == PTS_STORE_WRITE && application == 0 && objects == 0)
-        return make_table(store, err);
+        return make_tables(store, err);
     if (application != APPLICATION_ID)
         return pts_fail(err, PTS_ERR_FORMAT,
                         "%s: expected a store of results, got another database", store->path);
-    return check_table(store, err);
+    if (*version < 1 || *version > SCHEMA_VERSION)
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: expected a store of version %d or before, got %lld", store->path,
+                        SCHEMA_VERSION, (long long)*version);
+    PTS_TRY(check_tables(store, *version == 1 ? tables_1 : tables_2, err));
+    return *version == 1 && mode == PTS_STORE_WRITE ? migrate(store, err) : PTS_OK;
 }
 
-/* BEGIN IMMEDIATE lets one of two processes that both find no store make it. */
-static pts_status prepare_file(const pts_store *store, pts_store_mode mode, pts_error *err)
+/* ---- Opening ---- */
+
+/* A store of version 1 is read as one of version 2: a copy in memory is migrated. */
+static pts_status migrate_copy(pts_store *store, pts_error *err)
+{
+    sqlite3 *copy = NULL;
+    int code = sqlite3_open(":memory:", &copy);
+    sqlite3_backup *backup =
+        code == SQLITE_OK ? sqlite3_backup_init(copy, "main", store->db, "main") : NULL;
+    if (backup) {
+        sqlite3_backup_step(backup, -1);
+        code = sqlite3_backup_finish(backup);
+    }
+    if (!backup || code != SQLITE_OK) {
+        sqlite3_close(copy);
+        return pts_fail(err, PTS_ERR_IO, "%s: cannot be copied to memory: %s", store->path,
+                        sqlite3_errstr(code));
+    }
+    sqlite3_close(store->db);
+    store->db = copy;
+    return migrate(store, err);
+}
+
+static pts_status configure(const pts_store *store, pts_error *err)
 {
     sqlite3_busy_timeout(store->db, BUSY_MILLISECONDS);
-    sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH, 4 * MAX_TEXT);
+    sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH, 16 * STORE_MAX_TEXT);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    PTS_TRY(store_run(store, "PRAGMA trusted_schema = OFF; PRAGMA synchronous = EXTRA", err));
-    PTS_TRY(store_run(store, mode == PTS_STORE_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", err));
-    PTS_TRY(check_or_make(store, mode, err)); /* a failure closes the store, which rolls back */
-    return store_run(store, "COMMIT", err);
+    return store_exec(store,
+                      "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; "
+                      "PRAGMA synchronous = EXTRA",
+                      err);
 }
 
-/* Reading opens for writing too, where the file allows it: what a killed writer left half done is
- * rolled back by whoever comes next. */
-static pts_status open_file(pts_store *store, const char *path, pts_store_mode mode, pts_error *err)
+/* BEGIN IMMEDIATE lets one of two processes that both find no store make it. Only what has proved
+ * to be a store is set to WAL; where that cannot be now, as another process reads with the rollback
+ * journal, that journal is as safe and the next opening tries again. */
+static pts_status prepare_file(pts_store *store, pts_store_mode mode, pts_error *err)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    int64_t version = 0;
+    PTS_TRY(configure(store, err));
+    PTS_TRY(store_exec(store, mode == PTS_STORE_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", err));
+    PTS_TRY(store_end(store, check_or_make(store, mode, &version, err), err));
     if (mode == PTS_STORE_WRITE)
-        flags |= SQLITE_OPEN_CREATE;
-    /* "./" before relative names: ":memory:" would be a database that vanishes. */
-    char *name = sqlite3_mprintf("%s%s", path[0] == '/' ? "" : "./", path);
-    store->path = sqlite3_mprintf("%s", path);
-    if (!name || !store->path) {
-        sqlite3_free(name);
-        return pts_fail_memory(err, strlen(path) + 3);
+        sqlite3_exec(store->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    else if (version == 1)
+        return migrate_copy(store, err);
+    return PTS_OK;
+}
+
+/* Opening to read opens for writing too, where the file allows it: what a killed writer left half
+ * done is completed or taken back by whoever comes next. */
+static pts_status connect(pts_store *store, const char *name, int flags, pts_error *err)
+{
+    flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(name, &store->db, flags, NULL) == SQLITE_OK)
+        return PTS_OK;
+    return store->db ? store_fail(store, err) : pts_fail_memory(err, sizeof *store);
+}
+
+/* "file:…?immutable=1" of a name. */
+static char *immutable_name(const char *name)
+{
+    sqlite3_str *uri = sqlite3_str_new(NULL);
+    sqlite3_str_appendall(uri, "file:");
+    for (const unsigned char *at = (const unsigned char *)name; *at; at++)
+        sqlite3_str_appendf(uri, "%%%02x", *at);
+    sqlite3_str_appendall(uri, "?immutable=1");
+    return sqlite3_str_finish(uri);
+}
+
+/* SQLite wants FILE-shm beside a store in WAL, also to read. In a folder where none can be made
+ * nobody writes either, so the file may be read as it is, if it is all there is. */
+static pts_status open_immutable(pts_store *store, const char *name, pts_error *err)
+{
+    struct stat wal;
+    char *journal = sqlite3_mprintf("%s-wal", name), *uri = immutable_name(name);
+    int alone = journal && (stat(journal, &wal) != 0 || wal.st_size == 0);
+    pts_status status = journal && uri ? PTS_OK : pts_fail_memory(err, strlen(name));
+    if (status == PTS_OK && !alone)
+        status = pts_fail(err, PTS_ERR_IO,
+                          "%s: expected a folder that can be written, as %s-wal is there too",
+                          store->path, store->path);
+    if (status == PTS_OK) {
+        sqlite3_close(store->db);
+        store->db = NULL;
+        status = connect(store, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
     }
-    int code = sqlite3_open_v2(name, &store->db, flags, NULL);
-    sqlite3_free(name);
-    if (code != SQLITE_OK)
-        return store->db ? store_fail(store, err) : pts_fail_memory(err, sizeof *store);
-    return prepare_file(store, mode, err);
+    sqlite3_free(journal);
+    sqlite3_free(uri);
+    return status == PTS_OK ? prepare_file(store, PTS_STORE_READ, err) : status;
+}
+
+/* Can files be made beside this one? (Not asked of SQLite: its code is gone after the rollback.) */
+static int in_writable_folder(const char *name)
+{
+    char *folder = sqlite3_mprintf("%.*s", (int)(strrchr(name, '/') + 1 - name), name);
+    int writable = folder && access(folder, W_OK) == 0;
+    sqlite3_free(folder);
+    return writable;
+}
+
+static pts_status open_file(pts_store *store, const char *name, pts_store_mode mode, pts_error *err)
+{
+    int create = mode == PTS_STORE_WRITE ? SQLITE_OPEN_CREATE : 0;
+    PTS_TRY(connect(store, name, SQLITE_OPEN_READWRITE | create, err));
+    pts_status status = prepare_file(store, mode, err);
+    if (status == PTS_ERR_IO && mode == PTS_STORE_READ && !in_writable_folder(name))
+        return open_immutable(store, name, err);
+    return status;
 }
 
 pts_status pts_store_open(pts_store **out, const char *path, pts_store_mode mode, pts_error *err)
@@ -166,7 +333,14 @@ pts_status pts_store_open(pts_store **out, const char *path, pts_store_mode mode
     pts_store *store = calloc(1, sizeof *store);
     if (!store)
         return pts_fail_memory(err, sizeof *store);
-    pts_status status = open_file(store, path, mode, err);
+    store->stale = PTS_STORE_STALE;
+    store_holder_self(&store->self);
+    /* "./" before relative names: ":memory:" would be a database that vanishes. */
+    char *name = sqlite3_mprintf("%s%s", path[0] == '/' ? "" : "./", path);
+    store->path = sqlite3_mprintf("%s", path);
+    pts_status status = name && store->path ? open_file(store, name, mode, err)
+                                            : pts_fail_memory(err, strlen(path) + 3);
+    sqlite3_free(name);
     if (status == PTS_OK)
         *out = store;
     else
@@ -178,134 +352,10 @@ void pts_store_close(pts_store *store)
 {
     if (!store)
         return;
+    if (store->run)
+        pts_store_run_end(store, NULL);
     sqlite3_close(store->db);
     sqlite3_free(store->path);
+    free(store->seen);
     free(store);
-}
-
-static pts_status check_key(const pts_store *store, const pts_store_key *key, pts_error *err)
-{
-    const char *const texts[] = {key->dataset, key->class_name, key->trainer, key->settings};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (!texts[i] || strlen(texts[i]) > MAX_TEXT)
-            return pts_fail(err, PTS_ERR_ARGUMENT,
-                            "%s: expected a key with texts of at most %d bytes", store->path,
-                            MAX_TEXT);
-    }
-    if (key->class_id < 0 || key->n == 0 || key->n > INT64_MAX || key->seed > INT64_MAX)
-        return pts_fail(err, PTS_ERR_ARGUMENT,
-                        "%s: expected class ≥ 0, n ≥ 1 and a seed below 2^63, got %d, %zu, %llu",
-                        store->path, key->class_id, key->n, (unsigned long long)key->seed);
-    return PTS_OK;
-}
-
-/* The key's seven columns, in the order of the table. */
-static void bind_key(sqlite3_stmt *statement, const pts_store_key *key)
-{
-    sqlite3_bind_text(statement, 1, key->dataset, -1, SQLITE_STATIC);
-    sqlite3_bind_int(statement, 2, key->class_id);
-    sqlite3_bind_text(statement, 3, key->class_name, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 4, key->trainer, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 5, key->settings, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(statement, 6, (sqlite3_int64)key->seed);
-    sqlite3_bind_int64(statement, 7, (sqlite3_int64)key->n);
-}
-
-pts_status pts_store_has(pts_store *store, const pts_store_key *key, int *has, pts_error *err)
-{
-    *has = 0;
-    PTS_TRY(check_key(store, key, err));
-    sqlite3_stmt *query;
-    PTS_TRY(store_prepare(store, &query,
-                          "SELECT 1 FROM result WHERE dataset = ? AND class = ? AND class_name = ? "
-                          "AND trainer = ? AND settings = ? AND seed = ? AND n = ?",
-                          err));
-    bind_key(query, key);
-    int code = sqlite3_step(query);
-    pts_status status = PTS_OK;
-    if (code != SQLITE_ROW && code != SQLITE_DONE)
-        status = store_fail(store, err);
-    *has = code == SQLITE_ROW;
-    sqlite3_finalize(query);
-    return status;
-}
-
-static int is_share(double value)
-{
-    return value >= 0 && value <= 1;
-}
-
-static pts_status check_row(const pts_store *store, const pts_store_row *row, pts_error *err)
-{
-    PTS_TRY(check_key(store, &row->key, err));
-    if (!is_share(row->map) || !is_share(row->map50) || !is_share(row->map75))
-        return pts_fail(err, PTS_ERR_ARGUMENT,
-                        "%s: expected map, map50, map75 from 0 to 1, got %g, %g, %g", store->path,
-                        row->map, row->map50, row->map75);
-    if (!(row->seconds >= 0 && isfinite(row->seconds)) || row->peak_bytes > INT64_MAX)
-        return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected seconds ≥ 0 and finite, got %g",
-                        store->path, row->seconds);
-    return PTS_OK;
-}
-
-pts_status pts_store_add(pts_store *store, const pts_store_row *row, pts_error *err)
-{
-    PTS_TRY(check_row(store, row, err));
-    sqlite3_stmt *insert;
-    PTS_TRY(store_prepare(store, &insert,
-                          "INSERT OR REPLACE INTO result VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", err));
-    bind_key(insert, &row->key);
-    sqlite3_bind_double(insert, 8, row->map);
-    sqlite3_bind_double(insert, 9, row->map50);
-    sqlite3_bind_double(insert, 10, row->map75);
-    sqlite3_bind_double(insert, 11, row->seconds);
-    sqlite3_bind_int64(insert, 12, (sqlite3_int64)row->peak_bytes);
-    sqlite3_bind_int64(insert, 13, (sqlite3_int64)time(NULL));
-    pts_status status = sqlite3_step(insert) == SQLITE_DONE ? PTS_OK : store_fail(store, err);
-    sqlite3_finalize(insert);
-    return status;
-}
-
-/* Columns in the order of the table. The file may have been written by others: values are checked
- * as if they came from the caller. */
-static pts_status take_row(const pts_store *store, sqlite3_stmt *query, pts_store_row *row,
-                           pts_error *err)
-{
-    sqlite3_int64 class_id = sqlite3_column_int64(query, 1);
-    row->key = (pts_store_key){
-        .dataset = (const char *)sqlite3_column_text(query, 0),
-        .class_id = class_id >= 0 && class_id <= INT_MAX ? (int)class_id : -1,
-        .class_name = (const char *)sqlite3_column_text(query, 2),
-        .trainer = (const char *)sqlite3_column_text(query, 3),
-        .settings = (const char *)sqlite3_column_text(query, 4),
-        .seed = (uint64_t)sqlite3_column_int64(query, 5),
-        .n = (size_t)sqlite3_column_int64(query, 6),
-    };
-    row->map = sqlite3_column_double(query, 7);
-    row->map50 = sqlite3_column_double(query, 8);
-    row->map75 = sqlite3_column_double(query, 9);
-    row->seconds = sqlite3_column_double(query, 10);
-    row->peak_bytes = (uint64_t)sqlite3_column_int64(query, 11);
-    row->created = sqlite3_column_int64(query, 12);
-    return check_row(store, row, err) == PTS_OK ? PTS_OK : PTS_ERR_FORMAT;
-}
-
-pts_status pts_store_each(pts_store *store, int (*visit)(void *user, const pts_store_row *row),
-                          void *user, pts_error *err)
-{
-    sqlite3_stmt *query;
-    PTS_TRY(store_prepare(store, &query,
-                          "SELECT * FROM result ORDER BY dataset, class, class_name, trainer, "
-                          "settings, seed, n",
-                          err));
-    pts_status status = PTS_OK;
-    int code;
-    while (status == PTS_OK && (code = sqlite3_step(query)) != SQLITE_DONE) {
-        pts_store_row row;
-        status = code == SQLITE_ROW ? take_row(store, query, &row, err) : store_fail(store, err);
-        if (status == PTS_OK && visit(user, &row))
-            status = pts_fail(err, PTS_ERR_CANCELLED, "%s: cancelled", store->path);
-    }
-    sqlite3_finalize(query);
-    return status;
 }
