@@ -14,7 +14,7 @@ image||
 weights||
 curve||
 metrics||
-data||
+data|metrics|image metrics
 plot||
 encoders|kernels|weights image
 learn|kernels|curve weights image encoders data

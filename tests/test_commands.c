@@ -755,8 +755,8 @@ START_TEST(collect_refuses_its_options)
     refused(2, C, C ": expected --data and --store (-h shows an example)\n");
     refused(2, M "--sizes garbage",
             C
-            ": --sizes: expected 'study', 'geometric[:K]' with K from 2 to 10000, or rising sizes "
-            "such as '2,4,8,all', got 'garbage'\n");
+            ": --sizes: expected 'study', 'geometric[:K]' with K from 2 to 10000, 'piece:P' with P "
+            "in (0, 1], or rising sizes such as '2,4,8,all', got 'garbage'\n");
     refused(2, M "--sizes 8,4", C ": --sizes: expected rising sizes, got 4 after 8\n");
     refused(2, M "--side 5", C ": --side: expected 128 … 2048, got 5\n");
     refused(2, M "--side x", C ": --side: expected a whole number, got 'x'\n");

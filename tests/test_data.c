@@ -194,6 +194,30 @@ START_TEST(schedule_geometric_rises_to_n)
 }
 END_TEST
 
+#define EXPECTED                                                                                   \
+    "sizes: expected 'study', 'geometric[:K]' with K from 2 to 10000, 'piece:P' with P in (0, "    \
+    "1], "                                                                                         \
+    "or rising sizes such as '2,4,8,all', got "
+
+START_TEST(schedule_of_pieces)
+{
+    ck_assert_str_eq(sizes_of("piece:0.05", 216),
+                     "11 22 33 44 55 66 77 88 99 110 121 132 143 154 165 176 187 198 209 216");
+    ck_assert_str_eq(sizes_of("piece:0.05", 5), "1 2 3 4 5");
+    ck_assert_str_eq(sizes_of("piece:.25", 10), "3 6 9 10");
+    ck_assert_str_eq(sizes_of("piece:2.5e-1", 8), "2 4 6 8");
+    ck_assert_str_eq(sizes_of("piece:1", 7), "7");
+    ck_assert_str_eq(sizes_of("piece:0.5", 1), "1");
+    static const char *const wrong[] = {"0", "1.01", "-0.1", "", "x", "nan", "inf", " 1", "0.1,2"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[32], expected[256];
+        snprintf(text, sizeof text, "piece:%s", wrong[i]);
+        snprintf(expected, sizeof expected, EXPECTED "'%s'", text);
+        ck_assert_str_eq(sizes_of(text, 9), expected);
+    }
+}
+END_TEST
+
 START_TEST(schedule_lists)
 {
     ck_assert_str_eq(sizes_of("2,4,8", 100), "2 4 8");
@@ -203,10 +227,6 @@ START_TEST(schedule_lists)
     ck_assert_str_eq(sizes_of("all", 7), "7");
 }
 END_TEST
-
-#define EXPECTED                                                                                   \
-    "sizes: expected 'study', 'geometric[:K]' with K from 2 to 10000, or rising sizes such as "    \
-    "'2,4,8,all', got "
 
 START_TEST(schedule_refuses)
 {
@@ -233,4 +253,4 @@ END_TEST
 CHECK_SUITE("data", splits_equal_another_implementation, splits_are_a_partition,
             split_sizes_round_halves_up, split_shares_of_zero_and_large_shares, splits_refuse,
             schedule_of_the_study, schedule_geometric, schedule_geometric_rises_to_n,
-            schedule_lists, schedule_refuses)
+            schedule_of_pieces, schedule_lists, schedule_refuses)

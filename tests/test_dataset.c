@@ -5,6 +5,7 @@
 
 #include "data/dataset.h"
 #include "pts/data.h"
+#include "pts/file.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -42,6 +43,16 @@ static void put_bytes(const char *name, const char *bytes, size_t size)
     fclose(file);
 }
 
+/* The same bytes as a file of the tests. */
+static void put_copy(const char *name, const char *path)
+{
+    char *bytes;
+    size_t size;
+    ck_assert_int_eq(pts_read_file(path, (size_t)1 << 24, &bytes, &size, NULL), PTS_OK);
+    put_bytes(name, bytes, size);
+    free(bytes);
+}
+
 static void put(const char *name, const char *text)
 {
     put_bytes(name, text, strlen(text));
@@ -55,7 +66,8 @@ static const char *message_of_open(pts_status expected)
     static char shown[512];
     pts_dataset *set = (pts_dataset *)shown;
     pts_error err = {""};
-    ck_assert_int_eq(pts_dataset_open(&set, folder, &err), expected);
+    pts_status status = pts_dataset_open(&set, folder, &err);
+    ck_assert_msg(status == expected, "%d: %s", status, err.message);
     ck_assert(expected == PTS_OK || !set);
     pts_dataset_close(set);
     const char *begin =
@@ -266,21 +278,23 @@ START_TEST(refuses_folders)
     strcpy(folder, "/tmp/pts_test_none");
     ck_assert_str_eq(message_of_open(PTS_ERR_IO), ": No such file or directory");
     make_folder();
-    ck_assert_str_eq(message_of_open(PTS_ERR_IO), "/data.yaml: No such file or directory");
+    ck_assert_str_eq(message_of_open(PTS_ERR_FORMAT),
+                     ": expected data.yaml (YOLO), annotations/*.json or _annotations.coco.json "
+                     "(COCO), got none");
     put("data.yaml", "names: [a, b]\n");
     ck_assert_str_eq(message_of_open(PTS_ERR_FORMAT),
                      ": expected images (.jpg .jpeg .png .bmp) in images, or train/images, "
                      "valid/images, test/images, got none");
     put("images/1.jpg", "");
     ck_assert_str_eq(message_of_open(PTS_ERR_FORMAT),
-                     ": expected polygons in the label files of 1 images, got none");
+                     ": expected labelled objects on 1 images, got none: 0 labels were left out");
     put("labels/1.txt", GOOD_LINE);
     ck_assert_str_eq(message_of_open(PTS_OK), "");
     remove_folder();
     make_folder();
     put("file", "");
     strcat(folder, "/file");
-    ck_assert_str_eq(message_of_open(PTS_ERR_IO), ": expected a folder");
+    ck_assert_str_eq(message_of_open(PTS_ERR_IO), ": expected a folder or a .json file");
     *strrchr(folder, '/') = '\0';
     remove_folder();
 }
@@ -332,16 +346,16 @@ typedef struct findings {
     char text[4096];
 } findings;
 
-static void take(void *user, int is_error, const char *message)
+static void take(void *user, pts_finding kind, const char *message)
 {
     findings *f = user;
-    f->errors += is_error;
-    f->warnings += !is_error;
+    f->errors += kind != PTS_FINDING_NOTE;
+    f->warnings += kind == PTS_FINDING_NOTE;
     ck_assert_ptr_eq(strstr(message, folder), message);
     strcat(strcat(f->text, message + strlen(folder)), "\n");
 }
 
-START_TEST(inspect_reports_all_and_goes_on)
+START_TEST(reading_reports_all_and_goes_on)
 {
     make_folder();
     put("data.yaml", "names: [a, ghost]\n");
@@ -352,7 +366,8 @@ START_TEST(inspect_reports_all_and_goes_on)
     put("labels/3.txt", GOOD_LINE);
     findings f = {0};
     pts_dataset *set;
-    ck_assert_int_eq(pts_dataset_inspect(&set, folder, take, &f, NULL), PTS_OK);
+    const pts_dataset_options options = {.report = take, .user = &f};
+    ck_assert_int_eq(pts_dataset_read(&set, folder, &options, NULL), PTS_OK);
     ck_assert_str_eq(f.text,
                      "/images/1.png: expected a label file of its own, got that of 1.jpg\n"
                      "/labels/1.txt: line 1: expected an even number of coordinates, got 3\n"
@@ -363,6 +378,8 @@ START_TEST(inspect_reports_all_and_goes_on)
                      "/data.yaml: class 1 'ghost': expected an image that shows it, got none\n");
     ck_assert_int_eq(f.errors, 4);
     ck_assert_int_eq(f.warnings, 3);
+    ck_assert_uint_eq(pts_dataset_skipped_labels(set), 4);
+    ck_assert_uint_eq(pts_dataset_skipped_images(set), 0);
     ck_assert_uint_eq(pts_dataset_class_instances(set, 0), 2);
     pts_split *split;
     pts_error err;
@@ -407,9 +424,9 @@ static size_t mutate(char *text, size_t size, size_t room, const char *alphabet)
     return size;
 }
 
-static void ignore_problem(void *user, int is_error, const char *message)
+static void ignore_problem(void *user, pts_finding kind, const char *message)
 {
-    ck_assert_int_eq(is_error, 1);
+    ck_assert_int_eq(kind, PTS_FINDING_LABEL);
     ck_assert_ptr_null(strpbrk(message, "\r\n"));
     ++*(int *)user;
 }
@@ -425,7 +442,9 @@ START_TEST(mutated_labels_never_break_the_reader)
         memcpy(text, seed, sizeof seed);
         size_t size = mutate(text, sizeof seed - 1, sizeof text, "0123456789.-+eE \t\r\n");
         pts_dataset set = {.dir = dir, .classes = 2, .class_names = names};
-        dataset_reading reading = {&set, ignore_problem, &problems, NULL};
+        dataset_reading reading = {
+            .set = &set,
+            .options = {.look = PTS_LOOK_HEADERS, .report = ignore_problem, .user = &problems}};
         char *exact = malloc(size); /* so that a sanitizer sees a read past the end */
         memcpy(exact, text, size);
         ck_assert_int_eq(dataset_parse_labels(&reading, "f", exact, size), PTS_OK);
@@ -443,6 +462,7 @@ START_TEST(mutated_labels_never_break_the_reader)
         ck_assert_uint_eq(2 * points, set.n_xy);
         instances += set.n_instances;
         free(set.xy);
+        free(set.ends);
         free(set.instances);
     }
     ck_assert_int_gt(problems, 5000);
@@ -465,7 +485,9 @@ START_TEST(mutated_yaml_never_breaks_the_reader)
         put_bytes("data.yaml", text, mutate(text, strlen(seed), sizeof text, "0123:-[]{}'\"&* \n"));
         pts_dataset *set = calloc(1, sizeof *set);
         pts_error err = {""};
-        pts_status status = dataset_read_yaml(set, path, &err);
+        char *roboflow;
+        pts_status status = dataset_read_yaml(set, path, &roboflow, &err);
+        free(roboflow);
         ck_assert(status == PTS_OK || status == PTS_ERR_FORMAT);
         ck_assert_int_eq(status == PTS_OK, err.message[0] == '\0');
         for (int i = 0; status == PTS_OK && i < set->classes; i++)
@@ -485,20 +507,29 @@ START_TEST(command_tells_the_counts_and_the_problems)
     ck_assert_int_eq(run_program("ptstrain data %s", test_data("yolo-mini")), 0);
     ck_assert_str_eq(ran.err, "");
     ck_assert_str_eq(ran.out, "yolo-mini: 6 images (0 without objects), 20 instances, 4 classes\n"
+                              "format: YOLO segmentation, exported by Roboflow as "
+                              "matan-nitzan/?/3\n"
+                              "splits: test 1 train 4 valid 1\n"
+                              "sizes: 240×240 least, 240×240 median, 240×240 most\n"
+                              "instances an image: 3.33\n"
                               " class   images  instances  name\n"
                               "     0        5          6  Five\n"
                               "     1        5          8  One\n"
                               "     2        2          2  Ten\n"
                               "     3        4          4  Two\n"
-                              "problems: 0 errors, 0 warnings\n");
+                              "problems: 0 errors (0 images and 0 labels left out), 0 warnings\n");
     make_folder();
     put("data.yaml", "names: [a]\n");
-    put("images/1.jpg", "");
+    put("images/0.jpg", "");
+    put_copy("images/1.jpg", test_data("yolo-mini/test/images/0004.jpg"));
     put("labels/1.txt", GOOD_LINE "0 1 1\n");
     ck_assert_int_eq(run_program("ptstrain data %s", folder), 1);
+    ck_assert_ptr_nonnull(
+        strstr(ran.err, "images/0.jpg: expected a JPEG, PNG or BMP image, got an empty file"));
     ck_assert_ptr_nonnull(strstr(ran.err, "labels/1.txt: line 2: expected a polygon of at least 3 "
                                           "points, got 1"));
-    ck_assert_ptr_nonnull(strstr(ran.out, "problems: 1 errors, 0 warnings\n"));
+    ck_assert_ptr_nonnull(
+        strstr(ran.out, "problems: 2 errors (1 images and 1 labels left out), 0 warnings\n"));
     remove_folder();
     check_refused(2, "ptstrain data", "ptstrain data: expected one folder, got 0\n");
 }
@@ -507,5 +538,5 @@ END_TEST
 CHECK_SUITE("dataset", reads_a_real_set, reads_the_points, finds_classes_and_splits_them,
             pools_every_layout_in_a_fixed_order, takes_what_exports_write, refuses_labels,
             refuses_a_nul_byte_and_endless_tokens, refuses_folders, reads_forms_of_yaml,
-            refuses_yaml, inspect_reports_all_and_goes_on, mutated_labels_never_break_the_reader,
+            refuses_yaml, reading_reports_all_and_goes_on, mutated_labels_never_break_the_reader,
             mutated_yaml_never_breaks_the_reader, command_tells_the_counts_and_the_problems)

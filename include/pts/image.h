@@ -63,6 +63,11 @@ pts_status pts_image_decode(const char *name, const uint8_t *data, size_t size,
                             const pts_image_limits *limits, pts_image *out, pts_error *err);
 void pts_image_free(pts_image *image);
 
+/* The size alone. Everything that pts_image_read checks before it decodes is checked; pixels that
+ * turn out damaged are not seen. */
+pts_status pts_image_probe(const char *path, const pts_image_limits *limits, size_t *width,
+                           size_t *height, pts_error *err);
+
 typedef enum pts_filter {
     PTS_FILTER_BILINEAR, /* triangle, support 1 */
     PTS_FILTER_BICUBIC   /* Keys' cubic with a = −0.5, support 2 */

@@ -1,57 +1,49 @@
-/* The data set: which files there are, and the owner of what they hold. */
+/* The data set: opened, owned, and what the readers of its layouts share. */
 #define _GNU_SOURCE
 #include "data/dataset.h"
 #include "base/error.h"
-#include "pts/file.h"
 #include "base/memory.h"
+#include "pts/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #define MAX_IMAGES ((size_t)1 << 20)
-#define MAX_LABEL_FILE ((size_t)64 << 20)
+#define MAX_INSTANCES ((size_t)1 << 24)
+#define MAX_FLOATS ((size_t)1 << 28) /* two a point */
 
-/* Roboflow's layout, the same without splits, and Ultralytics' own. */
-static const struct {
-    const char *images, *labels;
-} layout[] = {
-    {"images", "labels"},
-    {"train/images", "train/labels"},
-    {"valid/images", "valid/labels"},
-    {"val/images", "val/labels"},
-    {"test/images", "test/labels"},
-    {"images/train", "labels/train"},
-    {"images/valid", "labels/valid"},
-    {"images/val", "labels/val"},
-    {"images/test", "labels/test"},
-};
-enum { FOLDERS = sizeof layout / sizeof *layout };
+/* Names of files and whatever a file holds may be in it: the message stays one line. */
+static void make_printable(char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < ' ' || *text == 127)
+            *text = '?';
+    }
+}
 
-pts_status dataset_problem(dataset_reading *reading, int is_error, const char *format, ...)
+pts_status dataset_finding(dataset_reading *reading, pts_finding kind, const char *format, ...)
 {
     pts_error text;
     va_list args;
     va_start(args, format);
     vsnprintf(text.message, sizeof text.message, format, args);
     va_end(args);
-    if (reading->report)
-        reading->report(reading->user, is_error, text.message);
-    else if (is_error)
+    make_printable(text.message);
+    reading->set->skipped_images += kind == PTS_FINDING_IMAGE;
+    reading->set->skipped_labels += kind == PTS_FINDING_LABEL;
+    if (reading->options.report)
+        reading->options.report(reading->options.user, kind, text.message);
+    if (reading->options.strict && kind != PTS_FINDING_NOTE)
         return pts_fail(reading->err, PTS_ERR_FORMAT, "%s", text.message);
     return PTS_OK;
 }
 
-static pts_status join(char **out, pts_error *err, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static pts_status join(char **out, pts_error *err, const char *format, ...)
+pts_status dataset_text(char **out, pts_error *err, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -63,70 +55,74 @@ static pts_status join(char **out, pts_error *err, const char *format, ...)
     return pts_fail_memory(err, PATH_MAX);
 }
 
-static const char *last_component(const char *path)
+const char *dataset_last_component(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
 }
 
-/* "a/coins//" is coins; "." and ".." are what they stand for. */
-static pts_status set_names(pts_dataset *set, const char *dir, pts_error *err)
+/* ---- what the layouts share ---- */
+
+pts_status dataset_name_classes(pts_dataset *set, size_t count, pts_error *err)
 {
-    set->dir = strdup(dir);
-    if (!set->dir)
-        return pts_fail_memory(err, strlen(dir) + 1);
-    for (size_t i = strlen(dir); i > 1 && set->dir[i - 1] == '/'; i--)
-        set->dir[i - 1] = '\0';
-    struct stat info;
-    if (stat(set->dir, &info) != 0)
-        return pts_fail(err, PTS_ERR_IO, "%s: %s", set->dir, strerror(errno));
-    if (!S_ISDIR(info.st_mode))
-        return pts_fail(err, PTS_ERR_IO, "%s: expected a folder", set->dir);
-    const char *name = last_component(set->dir);
-    char real[PATH_MAX];
-    if ((!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) && realpath(set->dir, real))
-        name = last_component(real);
-    set->name = strdup(*name ? name : "root");
-    return set->name ? PTS_OK : pts_fail_memory(err, strlen(name) + 1);
+    set->class_names = calloc(count, sizeof *set->class_names);
+    if (!set->class_names)
+        return pts_fail_memory(err, count * sizeof *set->class_names);
+    set->classes = (int)count;
+    return PTS_OK;
 }
 
-/* Where the extension of an image's name begins; 0 for other files. */
-static size_t image_stem(const char *name)
+static int compare_names(const void *a, const void *b)
 {
-    static const char *const known[] = {".jpg", ".jpeg", ".png", ".bmp"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && name[0] != '.' && i < sizeof known / sizeof *known; i++) {
-        if (strcasecmp(dot, known[i]) == 0)
-            return (size_t)(dot - name);
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* `--class NAME` and the store tell classes apart by name. */
+pts_status dataset_check_names(const pts_dataset *set, pts_error *err)
+{
+    size_t count = (size_t)set->classes, bytes = count * sizeof(char *);
+    char **sorted = malloc(bytes);
+    if (!sorted)
+        return pts_fail_memory(err, bytes);
+    memcpy(sorted, set->class_names, bytes);
+    qsort(sorted, count, sizeof *sorted, compare_names);
+    pts_status status = PTS_OK;
+    for (size_t i = 1; i < count && status == PTS_OK; i++) {
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            status =
+                pts_fail(err, PTS_ERR_FORMAT, "%s: names: expected distinct names, got '%s' twice",
+                         set->classes_path, sorted[i]);
     }
-    return 0;
+    free(sorted);
+    return status;
 }
 
-static size_t label_stem(const char *name)
+static size_t stem_of(const char *path)
 {
-    const char *dot = strrchr(name, '.');
-    return dot && name[0] != '.' && strcmp(dot, ".txt") == 0 ? (size_t)(dot - name) : 0;
+    const char *dot = strrchr(dataset_last_component(path), '.');
+    return dot ? (size_t)(dot - path) : strlen(path);
 }
 
-static pts_status add_image(dataset_reading *reading, size_t folder, const char *name)
+pts_status dataset_add_image(dataset_reading *reading, dataset_image image)
 {
     pts_dataset *set = reading->set;
-    size_t stem = image_stem(name);
-    if (stem == 0)
-        return PTS_OK;
+    pts_status status = PTS_OK;
     if (set->n_images >= MAX_IMAGES)
-        return pts_fail(reading->err, PTS_ERR_LIMIT, "%s: expected at most %zu images", set->dir,
-                        MAX_IMAGES);
-    PTS_TRY(pts_grow(&set->images, &set->images_room, set->n_images + 1, sizeof *set->images,
-                     reading->err));
-    dataset_image image = {.folder = folder};
-    PTS_TRY(join(&image.path, reading->err, "%s/%s/%s", set->dir, layout[folder].images, name));
-    image.stem = strlen(image.path) - strlen(name) + stem;
+        status = pts_fail(reading->err, PTS_ERR_LIMIT, "%s: expected at most %zu images", set->dir,
+                          MAX_IMAGES);
+    else
+        status = pts_grow(&set->images, &set->images_room, set->n_images + 1, sizeof *set->images,
+                          reading->err);
+    if (status != PTS_OK) {
+        free(image.path);
+        return status;
+    }
+    image.stem = stem_of(image.path);
     set->images[set->n_images++] = image;
     return PTS_OK;
 }
 
-static int compare_stems(const void *a, const void *b)
+int dataset_compare_stems(const void *a, const void *b)
 {
     const dataset_image *x = a, *y = b;
     size_t common = x->stem < y->stem ? x->stem : y->stem;
@@ -134,144 +130,118 @@ static int compare_stems(const void *a, const void *b)
     return order ? order : (x->stem > y->stem) - (x->stem < y->stem);
 }
 
-static int compare_images(const void *a, const void *b)
+int dataset_compare_images(const void *a, const void *b)
 {
     const dataset_image *x = a, *y = b;
-    int order = compare_stems(a, b);
+    int order = dataset_compare_stems(a, b);
     return order ? order : strcmp(x->path + x->stem, y->path + y->stem);
 }
 
-/* A label file is known where an image of its folder has its stem. */
-static pts_status check_label_file(dataset_reading *reading, size_t folder, const char *name)
+pts_status dataset_add_coordinate(pts_dataset *set, double value, pts_error *err)
 {
-    pts_dataset *set = reading->set;
-    size_t stem = label_stem(name);
-    if (stem == 0)
-        return PTS_OK;
-    dataset_image key = {0};
-    PTS_TRY(join(&key.path, reading->err, "%s/%s/%s", set->dir, layout[folder].images, name));
-    key.stem = strlen(key.path) - strlen(name) + stem;
-    int known =
-        bsearch(&key, set->images, set->n_images, sizeof *set->images, compare_stems) != NULL;
-    free(key.path);
-    if (known)
-        return PTS_OK;
-    return dataset_problem(reading, 0, "%s/%s/%s: expected an image in %s of this name, got none",
-                           set->dir, layout[folder].labels, name, layout[folder].images);
-}
-
-typedef pts_status (*visit_entry)(dataset_reading *reading, size_t folder, const char *name);
-
-static pts_status visit_open(dataset_reading *reading, DIR *stream, size_t folder, const char *path,
-                             visit_entry visit)
-{
-    for (;;) {
-        errno = 0;
-        struct dirent *entry = readdir(stream);
-        if (!entry && errno)
-            return pts_fail(reading->err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
-        if (!entry)
-            return PTS_OK;
-        PTS_TRY(visit(reading, folder, entry->d_name));
-    }
-}
-
-static pts_status visit_folder(dataset_reading *reading, size_t folder, const char *inner,
-                               visit_entry visit)
-{
-    char *path;
-    PTS_TRY(join(&path, reading->err, "%s/%s", reading->set->dir, inner));
-    pts_status status = PTS_OK;
-    DIR *stream = opendir(path);
-    if (stream) {
-        status = visit_open(reading, stream, folder, path, visit);
-        closedir(stream);
-    } else if (errno != ENOENT && errno != ENOTDIR) {
-        status = pts_fail(reading->err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
-    }
-    free(path);
-    return status;
-}
-
-static pts_status find_images(dataset_reading *reading)
-{
-    pts_dataset *set = reading->set;
-    for (size_t i = 0; i < FOLDERS; i++)
-        PTS_TRY(visit_folder(reading, i, layout[i].images, add_image));
-    if (set->n_images == 0)
-        return pts_fail(reading->err, PTS_ERR_FORMAT,
-                        "%s: expected images (.jpg .jpeg .png .bmp) in images, or train/images, "
-                        "valid/images, test/images, got none",
-                        set->dir);
-    qsort(set->images, set->n_images, sizeof *set->images, compare_images);
-    for (size_t i = 1; i < set->n_images; i++) {
-        const dataset_image *image = &set->images[i];
-        if (compare_stems(image - 1, image) == 0)
-            PTS_TRY(dataset_problem(reading, 0,
-                                    "%s: expected a label file of its own, got that of %s",
-                                    image->path, last_component(image[-1].path)));
-    }
+    if (set->n_xy >= MAX_FLOATS)
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu polygon points", set->dir,
+                        MAX_FLOATS / 2);
+    PTS_TRY(pts_grow(&set->xy, &set->xy_room, set->n_xy + 1, sizeof *set->xy, err));
+    set->xy[set->n_xy++] = value > 1 ? 1.0f : value > 0 ? (float)value : 0.0f;
     return PTS_OK;
 }
 
-/* *label_path is NULL where the image has no label file. */
-static pts_status find_label(const pts_dataset *set, const dataset_image *image, char **label_path,
-                             pts_error *err)
+pts_status dataset_add_end(pts_dataset *set, size_t first_xy, pts_error *err)
 {
-    const char *name = last_component(image->path);
-    int stem = (int)(image->path + image->stem - name);
-    PTS_TRY(join(label_path, err, "%s/%s/%.*s.txt", set->dir, layout[image->folder].labels, stem,
-                 name));
+    PTS_TRY(pts_grow(&set->ends, &set->ends_room, set->n_ends + 1, sizeof *set->ends, err));
+    set->ends[set->n_ends++] = (set->n_xy - first_xy) / 2;
+    return PTS_OK;
+}
+
+pts_status dataset_add_instance(pts_dataset *set, const pts_instance *instance, pts_error *err)
+{
+    if (set->n_instances >= MAX_INSTANCES)
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu instances", set->dir,
+                        MAX_INSTANCES);
+    PTS_TRY(pts_grow(&set->instances, &set->instances_room, set->n_instances + 1,
+                     sizeof *set->instances, err));
+    set->instances[set->n_instances++] = *instance;
+    return PTS_OK;
+}
+
+/* ---- opening ---- */
+
+/* "a/coins//" is coins, "a/val.json" val; "." and ".." are what they stand for. */
+static pts_status set_names(pts_dataset *set, const char *dir, pts_error *err)
+{
+    PTS_TRY(dataset_text(&set->dir, err, "%s", dir));
+    for (size_t i = strlen(dir); i > 1 && set->dir[i - 1] == '/'; i--)
+        set->dir[i - 1] = '\0';
     struct stat info;
-    if (stat(*label_path, &info) == 0)
-        return PTS_OK;
-    pts_status status = PTS_OK;
-    if (errno != ENOENT && errno != ENOTDIR)
-        status = pts_fail(err, PTS_ERR_IO, "%s: %s", *label_path, strerror(errno));
-    free(*label_path);
-    *label_path = NULL;
-    return status;
+    if (stat(set->dir, &info) != 0)
+        return pts_fail(err, PTS_ERR_IO, "%s: %s", set->dir, strerror(errno));
+    const char *name = dataset_last_component(set->dir);
+    int file = S_ISREG(info.st_mode) && pts_path_ends(name, ".json");
+    if (!S_ISDIR(info.st_mode) && !file)
+        return pts_fail(err, PTS_ERR_IO, "%s: expected a folder or a .json file", set->dir);
+    char real[PATH_MAX];
+    if ((!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) && realpath(set->dir, real))
+        name = dataset_last_component(real);
+    int length = (int)(strlen(name) - (file ? strlen(".json") : 0));
+    return *name ? dataset_text(&set->name, err, "%.*s", length, name)
+                 : dataset_text(&set->name, err, "root");
 }
 
-static pts_status read_labels(dataset_reading *reading, dataset_image *image)
+static int has_file(const pts_dataset *set, const char *name)
 {
-    image->first = reading->set->n_instances;
-    char *path, *text;
-    size_t size;
-    PTS_TRY(find_label(reading->set, image, &path, reading->err));
-    if (!path)
-        return PTS_OK;
-    pts_status status = pts_read_file(path, MAX_LABEL_FILE, &text, &size, reading->err);
-    if (status == PTS_OK)
-        status = dataset_parse_labels(reading, path, text, size);
-    free(text);
-    free(path);
-    image->count = reading->set->n_instances - image->first;
-    return status;
+    char path[PATH_MAX];
+    struct stat info;
+    int length = snprintf(path, sizeof path, "%s/%s", set->dir, name);
+    return length > 0 && (size_t)length < sizeof path && lstat(path, &info) == 0;
 }
 
-static pts_status read_yaml(dataset_reading *reading)
+#ifdef PTS_HAVE_JSON
+#define COCO_FILES ", annotations/*.json or _annotations.coco.json (COCO)"
+#else
+#define COCO_FILES " (COCO's JSON is not built in)"
+#endif
+
+static pts_status read_layout(dataset_reading *reading)
 {
-    char *path;
-    PTS_TRY(join(&path, reading->err, "%s/data.yaml", reading->set->dir));
-    pts_status status = dataset_read_yaml(reading->set, path, reading->err);
-    free(path);
-    return status;
+    if (has_file(reading->set, "data.yaml"))
+        return dataset_read_yolo(reading);
+    int found = 0;
+#ifdef PTS_HAVE_JSON
+    PTS_TRY(dataset_read_coco(reading, &found));
+#endif
+    if (found)
+        return PTS_OK;
+    return pts_fail(reading->err, PTS_ERR_FORMAT,
+                    "%s: expected data.yaml (YOLO)" COCO_FILES ", got none", reading->set->dir);
+}
+
+static pts_status note_crossings(dataset_reading *reading)
+{
+    if (!reading->crossings)
+        return PTS_OK;
+    return dataset_finding(reading, PTS_FINDING_NOTE,
+                           "%s: expected outlines that do not cross themselves, got %zu that do",
+                           reading->first_crossing.message, reading->crossings);
 }
 
 static pts_status check_classes(dataset_reading *reading)
 {
     const pts_dataset *set = reading->set;
+    if (set->n_images == 0)
+        return pts_fail(reading->err, PTS_ERR_FORMAT,
+                        "%s: expected images that can be read, got none: %zu were left out",
+                        set->dir, set->skipped_images);
     if (set->n_instances == 0)
-        return dataset_problem(reading, 1,
-                               "%s: expected polygons in the label files of %zu images, got none",
-                               set->dir, set->n_images);
+        return pts_fail(reading->err, PTS_ERR_FORMAT,
+                        "%s: expected labelled objects on %zu images, got none: %zu labels were "
+                        "left out",
+                        set->dir, set->n_images, set->skipped_labels);
     for (int i = 0; i < set->classes; i++) {
-        if (set->class_instances[i] == 0)
-            PTS_TRY(dataset_problem(
-                reading, 0,
-                "%s/data.yaml: class %d '%s': expected an image that shows it, got none", set->dir,
-                i, set->class_names[i]));
+        if (set->showing_at[i] == set->showing_at[i + 1])
+            PTS_TRY(dataset_finding(reading, PTS_FINDING_NOTE,
+                                    "%s: class %d '%s': expected an image that shows it, got none",
+                                    set->classes_path, i, set->class_names[i]));
     }
     return PTS_OK;
 }
@@ -280,24 +250,23 @@ static pts_status read_all(dataset_reading *reading, const char *dir)
 {
     pts_dataset *set = reading->set;
     PTS_TRY(set_names(set, dir, reading->err));
-    PTS_TRY(read_yaml(reading));
-    PTS_TRY(find_images(reading));
-    for (size_t i = 0; i < set->n_images; i++)
-        PTS_TRY(read_labels(reading, &set->images[i]));
-    for (size_t i = 0; i < FOLDERS; i++)
-        PTS_TRY(visit_folder(reading, i, layout[i].labels, check_label_file));
+    PTS_TRY(read_layout(reading));
+    PTS_TRY(note_crossings(reading));
     PTS_TRY(dataset_index(set, reading->err));
     return check_classes(reading);
 }
 
-static pts_status open_with(pts_dataset **out, const char *dir, dataset_reading *reading)
+pts_status pts_dataset_read(pts_dataset **out, const char *dir, const pts_dataset_options *options,
+                            pts_error *err)
 {
     *out = NULL;
     pts_dataset *set = calloc(1, sizeof *set);
     if (!set)
-        return pts_fail_memory(reading->err, sizeof *set);
-    reading->set = set;
-    pts_status status = read_all(reading, dir);
+        return pts_fail_memory(err, sizeof *set);
+    dataset_reading reading = {.set = set, .err = err};
+    if (options)
+        reading.options = *options;
+    pts_status status = read_all(&reading, dir);
     if (status == PTS_OK)
         *out = set;
     else
@@ -307,13 +276,14 @@ static pts_status open_with(pts_dataset **out, const char *dir, dataset_reading 
 
 pts_status pts_dataset_open(pts_dataset **out, const char *dir, pts_error *err)
 {
-    return open_with(out, dir, &(dataset_reading){.err = err});
+    return pts_dataset_read(out, dir, &(pts_dataset_options){.strict = 1}, err);
 }
 
-pts_status pts_dataset_inspect(pts_dataset **out, const char *dir, pts_dataset_report report,
-                               void *user, pts_error *err)
+static void free_texts(char **texts, size_t count)
 {
-    return open_with(out, dir, &(dataset_reading){.report = report, .user = user, .err = err});
+    for (size_t i = 0; texts && i < count; i++)
+        free(texts[i]);
+    free(texts);
 }
 
 void pts_dataset_close(pts_dataset *set)
@@ -322,15 +292,20 @@ void pts_dataset_close(pts_dataset *set)
         return;
     for (size_t i = 0; i < set->n_images; i++)
         free(set->images[i].path);
-    for (int i = 0; i < set->classes; i++)
-        free(set->class_names[i]);
+    for (size_t i = 0; i < set->n_instances; i++)
+        pts_rle_destroy((pts_rle *)set->instances[i].mask);
+    free_texts(set->class_names, (size_t)set->classes);
+    free_texts(set->splits, set->n_splits);
     free(set->images);
-    free(set->class_names);
     free(set->instances);
     free(set->xy);
+    free(set->ends);
     free(set->showing);
     free(set->showing_at);
     free(set->class_instances);
+    free(set->class_crowds);
+    free(set->classes_path);
+    free(set->format);
     free(set->dir);
     free(set->name);
     free(set);

@@ -8,10 +8,28 @@
 static void point_instances(pts_dataset *set)
 {
     const float *xy = set->xy;
+    const size_t *ends = set->ends;
     for (size_t i = 0; i < set->n_instances; i++) {
-        set->instances[i].xy = xy;
-        xy += 2 * set->instances[i].points;
+        pts_instance *instance = &set->instances[i];
+        if (instance->parts) {
+            instance->xy = xy;
+            instance->ends = ends;
+        }
+        xy += 2 * instance->points;
+        ends += instance->parts;
     }
+}
+
+static void drop_skipped(pts_dataset *set)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < set->n_images; i++) {
+        if (set->images[i].skipped)
+            free(set->images[i].path);
+        else
+            set->images[kept++] = set->images[i];
+    }
+    set->n_images = kept;
 }
 
 /* Calls for each class of each image once, images rising: at[class] counts, and `list`, where
@@ -23,7 +41,7 @@ static void each_showing(const pts_dataset *set, size_t *at, size_t *seen, size_
         const dataset_image *image = &set->images[i];
         for (size_t k = image->first; k < image->first + image->count; k++) {
             int class_id = set->instances[k].class_id;
-            if (seen[class_id] == i + 1)
+            if (set->instances[k].crowd || seen[class_id] == i + 1)
                 continue;
             seen[class_id] = i + 1;
             if (list)
@@ -54,18 +72,22 @@ static pts_status fill_showing(pts_dataset *set, size_t *seen, pts_error *err)
 pts_status dataset_index(pts_dataset *set, pts_error *err)
 {
     size_t classes = (size_t)set->classes, size = sizeof(size_t);
+    drop_skipped(set);
     point_instances(set);
     set->showing_at = calloc(classes + 1, size);
     set->class_instances = calloc(classes, size);
+    set->class_crowds = calloc(classes, size);
     size_t *seen = calloc(classes, size);
     pts_status status = PTS_OK;
-    if (!set->showing_at || !set->class_instances || !seen)
+    if (!set->showing_at || !set->class_instances || !set->class_crowds || !seen)
         status = pts_fail_memory(err, (classes + 1) * size);
     else
         status = fill_showing(set, seen, err);
     free(seen);
-    for (size_t i = 0; status == PTS_OK && i < set->n_instances; i++)
+    for (size_t i = 0; status == PTS_OK && i < set->n_instances; i++) {
         set->class_instances[set->instances[i].class_id]++;
+        set->class_crowds[set->instances[i].class_id] += set->instances[i].crowd != 0;
+    }
     return status;
 }
 
@@ -77,6 +99,11 @@ const char *pts_dataset_dir(const pts_dataset *set)
 const char *pts_dataset_name(const pts_dataset *set)
 {
     return set->name;
+}
+
+const char *pts_dataset_format(const pts_dataset *set)
+{
+    return set->format;
 }
 
 int pts_dataset_classes(const pts_dataset *set)
@@ -104,6 +131,27 @@ const char *pts_dataset_image_path(const pts_dataset *set, size_t image)
     return image < set->n_images ? set->images[image].path : NULL;
 }
 
+const char *pts_dataset_image_split(const pts_dataset *set, size_t image)
+{
+    return image < set->n_images ? set->splits[set->images[image].folder] : NULL;
+}
+
+void pts_dataset_image_size(const pts_dataset *set, size_t image, size_t *width, size_t *height)
+{
+    *width = image < set->n_images ? set->images[image].width : 0;
+    *height = image < set->n_images ? set->images[image].height : 0;
+}
+
+size_t pts_dataset_skipped_images(const pts_dataset *set)
+{
+    return set->skipped_images;
+}
+
+size_t pts_dataset_skipped_labels(const pts_dataset *set)
+{
+    return set->skipped_labels;
+}
+
 const pts_instance *pts_dataset_instances(const pts_dataset *set, size_t image, size_t *count)
 {
     *count = image < set->n_images ? set->images[image].count : 0;
@@ -124,6 +172,11 @@ size_t pts_dataset_class_instances(const pts_dataset *set, int class_id)
     return has_class(set, class_id) ? set->class_instances[class_id] : 0;
 }
 
+size_t pts_dataset_class_crowds(const pts_dataset *set, int class_id)
+{
+    return has_class(set, class_id) ? set->class_crowds[class_id] : 0;
+}
+
 pts_status pts_dataset_find_class(const pts_dataset *set, const char *text, int *class_id,
                                   pts_error *err)
 {
@@ -138,8 +191,8 @@ pts_status pts_dataset_find_class(const pts_dataset *set, const char *text, int 
             return PTS_OK;
     }
     return pts_fail(err, PTS_ERR_ARGUMENT,
-                    "%s/data.yaml: expected a class by name or by number from 0 to %d, got '%s'",
-                    set->dir, set->classes - 1, text);
+                    "%s: expected a class by name or by number from 0 to %d, got '%s'",
+                    set->classes_path, set->classes - 1, text);
 }
 
 pts_status pts_dataset_split(pts_split **out, const pts_dataset *set, int class_id,

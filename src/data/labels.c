@@ -4,12 +4,11 @@
 #include "base/memory.h"
 #include "data/dataset.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_INSTANCES ((size_t)1 << 24)
-#define MAX_FLOATS ((size_t)1 << 28) /* two a point */
-#define MAX_TOKEN 63                 /* longer than any number that a program writes */
+#define MAX_TOKEN 63 /* longer than any number that a program writes */
 
 typedef struct label_line {
     dataset_reading *reading;
@@ -61,27 +60,6 @@ static int token_class(const token *t, int classes, int *class_id)
     return *class_id < classes;
 }
 
-static pts_status append_coordinate(pts_dataset *set, double value, pts_error *err)
-{
-    if (set->n_xy >= MAX_FLOATS)
-        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu polygon points", set->dir,
-                        MAX_FLOATS / 2);
-    PTS_TRY(pts_grow(&set->xy, &set->xy_room, set->n_xy + 1, sizeof *set->xy, err));
-    set->xy[set->n_xy++] = value < 0 ? 0.0f : value > 1 ? 1.0f : (float)value;
-    return PTS_OK;
-}
-
-static pts_status append_instance(pts_dataset *set, int class_id, size_t points, pts_error *err)
-{
-    if (set->n_instances >= MAX_INSTANCES)
-        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu instances", set->dir,
-                        MAX_INSTANCES);
-    PTS_TRY(pts_grow(&set->instances, &set->instances_room, set->n_instances + 1,
-                     sizeof *set->instances, err));
-    set->instances[set->n_instances++] = (pts_instance){class_id, points, NULL};
-    return PTS_OK;
-}
-
 /* The numbers after the class; *good = 0 where one was refused (and reported). */
 static pts_status parse_coordinates(label_line *line, size_t *count, int *good)
 {
@@ -90,35 +68,63 @@ static pts_status parse_coordinates(label_line *line, size_t *count, int *good)
     *good = 0;
     for (*count = 0; next_token(line, &t); ++*count) {
         if (!token_number(&t, &value))
-            return dataset_problem(line->reading, 1,
+            return dataset_finding(line->reading, PTS_FINDING_LABEL,
                                    "%s: line %zu: coordinate %zu: expected a number, got '%s'",
                                    line->path, line->number, *count + 1, t.text);
         if (!(value >= -PTS_DATASET_OVERSHOOT && value <= 1 + PTS_DATASET_OVERSHOOT))
-            return dataset_problem(line->reading, 1,
+            return dataset_finding(line->reading, PTS_FINDING_LABEL,
                                    "%s: line %zu: coordinate %zu: expected 0 to 1, got %s",
                                    line->path, line->number, *count + 1, t.text);
-        PTS_TRY(append_coordinate(line->reading->set, value, line->reading->err));
+        PTS_TRY(dataset_add_coordinate(line->reading->set, value, line->reading->err));
     }
     *good = 1;
     return PTS_OK;
 }
 
+/* A polygon that is as thin as a line shows nothing. */
+static int has_extent(const float *xy, size_t points)
+{
+    float low[2] = {1, 1}, high[2] = {0, 0};
+    for (size_t i = 0; i < 2 * points; i++) {
+        low[i % 2] = xy[i] < low[i % 2] ? xy[i] : low[i % 2];
+        high[i % 2] = xy[i] > high[i % 2] ? xy[i] : high[i % 2];
+    }
+    return high[0] > low[0] && high[1] > low[1];
+}
+
+static void note_crossing(label_line *line, const float *xy, size_t points)
+{
+    dataset_reading *r = line->reading;
+    if (r->options.look != PTS_LOOK_NAMES && dataset_crosses_itself(xy, points) &&
+        r->crossings++ == 0)
+        snprintf(r->first_crossing.message, sizeof r->first_crossing.message, "%.400s: line %zu",
+                 line->path, line->number);
+}
+
 static pts_status parse_polygon(label_line *line, int class_id)
 {
-    size_t count;
+    pts_dataset *set = line->reading->set;
+    size_t count, first = set->n_xy;
     int good;
     PTS_TRY(parse_coordinates(line, &count, &good));
     if (!good)
         return PTS_OK;
     if (count % 2)
-        return dataset_problem(line->reading, 1,
+        return dataset_finding(line->reading, PTS_FINDING_LABEL,
                                "%s: line %zu: expected an even number of coordinates, got %zu",
                                line->path, line->number, count);
     if (count < 6)
-        return dataset_problem(line->reading, 1,
+        return dataset_finding(line->reading, PTS_FINDING_LABEL,
                                "%s: line %zu: expected a polygon of at least 3 points, got %zu%s",
                                line->path, line->number, count / 2, count == 4 ? " (a box?)" : "");
-    return append_instance(line->reading->set, class_id, count / 2, line->reading->err);
+    if (!has_extent(set->xy + first, count / 2))
+        return dataset_finding(line->reading, PTS_FINDING_LABEL,
+                               "%s: line %zu: expected a polygon with an area, got one of none",
+                               line->path, line->number);
+    note_crossing(line, set->xy + first, count / 2);
+    PTS_TRY(dataset_add_end(set, first, line->reading->err));
+    const pts_instance instance = {.class_id = class_id, .points = count / 2, .parts = 1};
+    return dataset_add_instance(set, &instance, line->reading->err);
 }
 
 static pts_status parse_line(label_line *line)
@@ -129,7 +135,7 @@ static pts_status parse_line(label_line *line)
     if (!next_token(line, &t))
         return PTS_OK;
     if (!token_class(&t, set->classes, &class_id))
-        return dataset_problem(line->reading, 1,
+        return dataset_finding(line->reading, PTS_FINDING_LABEL,
                                "%s: line %zu: expected a class from 0 to %d, got '%s'", line->path,
                                line->number, set->classes - 1, t.text);
     size_t instances = set->n_instances, floats = set->n_xy;

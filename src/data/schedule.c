@@ -55,12 +55,23 @@ static pts_status fill_geometric(size_list *list, size_t n, size_t wanted)
     return push(list, n);
 }
 
+/* The study's: each piece adds P of the images. */
+static pts_status fill_pieces(size_list *list, size_t n, double share)
+{
+    size_t step = (size_t)floor(share * (double)n + 0.5);
+    step = step ? step : 1;
+    for (size_t size = step; size < n; size += step)
+        PTS_TRY(push(list, size));
+    return push(list, n);
+}
+
 static pts_status fail_text(const char *text, pts_error *err)
 {
-    return pts_fail(err, PTS_ERR_ARGUMENT,
-                    "sizes: expected 'study', 'geometric[:K]' with K from 2 to %d, or rising sizes "
-                    "such as '2,4,8,all', got '%.100s'",
-                    MAX_GEOMETRIC, text);
+    return pts_fail(
+        err, PTS_ERR_ARGUMENT,
+        "sizes: expected 'study', 'geometric[:K]' with K from 2 to %d, 'piece:P' with P in "
+        "(0, 1], or rising sizes such as '2,4,8,all', got '%.100s'",
+        MAX_GEOMETRIC, text);
 }
 
 /* A whole number up to 9 digits at *at, which moves behind it; 0 where there is none. */
@@ -106,10 +117,24 @@ static pts_status fill_list(size_list *list, size_t n, const char *text)
     return PTS_OK;
 }
 
+/* A share in (0, 1], or 0; strtod would also take " 1", "inf" and hexadecimal. */
+static double take_share(const char *text)
+{
+    char *end;
+    if (!*text || text[strspn(text, "0123456789.e-")])
+        return 0;
+    double share = strtod(text, &end);
+    return *end == '\0' && share > 0 && share <= 1 ? share : 0;
+}
+
 static pts_status fill(size_list *list, const char *text, size_t n)
 {
     if (strcmp(text, "study") == 0)
         return fill_study(list, n);
+    if (strncmp(text, "piece:", 6) == 0) {
+        double share = take_share(text + 6);
+        return share > 0 ? fill_pieces(list, n, share) : fail_text(text, list->err);
+    }
     if (strncmp(text, "geometric", 9) != 0)
         return fill_list(list, n, text);
     const char *at = text + 9;

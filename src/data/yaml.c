@@ -9,13 +9,12 @@
 #include <yaml.h>
 
 #define MAX_YAML ((size_t)1 << 20)
-#define MAX_CLASSES (1 << 16)
-#define MAX_NAME 255
 
 typedef struct reader {
     pts_dataset *set;
     const char *path;
     yaml_document_t document;
+    char **roboflow;
     pts_error *err;
 } reader;
 
@@ -30,10 +29,10 @@ static pts_status fail_at(const reader *r, const yaml_node_t *node, const char *
                     expected);
 }
 
-/* The value of a key of the document's root; NULL where it has none. */
-static yaml_node_t *find(reader *r, const yaml_node_t *root, const char *key)
+/* The value of a key of a map; NULL where it has none. */
+static yaml_node_t *find(reader *r, const yaml_node_t *map, const char *key)
 {
-    for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top;
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
          p++) {
         yaml_node_t *node = yaml_document_get_node(&r->document, p->key);
         if (node && node->type == YAML_SCALAR_NODE &&
@@ -56,20 +55,27 @@ static long scalar_number(const yaml_node_t *node, long limit)
     return value <= limit ? value : -1;
 }
 
+static int is_plain(const yaml_node_t *node)
+{
+    for (size_t i = 0; i < node->data.scalar.length; i++) {
+        if (node->data.scalar.value[i] < ' ' || node->data.scalar.value[i] == 127)
+            return 0;
+    }
+    return 1;
+}
+
 static pts_status read_name(reader *r, long class_id, const yaml_node_t *node)
 {
     if (!node || node->type != YAML_SCALAR_NODE)
         return pts_fail(r->err, PTS_ERR_FORMAT, "%s: names: class %ld: expected a text", r->path,
                         class_id);
     size_t size = node->data.scalar.length;
-    if (size == 0 || size > MAX_NAME)
+    if (size == 0 || size > DATASET_MAX_NAME)
         return pts_fail(r->err, PTS_ERR_FORMAT,
                         "%s: line %zu: expected a class name of 1 to %d bytes, got %zu", r->path,
-                        line_of(node), MAX_NAME, size);
-    for (size_t i = 0; i < size; i++) {
-        if (node->data.scalar.value[i] < ' ' || node->data.scalar.value[i] == 127)
-            return fail_at(r, node, "a class name on one line, got a control character");
-    }
+                        line_of(node), DATASET_MAX_NAME, size);
+    if (!is_plain(node))
+        return fail_at(r, node, "a class name on one line, got a control character");
     if (r->set->class_names[class_id])
         return pts_fail(r->err, PTS_ERR_FORMAT,
                         "%s: line %zu: expected class %ld once, got it twice", r->path,
@@ -80,15 +86,11 @@ static pts_status read_name(reader *r, long class_id, const yaml_node_t *node)
 
 static pts_status allocate_names(reader *r, const yaml_node_t *names, ptrdiff_t count)
 {
-    if (count < 1 || count > MAX_CLASSES)
+    if (count < 1 || count > DATASET_MAX_CLASSES)
         return pts_fail(r->err, PTS_ERR_FORMAT,
                         "%s: line %zu: names: expected 1 to %d classes, got %td", r->path,
-                        line_of(names), MAX_CLASSES, count);
-    r->set->class_names = calloc((size_t)count, sizeof *r->set->class_names);
-    if (!r->set->class_names)
-        return pts_fail_memory(r->err, (size_t)count * sizeof *r->set->class_names);
-    r->set->classes = (int)count;
-    return PTS_OK;
+                        line_of(names), DATASET_MAX_CLASSES, count);
+    return dataset_name_classes(r->set, (size_t)count, r->err);
 }
 
 static pts_status read_list(reader *r, const yaml_node_t *names)
@@ -116,41 +118,31 @@ static pts_status read_map(reader *r, const yaml_node_t *names)
     return PTS_OK;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* `--class NAME` and the store tell classes apart by name. */
-static pts_status check_distinct(const reader *r)
-{
-    size_t count = (size_t)r->set->classes, bytes = count * sizeof(char *);
-    char **sorted = malloc(bytes);
-    if (!sorted)
-        return pts_fail_memory(r->err, bytes);
-    memcpy(sorted, r->set->class_names, bytes);
-    qsort(sorted, count, sizeof *sorted, compare_names);
-    pts_status status = PTS_OK;
-    for (size_t i = 1; i < count && status == PTS_OK; i++) {
-        if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            status =
-                pts_fail(r->err, PTS_ERR_FORMAT,
-                         "%s: names: expected distinct names, got '%s' twice", r->path, sorted[i]);
-    }
-    free(sorted);
-    return status;
-}
-
 static pts_status check_nc(reader *r, const yaml_node_t *nc)
 {
     if (!nc)
         return PTS_OK;
-    if (scalar_number(nc, MAX_CLASSES) == r->set->classes)
+    if (scalar_number(nc, DATASET_MAX_CLASSES) == r->set->classes)
         return PTS_OK;
     return pts_fail(r->err, PTS_ERR_FORMAT,
                     "%s: line %zu: nc: expected %d, the number of names, got '%.40s'", r->path,
                     line_of(nc), r->set->classes,
                     nc->type == YAML_SCALAR_NODE ? (const char *)nc->data.scalar.value : "a list");
+}
+
+/* WORKSPACE/PROJECT/VERSION, as far as the map says. */
+static pts_status read_roboflow(reader *r, const yaml_node_t *map)
+{
+    static const char *const keys[] = {"workspace", "project", "version"};
+    const char *parts[3] = {"?", "?", "?"};
+    if (!map || map->type != YAML_MAPPING_NODE)
+        return PTS_OK;
+    for (size_t i = 0; i < 3; i++) {
+        const yaml_node_t *value = find(r, map, keys[i]);
+        if (value && value->type == YAML_SCALAR_NODE && is_plain(value))
+            parts[i] = (const char *)value->data.scalar.value;
+    }
+    return dataset_text(r->roboflow, r->err, "%.100s/%.100s/%.100s", parts[0], parts[1], parts[2]);
 }
 
 static pts_status read_document(reader *r)
@@ -167,8 +159,9 @@ static pts_status read_document(reader *r)
         PTS_TRY(read_map(r, names));
     else
         return fail_at(r, names, "names as a list or a map, got a text");
-    PTS_TRY(check_distinct(r));
-    return check_nc(r, find(r, root, "nc"));
+    PTS_TRY(dataset_check_names(r->set, r->err));
+    PTS_TRY(check_nc(r, find(r, root, "nc")));
+    return read_roboflow(r, find(r, root, "roboflow"));
 }
 
 static pts_status parse(reader *r, const char *text, size_t size)
@@ -190,12 +183,13 @@ static pts_status parse(reader *r, const char *text, size_t size)
     return status;
 }
 
-pts_status dataset_read_yaml(pts_dataset *set, const char *path, pts_error *err)
+pts_status dataset_read_yaml(pts_dataset *set, const char *path, char **roboflow, pts_error *err)
 {
     char *text;
     size_t size;
+    *roboflow = NULL;
     PTS_TRY(pts_read_file(path, MAX_YAML, &text, &size, err));
-    reader r = {.set = set, .path = path, .err = err};
+    reader r = {.set = set, .path = path, .roboflow = roboflow, .err = err};
     pts_status status = parse(&r, text, size);
     free(text);
     return status;

@@ -112,33 +112,57 @@ static pts_status decode_probed(const image_file *file, const image_probe *probe
     return PTS_OK;
 }
 
+static pts_status check_file(const image_file *file, const pts_image_limits *limits,
+                             image_probe *probe, pts_error *err)
+{
+    size_t most = limits->bytes < INT_MAX - PNG_PALETTE ? limits->bytes : INT_MAX - PNG_PALETTE;
+    if (file->size > most)
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu bytes, got %zu", file->name,
+                        most, file->size);
+    PTS_TRY(probe_file(file, probe, err));
+    return check_size(file, probe, limits, err);
+}
+
+static const pts_image_limits defaults = PTS_IMAGE_LIMITS_DEFAULT;
+
 pts_status pts_image_decode(const char *name, const uint8_t *data, size_t size,
                             const pts_image_limits *limits, pts_image *out, pts_error *err)
 {
-    static const pts_image_limits defaults = PTS_IMAGE_LIMITS_DEFAULT;
     image_file file = {name, data, size};
     image_probe probe;
     *out = (pts_image){0};
-    limits = limits ? limits : &defaults;
-    size_t most = limits->bytes < INT_MAX - PNG_PALETTE ? limits->bytes : INT_MAX - PNG_PALETTE;
-    if (size > most)
-        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu bytes, got %zu", name, most,
-                        size);
-    PTS_TRY(probe_file(&file, &probe, err));
-    PTS_TRY(check_size(&file, &probe, limits, err));
+    PTS_TRY(check_file(&file, limits ? limits : &defaults, &probe, err));
     return decode_probed(&file, &probe, out, err);
 }
 
 pts_status pts_image_read(const char *path, const pts_image_limits *limits, pts_image *out,
                           pts_error *err)
 {
-    static const pts_image_limits defaults = PTS_IMAGE_LIMITS_DEFAULT;
     *out = (pts_image){0};
     char *data;
     size_t size;
     PTS_TRY(pts_read_file(path, limits ? limits->bytes : defaults.bytes, &data, &size, err));
     pts_status status = pts_image_decode(path, (const uint8_t *)data, size, limits, out, err);
     free(data);
+    return status;
+}
+
+pts_status pts_image_probe(const char *path, const pts_image_limits *limits, size_t *width,
+                           size_t *height, pts_error *err)
+{
+    char *data;
+    size_t size;
+    image_probe probe;
+    *width = *height = 0;
+    limits = limits ? limits : &defaults;
+    PTS_TRY(pts_read_file(path, limits->bytes, &data, &size, err));
+    pts_status status =
+        check_file(&(image_file){path, (const uint8_t *)data, size}, limits, &probe, err);
+    free(data);
+    if (status == PTS_OK) {
+        *width = probe.width;
+        *height = probe.height;
+    }
     return status;
 }
 
