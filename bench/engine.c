@@ -107,10 +107,10 @@ enum { MLP_ROWS = 64, MLP_IN = 8192, MLP_OUT = 4 };
 
 static pts_status mlp_work(void *user, pts_error *err)
 {
-    const pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
+    const pts_mlp_training training = PTS_MLP_TRAINING_DEFAULTS;
     mlp_job *j = user;
     double loss;
-    return pts_mlp_step(j->mlp, j->x, j->target, MLP_ROWS, &adam, &loss, err);
+    return pts_mlp_step(j->mlp, j->x, j->target, MLP_ROWS, &training, &loss, err);
 }
 
 pts_status bench_mlp(bench *b)

@@ -29,6 +29,7 @@ room_of_public() {
     cpu | gemm) echo kernels ;;
     encoder) echo encoders ;;
     lm) echo curve ;;
+    mlp) echo learn ;;
     hash) echo weights ;;
     store) echo data ;;
     *) echo "$1" ;;

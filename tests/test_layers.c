@@ -224,6 +224,85 @@ START_TEST(relu_and_its_mask)
 }
 END_TEST
 
+/* Derivatives by closed form in double, also far out and about zero. */
+START_TEST(smooth_activations_and_their_derivatives)
+{
+    static const float x[] = {-30, -9, -4, -1, -1e-3f, -1e-31f, 0, 1e-42f, 1e-20f, 0.3f, 2, 6, 40};
+    enum { N = sizeof x / sizeof *x };
+    float y[N], dy[N];
+    pts_gelu_forward(x, N, y);
+    for (int i = 0; i < N; i++)
+        dy[i] = 2;
+    pts_gelu_backward(x, y, dy, N);
+    for (int i = 0; i < N; i++) {
+        double below = 0.5 * erfc(-x[i] * 0.70710678118654752440);
+        double slope = below + x[i] * exp(-0.5 * x[i] * x[i]) * 0.39894228040143267794;
+        ck_assert_double_le(fabs(y[i] - x[i] * below), 2e-6 * fabs(x[i] * below) + 1e-36);
+        ck_assert_double_le(fabs(dy[i] - 2 * slope), 4e-6 * fabs(2 * slope) + 1e-6);
+    }
+    pts_tanh_forward(x, N, y);
+    for (int i = 0; i < N; i++)
+        dy[i] = 2;
+    pts_tanh_backward(y, dy, N);
+    for (int i = 0; i < N; i++) {
+        double slope = 1 / (cosh(x[i]) * cosh(x[i]));
+        ck_assert_double_le(fabs(y[i] - tanh(x[i])), 2e-7 * fabs(tanh(x[i])));
+        ck_assert_double_le(fabs(dy[i] - 2 * slope), 1e-6);
+    }
+}
+END_TEST
+
+/* The loss is y·dy in double; the row's mean is far from zero in the last case. */
+START_TEST(layer_norm_and_its_gradients)
+{
+    for (int round = 0; round < 4; round++) {
+        const pts_layer_norm s = {3, (size_t[]){2, 7, 33, 20}[round], 1e-5f};
+        const size_t n = s.rows * s.width;
+        float *x = random_floats(n), *gain = random_floats(s.width),
+              *shift = random_floats(s.width);
+        float *dy = random_floats(n), y[99], dx[99], moments[6], dgain[33] = {0}, dshift[33] = {0};
+        for (size_t i = 0; i < n && round == 3; i++)
+            x[i] += 100;
+        pts_layer_norm_forward(&s, x, gain, shift, y, moments);
+        pts_layer_norm_backward(&s, x, gain, moments, dy, dx);
+        pts_layer_norm_gradient(&s, x, moments, dy, 0, s.width, dgain, dshift);
+        for (size_t r = 0; r < s.rows; r++)
+            for (size_t i = 0; i < s.width; i++) {
+                double loss[2], h = 1e-4;
+                for (int side = 0; side < 2; side++) {
+                    double z[33], mean = 0, variance = 0;
+                    for (size_t k = 0; k < s.width; k++)
+                        z[k] = x[r * s.width + k] + (k == i ? (side ? h : -h) : 0);
+                    for (size_t k = 0; k < s.width; k++)
+                        mean += z[k] / (double)s.width;
+                    for (size_t k = 0; k < s.width; k++)
+                        variance += (z[k] - mean) * (z[k] - mean) / (double)s.width;
+                    loss[side] = 0;
+                    for (size_t k = 0; k < s.width; k++)
+                        loss[side] +=
+                            ((z[k] - mean) / sqrt(variance + (double)s.epsilon) * gain[k] +
+                             shift[k]) *
+                            dy[r * s.width + k];
+                }
+                double expected = (loss[1] - loss[0]) / (2 * h);
+                ck_assert_double_le(fabs(dx[r * s.width + i] - expected),
+                                    1e-4 * (1 + fabs(expected)));
+            }
+        for (size_t i = 0; i < s.width; i++) {
+            double slope = 0, sum = 0;
+            for (size_t r = 0; r < s.rows; r++) {
+                size_t at = r * s.width + i;
+                slope += dy[at] * (double)((y[at] - shift[i]) / gain[i]);
+                sum += dy[at];
+            }
+            ck_assert_double_le(fabs(dgain[i] - slope), 1e-4 * (1 + fabs(slope)));
+            ck_assert_double_le(fabs(dshift[i] - sum), 1e-5 * (1 + fabs(sum)));
+        }
+        free(x), free(gain), free(shift), free(dy);
+    }
+}
+END_TEST
+
 START_TEST(upsampling_equals_torch)
 {
     static const size_t shapes[][3] = {{3, 5, 2}, {1, 1, 3}, {1, 4, 1}, {6, 2, 8}};
@@ -309,5 +388,6 @@ END_TEST
 
 CHECK_SUITE("layers", convolution_and_its_gradients, random_convolutions_and_their_gradients,
             parameter_gradients_accumulate_and_dx_is_optional, linear_and_its_gradients,
-            relu_and_its_mask, upsampling_equals_torch, adam_and_adamw_equal_torch,
+            relu_and_its_mask, smooth_activations_and_their_derivatives,
+            layer_norm_and_its_gradients, upsampling_equals_torch, adam_and_adamw_equal_torch,
             random_numbers_are_splitmix64, random_numbers_follow_their_law)

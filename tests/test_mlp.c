@@ -1,7 +1,6 @@
-/* The network against PyTorch and central differences; the curve coordinates against pts/curve.h;
+/* The loss of the curve against central differences; the curve coordinates against pts/curve.h;
  * the head on synthetic tasks where photographs do and do not determine the curve; its file. */
 #include "check_main.h"
-#include "golden.h"
 
 #include "learn/layers.h"
 #include "learn/perceptron.h"
@@ -10,44 +9,13 @@
 #include "pts/lm.h"
 #include "pts/weights.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
-/* ---- the network ---- */
+/* ---- the loss of the curve itself ---- */
 
-static const size_t small[] = {6, 5, 4, 3};
-
-START_TEST(network_equals_torch)
-{
-    enum { ROWS = 7, PARAMETERS = 35 + 24 + 15, STEPS = 10 };
-    golden g = golden_open("learn/mlp.f32");
-    const float *x = golden_take(&g, STEPS * ROWS * 6);
-    const float *target = golden_take(&g, STEPS * ROWS * 3);
-    pts_mlp *mlp;
-    ck_assert_int_eq(pts_mlp_create(&mlp, small, 3, 1, NULL, NULL), PTS_OK);
-    ck_assert_uint_eq(pts_mlp_parameter_count(mlp), PARAMETERS);
-    memcpy(pts_mlp_parameters(mlp), golden_take(&g, PARAMETERS), PARAMETERS * sizeof(float));
-    pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
-    for (int step = 0; step < STEPS; step++, x += ROWS * 6, target += ROWS * 3) {
-        float y[ROWS * 3], gradient[PARAMETERS];
-        double loss;
-        pts_mlp_forward(mlp, x, ROWS, y, NULL);
-        assert_close("y", y, golden_take(&g, ROWS * 3), ROWS * 3, 1e-5);
-        double expected = *golden_take(&g, 1);
-        pts_mlp_gradient(mlp, x, target, ROWS, gradient, &loss, NULL);
-        ck_assert_double_le(fabs(loss - expected), 1e-5 * expected);
-        assert_close("gradient", gradient, golden_take(&g, PARAMETERS), PARAMETERS, 1e-5);
-        ck_assert_int_eq(pts_mlp_step(mlp, x, target, ROWS, &adam, &loss, NULL), PTS_OK);
-        ck_assert_double_le(fabs(loss - expected), 1e-5 * expected);
-        assert_close("parameters", pts_mlp_parameters(mlp), golden_take(&g, PARAMETERS), PARAMETERS,
-                     1e-5);
-    }
-    golden_close(&g);
-    pts_mlp_destroy(mlp);
-}
-END_TEST
-
-/* The network again, in double precision and without any tile: one row x → y [sizes[layers]]. */
+/* The network in double precision and without any tile: one row x → y [sizes[layers]]. */
 static void naive_row(const size_t *sizes, size_t layers, const double *p, const float *x,
                       double *y)
 {
@@ -67,68 +35,6 @@ static void naive_row(const size_t *sizes, size_t layers, const double *p, const
         p += (in + 1) * out;
     }
 }
-
-static double naive_loss(const size_t *sizes, size_t layers, const double *parameters,
-                         const float *x, const float *target, size_t rows)
-{
-    double y[600], loss = 0;
-    for (size_t r = 0; r < rows; r++) {
-        naive_row(sizes, layers, parameters, x + r * sizes[0], y);
-        for (size_t o = 0; o < sizes[layers]; o++)
-            loss += pow(y[o] - target[r * sizes[layers] + o], 2);
-    }
-    return loss / (double)(rows * sizes[layers]);
-}
-
-static void check_gradient(const size_t *sizes, size_t layers, size_t rows, size_t samples)
-{
-    pts_rng rng = {sizes[0] * 1000 + rows};
-    pts_team *team;
-    pts_mlp *mlp;
-    pts_team_create(&team, 2, NULL);
-    ck_assert_int_eq(pts_mlp_create(&mlp, sizes, layers, 3, team, NULL), PTS_OK);
-    size_t count = pts_mlp_parameter_count(mlp);
-    float *x = calloc(rows * sizes[0], sizeof *x), *gradient = calloc(count, sizeof *gradient);
-    float *target = calloc(rows * sizes[layers], sizeof *target);
-    double *parameters = calloc(count, sizeof *parameters), loss;
-    for (size_t i = 0; i < rows * sizes[0]; i++)
-        x[i] = (float)pts_rng_normal(&rng);
-    for (size_t i = 0; i < rows * sizes[layers]; i++)
-        target[i] = (float)pts_rng_normal(&rng);
-    for (size_t i = 0; i < count; i++)
-        parameters[i] = pts_mlp_parameters(mlp)[i];
-    pts_mlp_gradient(mlp, x, target, rows, gradient, &loss, NULL);
-    ck_assert_double_le(fabs(loss - naive_loss(sizes, layers, parameters, x, target, rows)), 1e-4);
-    double scale = 0;
-    for (size_t i = 0; i < count; i++)
-        scale = fmax(scale, fabs((double)gradient[i]));
-    for (size_t s = 0; s < samples; s++) {
-        size_t i = pts_rng_below(&rng, count);
-        double old = parameters[i], h = 1e-5;
-        parameters[i] = old + h;
-        double up = naive_loss(sizes, layers, parameters, x, target, rows);
-        parameters[i] = old - h;
-        double down = naive_loss(sizes, layers, parameters, x, target, rows);
-        parameters[i] = old;
-        double expected = (up - down) / (2 * h);
-        ck_assert_msg(fabs(gradient[i] - expected) <= 1e-5 * scale, "parameter %zu: %.9g, not %.9g",
-                      i, (double)gradient[i], expected);
-    }
-    free(x), free(gradient), free(target), free(parameters);
-    pts_mlp_destroy(mlp);
-    pts_team_destroy(team);
-}
-
-START_TEST(gradients_equal_central_differences)
-{
-    check_gradient((size_t[]){3, 2}, 1, 4, 30);
-    check_gradient((size_t[]){5, 9, 4}, 2, 3, 60);
-    check_gradient((size_t[]){7, 70, 65, 66, 2}, 4, 6, 150);
-    check_gradient((size_t[]){300, 520, 3}, 2, 5, 100); /* several tiles in both directions */
-}
-END_TEST
-
-/* ---- the loss of the curve itself ---- */
 
 enum { CURVE_ROWS = 5 };
 static const double one_curve[4] = {0.03, 0.3, 4, 0.6};
@@ -174,7 +80,7 @@ START_TEST(curve_loss_through_the_network_equals_central_differences)
     ck_assert_uint_eq(count, 4 * PERCEPTRON_HIDDEN + (PERCEPTRON_HIDDEN + 1) * 4);
     for (size_t i = 0; i < count; i++)
         parameters[i] = pts_mlp_parameters(mlp)[i];
-    pts_mlp_forward(mlp, x, CURVE_ROWS, y, NULL);
+    pts_mlp_forward_training(mlp, x, CURVE_ROWS, y, NULL);
     double loss = perceptron_loss(&batch, one_curve, y, dy), scale = 0;
     ck_assert_double_le(fabs(loss - naive_curve_loss(&data, parameters, x)), 1e-6);
     ck_assert_int_eq(pts_mlp_backward(mlp, x, dy, CURVE_ROWS, NULL, gradient, NULL), PTS_OK);
@@ -190,98 +96,6 @@ START_TEST(curve_loss_through_the_network_equals_central_differences)
         ck_assert_msg(fabs(gradient[i] - expected) <= 1e-5 * scale, "parameter %zu: %.9g, not %.9g",
                       i, (double)gradient[i], expected);
     }
-    pts_mlp_destroy(mlp);
-}
-END_TEST
-
-/* With the gradient of the mean squared error it is pts_mlp_step. */
-START_TEST(a_step_of_the_callers_gradient)
-{
-    float x[2 * 6], y[2 * 3], dy[2 * 3], target[2 * 3];
-    pts_rng rng = {6};
-    pts_mlp *mlp[2];
-    pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
-    double loss;
-    for (size_t i = 0; i < 12; i++)
-        x[i] = (float)pts_rng_normal(&rng);
-    for (size_t i = 0; i < 6; i++)
-        target[i] = (float)pts_rng_normal(&rng);
-    for (int k = 0; k < 2; k++)
-        ck_assert_int_eq(pts_mlp_create(&mlp[k], small, 3, 2, NULL, NULL), PTS_OK);
-    for (int step = 0; step < 3; step++) {
-        ck_assert_int_eq(pts_mlp_step(mlp[0], x, target, 2, &adam, &loss, NULL), PTS_OK);
-        ck_assert_int_eq(pts_mlp_forward(mlp[1], x, 2, y, NULL), PTS_OK);
-        for (size_t i = 0; i < 6; i++)
-            dy[i] = 2 * (y[i] - target[i]) / 6;
-        ck_assert_int_eq(pts_mlp_backward(mlp[1], x, dy, 2, &adam, NULL, NULL), PTS_OK);
-    }
-    ck_assert_int_eq(memcmp(pts_mlp_parameters(mlp[0]), pts_mlp_parameters(mlp[1]),
-                            pts_mlp_parameter_count(mlp[0]) * sizeof(float)),
-                     0);
-    pts_error err;
-    ck_assert_int_eq(pts_mlp_backward(mlp[1], x, dy, 1, &adam, NULL, &err), PTS_ERR_ARGUMENT);
-    ck_assert_str_eq(err.message,
-                     "network: backward: expected the 2 rows of the forward pass, got 1");
-    dy[4] = NAN;
-    ck_assert_int_eq(pts_mlp_backward(mlp[1], x, dy, 2, &adam, NULL, &err), PTS_ERR_NUMERIC);
-    ck_assert_str_eq(err.message, "network: backward: gradient 4 is not finite");
-    for (int k = 0; k < 2; k++)
-        pts_mlp_destroy(mlp[k]);
-}
-END_TEST
-
-START_TEST(training_does_not_depend_on_threads)
-{
-    const size_t sizes[] = {150, 300, 70, 4};
-    pts_mlp *mlp[2];
-    pts_team *team[2];
-    for (int k = 0; k < 2; k++) {
-        pts_team_create(&team[k], 1 + 2 * k, NULL);
-        ck_assert_int_eq(pts_mlp_create(&mlp[k], sizes, 3, 9, team[k], NULL), PTS_OK);
-        pts_rng rng = {4};
-        pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
-        adam.weight_decay = 0.01;
-        for (int step = 0; step < 5; step++) {
-            float x[8 * 150], target[8 * 4];
-            double loss;
-            for (size_t i = 0; i < 8 * 150; i++)
-                x[i] = (float)pts_rng_normal(&rng);
-            for (size_t i = 0; i < 8 * 4; i++)
-                target[i] = (float)pts_rng_normal(&rng);
-            ck_assert_int_eq(pts_mlp_step(mlp[k], x, target, 8, &adam, &loss, NULL), PTS_OK);
-        }
-    }
-    ck_assert_int_eq(memcmp(pts_mlp_parameters(mlp[0]), pts_mlp_parameters(mlp[1]),
-                            pts_mlp_parameter_count(mlp[0]) * sizeof(float)),
-                     0);
-    for (int k = 0; k < 2; k++) {
-        pts_mlp_destroy(mlp[k]);
-        pts_team_destroy(team[k]);
-    }
-}
-END_TEST
-
-START_TEST(network_refuses)
-{
-    pts_mlp *mlp;
-    pts_error err;
-    ck_assert_int_eq(pts_mlp_create(&mlp, (size_t[]){3, 0}, 1, 1, NULL, &err), PTS_ERR_ARGUMENT);
-    ck_assert_str_eq(err.message, "network: size 1: expected 1 … 1048576, got 0");
-    ck_assert_ptr_null(mlp);
-    ck_assert_int_eq(pts_mlp_create(&mlp, (size_t[]){1000000, 1000000}, 1, 1, NULL, &err),
-                     PTS_ERR_LIMIT);
-    ck_assert_int_eq(pts_mlp_create(&mlp, small, 0, 1, NULL, &err), PTS_ERR_ARGUMENT);
-    ck_assert_str_eq(err.message, "network: expected 1 … 16 layers, got 0");
-    ck_assert_int_eq(pts_mlp_create(&mlp, small, 3, 1, NULL, &err), PTS_OK);
-    float x[6] = {INFINITY}, target[3] = {0}, before[74], y[3];
-    double loss;
-    pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
-    memcpy(before, pts_mlp_parameters(mlp), sizeof before);
-    ck_assert_int_eq(pts_mlp_step(mlp, x, target, 1, &adam, &loss, &err), PTS_ERR_NUMERIC);
-    ck_assert_str_eq(err.message, "network: step 1: the loss is not finite (rate 0.001)");
-    ck_assert_int_eq(memcmp(before, pts_mlp_parameters(mlp), sizeof before), 0);
-    ck_assert_int_eq(pts_mlp_forward(mlp, x, 0, y, &err), PTS_ERR_ARGUMENT);
-    ck_assert_str_eq(err.message, "batch: expected 1 … 65536 rows, got 0");
     pts_mlp_destroy(mlp);
 }
 END_TEST
@@ -841,12 +655,10 @@ START_TEST(head_tensors_are_checked)
 }
 END_TEST
 
-CHECK_SUITE("mlp", network_equals_torch, gradients_equal_central_differences,
-            training_does_not_depend_on_threads, network_refuses,
-            curve_loss_through_the_network_equals_central_differences,
-            a_step_of_the_callers_gradient, theta_is_the_curve, theta_fit_finds_the_mode,
-            spread_of_a_population_is_found, photographs_that_tell_beat_the_mean_curve,
-            photographs_that_tell_nothing_do_little_harm, a_gain_in_words,
-            heads_say_whether_they_look, same_seed_same_head, head_survives_its_file,
-            study_head_recognises_its_curves, tasks_refuse, training_refuses,
-            training_can_be_stopped, head_files_are_checked, head_tensors_are_checked)
+CHECK_SUITE("mlp", curve_loss_through_the_network_equals_central_differences, theta_is_the_curve,
+            theta_fit_finds_the_mode, spread_of_a_population_is_found,
+            photographs_that_tell_beat_the_mean_curve, photographs_that_tell_nothing_do_little_harm,
+            a_gain_in_words, heads_say_whether_they_look, same_seed_same_head,
+            head_survives_its_file, study_head_recognises_its_curves, tasks_refuse,
+            training_refuses, training_can_be_stopped, head_files_are_checked,
+            head_tensors_are_checked)

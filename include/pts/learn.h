@@ -22,62 +22,11 @@
 #include "pts/curve.h"
 #include "pts/data.h"
 #include "pts/encoder.h"
+#include "pts/mlp.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- Multilayer perceptron ----
- *
- * Linear layers with a ReLU between them (none after the last), trained on the mean squared error
- * by Adam. Weights are [in][out]; they start as He et al. 2015 have it ("Delving deep into
- * rectifiers", fan in, normal), biases at zero. One object is for one thread at a time. */
-typedef struct pts_mlp pts_mlp;
-
-#define PTS_MLP_PARAMETERS_MAX 268435456
-#define PTS_MLP_ROWS_MAX 65536
-
-/* Adam (Kingma & Ba 2015) with decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim
- * has them. */
-typedef struct pts_mlp_adam {
-    double rate, beta1, beta2, epsilon, weight_decay;
-} pts_mlp_adam;
-
-#define PTS_MLP_ADAM_DEFAULTS                                                                      \
-    {                                                                                              \
-        1e-3, 0.9, 0.999, 1e-8, 0                                                                  \
-    }
-
-/* sizes [layers + 1]: inputs, hidden widths, outputs; 1 … 16 layers. The team is borrowed. */
-pts_status pts_mlp_create(pts_mlp **out, const size_t *sizes, size_t layers, uint64_t seed,
-                          pts_team *team, pts_error *err);
-void pts_mlp_destroy(pts_mlp *mlp);
-/* Goes on in the calling thread alone, so that the team may be destroyed. */
-void pts_mlp_release_team(pts_mlp *mlp);
-size_t pts_mlp_layers(const pts_mlp *mlp);
-size_t pts_mlp_size(const pts_mlp *mlp, size_t index); /* sizes[index] */
-
-/* All parameters in one array: weight [in][out] then bias [out] of each layer in order. The caller
- * may change them. */
-size_t pts_mlp_parameter_count(const pts_mlp *mlp);
-float *pts_mlp_parameters(pts_mlp *mlp);
-float *pts_mlp_weight(pts_mlp *mlp, size_t layer);
-float *pts_mlp_bias(pts_mlp *mlp, size_t layer);
-
-/* x [rows][in] → y [rows][out], rows 1 … PTS_MLP_ROWS_MAX. */
-pts_status pts_mlp_forward(pts_mlp *mlp, const float *x, size_t rows, float *y, pts_error *err);
-/* *loss = mean of (y − target)² over rows and outputs; gradient [parameters] is written. */
-pts_status pts_mlp_gradient(pts_mlp *mlp, const float *x, const float *target, size_t rows,
-                            float *gradient, double *loss, pts_error *err);
-/* One step of Adam on a mini-batch; *loss is that before the step. PTS_ERR_NUMERIC when it is not
- * finite: the parameters are then left as they were. */
-pts_status pts_mlp_step(pts_mlp *mlp, const float *x, const float *target, size_t rows,
-                        const pts_mlp_adam *adam, double *loss, pts_error *err);
-/* For a loss of the caller's own: dy [rows][out] is its gradient by y, after pts_mlp_forward of
- * the same x and rows. With `adam` it makes a step (gradient may be NULL), without it writes
- * gradient [parameters]. PTS_ERR_NUMERIC where dy is not finite: nothing is changed. */
-pts_status pts_mlp_backward(pts_mlp *mlp, const float *x, const float *dy, size_t rows,
-                            const pts_mlp_adam *adam, float *gradient, pts_error *err);
 
 /* ---- Embeddings, cached (builds with libyaml) ----
  *

@@ -1,5 +1,7 @@
 #include "learn/layers.h"
 
+#include "kernels/level.h"
+
 #include <cblas.h>
 #include <math.h>
 #include <stdint.h>
@@ -154,7 +156,7 @@ void pts_conv2d_backward(const pts_conv2d *s, const float *x, const float *weigh
     convolve(s, out, in, dy, flipped, 0, dx, columns);
 }
 
-/* ---- activations and resizing ---- */
+/* ---- activations ---- */
 
 void pts_relu_forward(float *y, size_t count)
 {
@@ -167,6 +169,88 @@ void pts_relu_backward(const float *y, float *dy, size_t count)
     for (size_t i = 0; i < count; i++)
         dy[i] = y[i] > 0 ? dy[i] : 0;
 }
+
+void pts_gelu_forward(const float *x, size_t count, float *y)
+{
+    memcpy(y, x, count * sizeof *y);
+    pts_level_current()->gelu(y, count);
+}
+
+/* (x·Φ(x))' = Φ(x) + x·φ(x), and Φ(x) = y / x: the error function need not be taken again. */
+void pts_gelu_backward(const float *x, const float *y, float *dy, size_t count)
+{
+    const float density = 0.3989422804f; /* 1 / √(2π) */
+    for (size_t i = 0; i < count; i++) {
+        float below = fabsf(x[i]) < 1e-30f ? 0.5f : y[i] / x[i];
+        dy[i] *= below + x[i] * density * expf(-0.5f * x[i] * x[i]);
+    }
+}
+
+void pts_tanh_forward(const float *x, size_t count, float *y)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = tanhf(x[i]);
+}
+
+void pts_tanh_backward(const float *y, float *dy, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        dy[i] *= (1 - y[i]) * (1 + y[i]);
+}
+
+/* ---- layer norm ---- */
+
+void pts_layer_norm_forward(const pts_layer_norm *s, const float *x, const float *gain,
+                            const float *shift, float *y, float *moments)
+{
+    for (size_t r = 0; r < s->rows; r++, x += s->width, y += s->width, moments += 2) {
+        double sum = 0, square = 0;
+        for (size_t i = 0; i < s->width; i++)
+            sum += (double)x[i];
+        const double mean = sum / (double)s->width;
+        for (size_t i = 0; i < s->width; i++)
+            square += ((double)x[i] - mean) * ((double)x[i] - mean);
+        moments[0] = (float)mean;
+        moments[1] = (float)(1 / sqrt(square / (double)s->width + (double)s->epsilon));
+        for (size_t i = 0; i < s->width; i++)
+            y[i] = (x[i] - moments[0]) * moments[1] * gain[i] + shift[i];
+    }
+}
+
+/* With z the normalised row and g = gain·dy: dx = (g − mean(g) − z·mean(g·z)) / deviation. */
+void pts_layer_norm_backward(const pts_layer_norm *s, const float *x, const float *gain,
+                             const float *moments, const float *dy, float *dx)
+{
+    for (size_t r = 0; r < s->rows; r++, moments += 2) {
+        double sum = 0, product = 0;
+        for (size_t i = 0; i < s->width; i++) {
+            double g = (double)gain[i] * (double)dy[i];
+            sum += g;
+            product += g * (double)((x[i] - moments[0]) * moments[1]);
+        }
+        const float mean = (float)(sum / (double)s->width);
+        const float along = (float)(product / (double)s->width);
+        for (size_t i = 0; i < s->width; i++) {
+            float z = (x[i] - moments[0]) * moments[1];
+            dx[i] = (gain[i] * dy[i] - mean - z * along) * moments[1];
+        }
+        x += s->width, dy += s->width, dx += s->width;
+    }
+}
+
+void pts_layer_norm_gradient(const pts_layer_norm *s, const float *x, const float *moments,
+                             const float *dy, size_t first, size_t count, float *dgain,
+                             float *dshift)
+{
+    x += first, dy += first;
+    for (size_t r = 0; r < s->rows; r++, x += s->width, dy += s->width, moments += 2)
+        for (size_t i = 0; i < count; i++) {
+            dgain[i] += dy[i] * (x[i] - moments[0]) * moments[1];
+            dshift[i] += dy[i];
+        }
+}
+
+/* ---- resizing ---- */
 
 /* Output position `o` of the doubled axis lies 3/4 on `near` and 1/4 on `far`. */
 static void upsample_taps(size_t o, size_t size, size_t *near, size_t *far)
@@ -253,9 +337,11 @@ void pts_adam_step(const pts_adam *adam, size_t step, size_t count, float *weigh
 }
 
 /* Steele, Lea, Flood (2014), "Fast splittable pseudorandom number generators". */
+static const uint64_t stride = UINT64_C(0x9e3779b97f4a7c15);
+
 static uint64_t next(pts_rng *rng)
 {
-    uint64_t z = rng->state += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = rng->state += stride;
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
@@ -287,6 +373,14 @@ size_t pts_rng_below(pts_rng *rng, size_t bound)
         r = next(rng);
     while (r >= limit);
     return (size_t)(r % bound);
+}
+
+void pts_dropout(unsigned long long key, size_t first, size_t count, float share, float *x)
+{
+    const float scale = 1 / (1 - share);
+    pts_rng rng = {key + first * stride};
+    for (size_t i = 0; i < count; i++)
+        x[i] = pts_rng_uniform(&rng) < (double)share ? 0 : x[i] * scale;
 }
 
 void pts_he_init(pts_rng *rng, float *weight, size_t count, size_t fan_in)

@@ -30,6 +30,35 @@ void pts_conv2d_backward(const pts_conv2d *shape, const float *x, const float *w
 void pts_relu_forward(float *y, size_t count);
 void pts_relu_backward(const float *y, float *dy, size_t count);
 
+/* y = x·Φ(x), for finite x; backward multiplies dy by the derivative at x, from both x and y. */
+void pts_gelu_forward(const float *x, size_t count, float *y);
+void pts_gelu_backward(const float *x, const float *y, float *dy, size_t count);
+
+/* Backward multiplies dy by the derivative, from the output y. */
+void pts_tanh_forward(const float *x, size_t count, float *y);
+void pts_tanh_backward(const float *y, float *dy, size_t count);
+
+/* In place, on elements [first, first + count) of an array of which `share` is set to 0 and the
+ * rest divided by 1 − share. Element i is dropped where draw i of the generator whose state is
+ * `key` lies below the share, so parts may be done in any order, and backward is the same call. */
+void pts_dropout(unsigned long long key, size_t first, size_t count, float share, float *x);
+
+/* y[r] = (x[r] − mean) / √(variance + epsilon) · gain + shift, of each row [width] its own mean and
+ * variance. Backward writes dx; gradient accumulates those of gain and shift. */
+typedef struct pts_layer_norm {
+    size_t rows, width;
+    float epsilon;
+} pts_layer_norm;
+/* moments [rows][2]: mean and 1 / √(variance + epsilon), for the other two. */
+void pts_layer_norm_forward(const pts_layer_norm *shape, const float *x, const float *gain,
+                            const float *shift, float *y, float *moments);
+void pts_layer_norm_backward(const pts_layer_norm *shape, const float *x, const float *gain,
+                             const float *moments, const float *dy, float *dx);
+/* Of columns [first, first + count) only: dgain, dshift [count]. */
+void pts_layer_norm_gradient(const pts_layer_norm *shape, const float *x, const float *moments,
+                             const float *dy, size_t first, size_t count, float *dgain,
+                             float *dshift);
+
 /* Bilinear ×2 with half-pixel centres (torch's align_corners=False): x[h][w][c] → y[2h][2w][c];
  * backward writes dx. */
 void pts_upsample2_forward(const float *x, size_t height, size_t width, size_t channels, float *y);

@@ -11,7 +11,12 @@
 #define STEPS 240 /* a multiple of LINEAR_VIEWS: each view is seen alike */
 
 /* The decay is per unit of rate: over all steps a weight that nothing holds falls to exp(−2.4). */
-static const pts_mlp_adam optimiser = {0.01, 0.9, 0.999, 1e-8, 1.0};
+static const pts_mlp_training training_rule = {.rule = PTS_MLP_ADAMW,
+                                               .rate = 0.01,
+                                               .beta1 = 0.9,
+                                               .beta2 = 0.999,
+                                               .epsilon = 1e-8,
+                                               .weight_decay = 1};
 
 const size_t perceptron_components[PERCEPTRON_NETWORKS] = {2, 4, 8};
 
@@ -87,9 +92,9 @@ static pts_status train(const training *t, size_t components, pts_mlp *mlp, pts_
     for (size_t step = 0; step < STEPS; step++) {
         size_t rows = t->batch.count;
         const float *x = t->x + step % LINEAR_VIEWS * rows * components;
-        PTS_TRY(pts_mlp_forward(mlp, x, rows, t->y, err));
+        PTS_TRY(pts_mlp_forward_training(mlp, x, rows, t->y, err));
         perceptron_loss(&t->batch, t->one, t->y, t->dy);
-        PTS_TRY(pts_mlp_backward(mlp, x, t->dy, rows, &optimiser, NULL, err));
+        PTS_TRY(pts_mlp_backward(mlp, x, t->dy, rows, &training_rule, NULL, err));
     }
     return PTS_OK;
 }

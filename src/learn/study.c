@@ -227,14 +227,14 @@ static pts_status measure(const study_state *s, pts_mlp *mlp, size_t which, stud
 
 static pts_status train_epoch(study_state *s, pts_mlp *mlp, pts_error *err)
 {
-    pts_mlp_adam adam = PTS_MLP_ADAM_DEFAULTS;
-    adam.rate = s->options->rate;
+    pts_mlp_training training = PTS_MLP_TRAINING_DEFAULTS;
+    training.rate = s->options->rate;
     shuffle(&s->rng, s->samples, s->epoch);
     for (size_t at = 0; at < s->epoch; at += s->options->batch) {
         size_t rows = s->epoch - at < s->options->batch ? s->epoch - at : s->options->batch;
         double loss;
         fill_batch(s, &s->rng, s->samples + at, rows, TRAIN);
-        PTS_TRY(pts_mlp_step(mlp, s->x, s->target, rows, &adam, &loss, err));
+        PTS_TRY(pts_mlp_step(mlp, s->x, s->target, rows, &training, &loss, err));
     }
     return PTS_OK;
 }

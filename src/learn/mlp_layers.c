@@ -1,0 +1,302 @@
+/* The kinds of layers, as one table of forward/backward pairs. Each phase of a layer is cut along
+ * one axis into parts whose size does not depend on the number of threads, so neither does any bit
+ * of the result. */
+#include "learn/mlp.h"
+
+#include "base/error.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    TILE_ROWS = 8,
+    TILE_OUT = 256, /* columns of a linear layer's forward part */
+    TILE_IN = 64,   /* rows of its weight that a gradient part holds: 2,048 outputs are 512 kB */
+    TILE_GAINS = 64
+};
+
+typedef enum axis { OVER_ROWS, OVER_INPUTS, OVER_OUTPUTS } axis;
+
+typedef struct phase {
+    axis over;
+    size_t tile;
+    /* Elements [first, first + count) of the axis; slab: the thread's own. NULL: nothing to do. */
+    void (*run)(const mlp_pass *p, size_t first, size_t count, float *slab);
+} phase;
+
+typedef struct kind {
+    const char *name;
+    phase forward;  /* layer->y from x */
+    phase backward; /* dx from dy, with the parameters as they were */
+    phase gradient; /* of the parameters, and their update */
+    bool in_place;  /* backward turns dy into dx */
+} kind;
+
+/* A gradient is used right where it was made, while in cache: written out to main memory and read
+ * again by the optimiser, the 17 million weights of the study's first layer cost more than their
+ * GEMM. `at`: the parameter that gradient[0] belongs to. */
+static void use_gradient(const mlp_pass *p, const float *at, size_t count, float *gradient)
+{
+    size_t offset = (size_t)(at - p->mlp->values);
+    if (p->update)
+        mlp_update_range(p->mlp, p->update, offset, count, gradient);
+    else
+        memcpy(p->gradient + offset, gradient, count * sizeof *gradient);
+}
+
+/* ---- linear ---- */
+
+/* y[:, part] = x · weight[:, part] + bias[part] */
+static void linear_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const mlp_layer *layer = p->layer;
+    (void)slab;
+    for (size_t r = 0; r < p->rows; r++)
+        memcpy(layer->y + r * layer->out + first, layer->bias + first, count * sizeof(float));
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->rows, (int)count, (int)layer->in,
+                1, p->x, (int)layer->in, layer->weight + first, (int)layer->out, 1,
+                layer->y + first, (int)layer->out);
+}
+
+/* dx[:, part] = dy · weight[part, :]ᵀ */
+static void linear_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const mlp_layer *layer = p->layer;
+    (void)slab;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)p->rows, (int)count, (int)layer->out,
+                1, p->dy, (int)layer->out, layer->weight + first * layer->out, (int)layer->out, 0,
+                p->dx + first, (int)layer->in);
+}
+
+static void linear_bias_gradient(const mlp_pass *p, float *slab)
+{
+    const mlp_layer *layer = p->layer;
+    memset(slab, 0, layer->out * sizeof *slab);
+    for (size_t r = 0; r < p->rows; r++)
+        for (size_t o = 0; o < layer->out; o++)
+            slab[o] += p->dy[r * layer->out + o];
+    use_gradient(p, layer->bias, layer->out, slab);
+}
+
+/* dweight[part, :] = x[:, part]ᵀ · dy */
+static void linear_gradient(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const mlp_layer *layer = p->layer;
+    if (first == 0)
+        linear_bias_gradient(p, slab);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)layer->out, (int)p->rows,
+                1, p->x + first, (int)layer->in, p->dy, (int)layer->out, 0, slab, (int)layer->out);
+    use_gradient(p, layer->weight + first * layer->out, count * layer->out, slab);
+}
+
+/* ---- layers without parameters: `first` and `count` are rows ---- */
+
+static void relu_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const size_t at = first * p->layer->out, values = count * p->layer->out;
+    (void)slab;
+    memcpy(p->layer->y + at, p->x + at, values * sizeof *p->x);
+    pts_relu_forward(p->layer->y + at, values);
+}
+
+static void relu_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const size_t at = first * p->layer->out;
+    (void)slab;
+    pts_relu_backward(p->layer->y + at, p->dy + at, count * p->layer->out);
+}
+
+static void gelu_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const size_t at = first * p->layer->out;
+    (void)slab;
+    pts_gelu_forward(p->x + at, count * p->layer->out, p->layer->y + at);
+}
+
+static void gelu_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const size_t at = first * p->layer->out;
+    (void)slab;
+    pts_gelu_backward(p->x + at, p->layer->y + at, p->dy + at, count * p->layer->out);
+}
+
+static void tanh_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const size_t at = first * p->layer->out;
+    (void)slab;
+    pts_tanh_forward(p->x + at, count * p->layer->out, p->layer->y + at);
+}
+
+static void tanh_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const size_t at = first * p->layer->out;
+    (void)slab;
+    pts_tanh_backward(p->layer->y + at, p->dy + at, count * p->layer->out);
+}
+
+/* What is dropped follows seed, step and layer alone, so that forward and backward agree, and a
+ * run that is taken up again goes on as it would have. */
+static void drop(const mlp_pass *p, size_t first, size_t count, float *values)
+{
+    const uint64_t draw = p->mlp->drawn * PTS_MLP_LAYERS_MAX + p->index;
+    pts_dropout(pts_rng_stream(p->mlp->seed, draw).state, first * p->layer->out,
+                count * p->layer->out, p->layer->value, values + first * p->layer->out);
+}
+
+static void dropout_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const size_t at = first * p->layer->out;
+    (void)slab;
+    memcpy(p->layer->y + at, p->x + at, count * p->layer->out * sizeof *p->x);
+    if (p->training)
+        drop(p, first, count, p->layer->y);
+}
+
+static void dropout_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    (void)slab;
+    drop(p, first, count, p->dy);
+}
+
+/* ---- layer norm ---- */
+
+static void norm_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const mlp_layer *layer = p->layer;
+    const pts_layer_norm shape = {count, layer->out, layer->value};
+    const size_t at = first * layer->out;
+    (void)slab;
+    pts_layer_norm_forward(&shape, p->x + at, layer->weight, layer->bias, layer->y + at,
+                           layer->moments + 2 * first);
+}
+
+static void norm_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const mlp_layer *layer = p->layer;
+    const pts_layer_norm shape = {count, layer->out, layer->value};
+    const size_t at = first * layer->out;
+    (void)slab;
+    pts_layer_norm_backward(&shape, p->x + at, layer->weight, layer->moments + 2 * first,
+                            p->dy + at, p->dx + at);
+}
+
+static void norm_gradient(const mlp_pass *p, size_t first, size_t count, float *slab)
+{
+    const mlp_layer *layer = p->layer;
+    const pts_layer_norm shape = {p->rows, layer->out, layer->value};
+    memset(slab, 0, 2 * count * sizeof *slab);
+    pts_layer_norm_gradient(&shape, p->x, layer->moments, p->dy, first, count, slab, slab + count);
+    use_gradient(p, layer->weight + first, count, slab);
+    use_gradient(p, layer->bias + first, count, slab + count);
+}
+
+/* ---- the table ---- */
+
+#define NOTHING                                                                                    \
+    {                                                                                              \
+        OVER_ROWS, 1, NULL                                                                         \
+    }
+#define BY_ROWS(run)                                                                               \
+    {                                                                                              \
+        OVER_ROWS, TILE_ROWS, run                                                                  \
+    }
+
+static const kind kinds[PTS_MLP_KINDS] = {
+    [PTS_MLP_LINEAR] = {"linear",
+                        {OVER_OUTPUTS, TILE_OUT, linear_forward},
+                        {OVER_INPUTS, TILE_OUT, linear_backward},
+                        {OVER_INPUTS, TILE_IN, linear_gradient},
+                        false},
+    [PTS_MLP_RELU] = {"relu", BY_ROWS(relu_forward), BY_ROWS(relu_backward), NOTHING, true},
+    [PTS_MLP_GELU] = {"gelu", BY_ROWS(gelu_forward), BY_ROWS(gelu_backward), NOTHING, true},
+    [PTS_MLP_TANH] = {"tanh", BY_ROWS(tanh_forward), BY_ROWS(tanh_backward), NOTHING, true},
+    [PTS_MLP_DROPOUT] = {"dropout", BY_ROWS(dropout_forward), BY_ROWS(dropout_backward), NOTHING,
+                         true},
+    [PTS_MLP_LAYER_NORM] = {"layer norm",
+                            BY_ROWS(norm_forward),
+                            BY_ROWS(norm_backward),
+                            {OVER_OUTPUTS, TILE_GAINS, norm_gradient},
+                            false},
+};
+
+pts_status mlp_check_layer(const pts_mlp_layer *layer, size_t index, pts_error *err)
+{
+    if ((unsigned)layer->kind >= PTS_MLP_KINDS)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "network: layer %zu: expected kind 0 … %d, got %d",
+                        index, PTS_MLP_KINDS - 1, (int)layer->kind);
+    const char *name = kinds[layer->kind].name;
+    const double value = layer->value;
+    if (layer->kind == PTS_MLP_LINEAR && (layer->outputs < 1 || layer->outputs > MLP_SIZE_MAX))
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "network: layer %zu, %s: expected 1 … %d outputs, got %zu", index, name,
+                        MLP_SIZE_MAX, layer->outputs);
+    if (layer->kind == PTS_MLP_DROPOUT && !(value >= 0 && value <= 0.999))
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "network: layer %zu, %s: expected a share of 0 … 0.999, got %g", index,
+                        name, value);
+    if (layer->kind == PTS_MLP_LAYER_NORM && !(value >= 1e-12 && value <= 1))
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "network: layer %zu, %s: expected an epsilon of 1e-12 … 1, got %g", index,
+                        name, value);
+    return PTS_OK;
+}
+
+size_t mlp_layer_parameters(const mlp_layer *layer)
+{
+    switch (layer->kind) {
+    case PTS_MLP_LINEAR:
+        return (layer->in + 1) * layer->out;
+    case PTS_MLP_LAYER_NORM:
+        return 2 * layer->out;
+    default:
+        return 0;
+    }
+}
+
+size_t mlp_layer_slab(const mlp_layer *layer)
+{
+    return layer->kind == PTS_MLP_LINEAR ? TILE_IN * layer->out : 2 * TILE_GAINS;
+}
+
+/* ---- running ---- */
+
+typedef struct phase_run {
+    const mlp_pass *pass;
+    const phase *phase;
+    size_t size;
+} phase_run;
+
+static void run_part(void *user, size_t task, int thread)
+{
+    const phase_run *run = user;
+    const size_t tile = run->phase->tile, first = task * tile, left = run->size - first;
+    const pts_mlp *mlp = run->pass->mlp;
+    run->phase->run(run->pass, first, left < tile ? left : tile,
+                    mlp->slabs + (size_t)thread * mlp->slab);
+}
+
+static void run_phase(const mlp_pass *pass, const phase *how)
+{
+    if (!how->run)
+        return;
+    const size_t sizes[] = {[OVER_ROWS] = pass->rows,
+                            [OVER_INPUTS] = pass->layer->in,
+                            [OVER_OUTPUTS] = pass->layer->out};
+    phase_run run = {pass, how, sizes[how->over]};
+    pts_team_run(pass->mlp->team, (run.size + how->tile - 1) / how->tile, run_part, &run);
+}
+
+void mlp_layer_forward(mlp_pass *pass)
+{
+    run_phase(pass, &kinds[pass->layer->kind].forward);
+}
+
+float *mlp_layer_backward(mlp_pass *pass)
+{
+    const kind *k = &kinds[pass->layer->kind];
+    if (pass->dx)
+        run_phase(pass, &k->backward);
+    run_phase(pass, &k->gradient);
+    return k->in_place ? pass->dy : pass->dx;
+}
