@@ -315,7 +315,8 @@ typedef struct pts_curve_set {
 /* curves.csv: header with the columns dataset, class, n, map and, if measured, map50 and map75 in
  * any order; class is text or a number. A name that ends in .json is the study's
  * processed_result.json: [{"class_num": …, "cls_tl_dict": [2, 4, …], "result_dict": {"0": [map,
- * map50, map75], …}}]; its data set is named after the file; needs jansson (else
+ * map50, map75], …}}]; its data set is named after the file and its class after class_num, unless
+ * keys "dataset" and "class" say otherwise, as in our exports; needs jansson (else
  * PTS_ERR_UNSUPPORTED). Limits: 64 MB, 10,000 curves. Sizes are whole numbers ≥ 1; mAP 0 … 1, or 0
  * … 100 for the whole file. Messages name file, line, column, what was expected and got. */
 pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err);

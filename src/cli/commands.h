@@ -16,8 +16,10 @@ int cmd_eval(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_extrapolate(int argc, char **argv);
 int cmd_fit(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_prior(int argc, char **argv);
+int cmd_runs(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 
 #endif

@@ -15,10 +15,16 @@ static const cli_command commands[] = {
 #endif
     {"extrapolate", "how well each method forecasts curves from small sizes", cmd_extrapolate},
     {"fit", "the four parameters of measured curves", cmd_fit},
+#ifdef PTS_HAVE_STORE
+    {"import", "measured curves of a file into the store", cmd_import},
+#endif
 #ifdef PTS_HAVE_JSON
     {"map", "average precision of a COCO results file", cmd_map},
 #endif
     {"prior", "a team's past curves to the prior of its trainer", cmd_prior},
+#ifdef PTS_HAVE_STORE
+    {"runs", "who filled the store, and what became of the jobs", cmd_runs},
+#endif
 #ifdef PTS_HAVE_YAML
     {"train", "train a head on measured curves", cmd_train},
 #endif

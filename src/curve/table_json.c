@@ -12,9 +12,10 @@
 #include <math.h>
 
 typedef struct reader {
-    const char *path, *dataset;
+    const char *path, *stem;
     point_table rows;
-    char (*names)[32]; /* [curves] class names, as rows borrow them */
+    char (*names)[32];                /* [curves] class numbers as text, as rows borrow them */
+    const char *dataset, *class_name; /* of the curve at hand */
 } reader;
 
 static pts_status wrong(const reader *in, size_t curve, const char *expected, pts_error *err)
@@ -26,7 +27,7 @@ static pts_status wrong(const reader *in, size_t curve, const char *expected, pt
 static pts_status read_point(reader *in, size_t curve, size_t k, const json_t *size,
                              const json_t *triple, pts_error *err)
 {
-    table_row row = {.dataset = in->dataset, .class_name = in->names[curve]};
+    table_row row = {.dataset = in->dataset, .class_name = in->class_name};
     row.n = json_number_value(size);
     if (!json_is_number(size) || row.n < 1 || row.n > 1e9 || row.n != floor(row.n))
         return pts_fail(err, PTS_ERR_FORMAT,
@@ -56,11 +57,21 @@ static pts_status name_class(reader *in, size_t curve, const json_t *number, pts
     return PTS_OK;
 }
 
+/* Our own files say which data set and class a curve is of: class 0 of two data sets is two. */
+static void name_curve(reader *in, size_t curve, const json_t *object)
+{
+    const char *dataset = json_string_value(json_object_get(object, "dataset"));
+    const char *class_name = json_string_value(json_object_get(object, "class"));
+    in->dataset = dataset ? dataset : in->stem;
+    in->class_name = class_name ? class_name : in->names[curve];
+}
+
 static pts_status read_curve(reader *in, size_t curve, const json_t *object, pts_error *err)
 {
     const json_t *sizes = json_object_get(object, "cls_tl_dict");
     const json_t *results = json_object_get(object, "result_dict");
     PTS_TRY(name_class(in, curve, json_object_get(object, "class_num"), err));
+    name_curve(in, curve, object);
     if (!json_is_array(sizes) || !json_is_object(results))
         return wrong(in, curve, "cls_tl_dict, a list, and result_dict, an object", err);
     /* an early stop leaves fewer results than sizes */
@@ -108,13 +119,12 @@ static pts_status parse(const char *path, const char *text, size_t size, pts_cur
     json_t *list = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
     if (!list)
         return pts_fail(err, PTS_ERR_FORMAT, "%s: line %d: %s", path, where.line, where.text);
-    char *dataset = stem(path);
-    reader in = {.path = path, .dataset = dataset};
-    pts_status status =
-        dataset ? read_list(&in, list, out, err) : pts_fail_memory(err, strlen(path));
+    char *name = stem(path);
+    reader in = {.path = path, .stem = name};
+    pts_status status = name ? read_list(&in, list, out, err) : pts_fail_memory(err, strlen(path));
     free(in.rows.rows);
     free(in.names);
-    free(dataset);
+    free(name);
     json_decref(list);
     return status;
 }

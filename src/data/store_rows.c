@@ -24,13 +24,23 @@ static pts_status begin_run(pts_store *store, pts_error *err)
 
 pts_status pts_store_has(pts_store *store, const pts_store_key *key, int *has, pts_error *err)
 {
-    pts_store_job job = job_of(key);
-    pts_store_claim claim;
+    sqlite3_stmt *query;
+    int64_t count = 0;
     *has = 0;
-    PTS_TRY(begin_run(store, err));
-    PTS_TRY(pts_store_take(store, &job, 1, &claim, err));
-    *has = claim.state == PTS_STORE_DONE;
-    return claim.state == PTS_STORE_TAKEN ? pts_store_release(store, claim.job, err) : PTS_OK;
+    const pts_store_filter filter = {key->dataset, PTS_STORE_UNKNOWN, key->trainer, key->settings,
+                                     "fresh"};
+    PTS_TRY(store_filter(store, &query,
+                         "SELECT count(*) FROM job j JOIN dataset d ON d.id = j.dataset" STORE_WHERE
+                         "AND j.class = ?6 AND j.class_name = ?7 AND j.seed = ?8 AND j.n = ?9 "
+                         "AND j.state = 2",
+                         &filter, err));
+    sqlite3_bind_int(query, 6, key->class_id);
+    sqlite3_bind_text(query, 7, key->class_name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(query, 8, (sqlite3_int64)key->seed);
+    sqlite3_bind_int64(query, 9, (sqlite3_int64)key->n);
+    PTS_TRY(store_integer(store, query, &count, err));
+    *has = count > 0;
+    return PTS_OK;
 }
 
 /* Opens a done job again. */
