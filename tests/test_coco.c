@@ -197,11 +197,12 @@ static void check_problem(FILE *file, pts_iou_kind iou)
     double expected[12];
     for (size_t i = 0; i < 12; i++)
         expected[i] = read_number(file);
-    ck_assert_int_eq(pts_coco_evaluate(coco, NULL, &figures, maps, NULL), PTS_OK);
+    ck_assert_int_eq(pts_coco_evaluate(coco, NULL, NULL, &figures, maps, NULL), PTS_OK);
     same_figures(&figures, expected);
     for (size_t i = 0; i < pts_coco_category_count(coco); i++)
         ck_assert_double_eq(category_by_rank(coco, maps, i), read_number(file));
-    ck_assert_int_eq(pts_coco_evaluate_ultralytics(coco, &map, maps, NULL), PTS_OK);
+    ck_assert_int_eq(pts_coco_evaluate_ultralytics(coco, PTS_AP_ULTRALYTICS, &map, maps, NULL),
+                     PTS_OK);
     ck_assert_double_eq(map.map, read_number(file));
     ck_assert_double_eq(map.map50, read_number(file));
     ck_assert_double_eq(map.map75, read_number(file));
@@ -228,7 +229,7 @@ static pts_status load(pts_coco **coco, const char *truth, const char *results, 
 {
     char path[4096];
     snprintf(path, sizeof path, "%s", test_data(truth));
-    return pts_coco_load(coco, path, test_data(results), iou, err);
+    return pts_coco_load(coco, path, test_data(results), iou, NULL, err);
 }
 
 static void check_file(const char *results, pts_iou_kind iou, const double expected[12])
@@ -240,7 +241,7 @@ static void check_file(const char *results, pts_iou_kind iou, const double expec
     ck_assert_msg(status == PTS_OK, "%s", err.message);
     ck_assert_uint_eq(pts_coco_category_count(coco), 80);
     ck_assert_str_eq(pts_coco_category_name(coco, 0), "person");
-    ck_assert_int_eq(pts_coco_evaluate(coco, NULL, &figures, NULL, NULL), PTS_OK);
+    ck_assert_int_eq(pts_coco_evaluate(coco, NULL, NULL, &figures, NULL, NULL), PTS_OK);
     same_figures(&figures, expected);
     pts_coco_destroy(coco);
 }
@@ -298,12 +299,12 @@ static pts_status load_texts(const char *truth, const char *results, pts_iou_kin
     pts_coco *coco;
     const char *truth_path = written("gt", truth, strlen(truth));
     const char *results_path = written("results", results, strlen(results));
-    pts_status status = pts_coco_load(&coco, truth_path, results_path, iou, err);
+    pts_status status = pts_coco_load(&coco, truth_path, results_path, iou, NULL, err);
     if (status != PTS_OK) {
         ck_assert_ptr_null(coco);
         return status;
     }
-    ck_assert_int_eq(pts_coco_evaluate(coco, NULL, figures, NULL, err), PTS_OK);
+    ck_assert_int_eq(pts_coco_evaluate(coco, NULL, NULL, figures, NULL, err), PTS_OK);
     pts_coco_destroy(coco);
     return status;
 }
@@ -498,10 +499,10 @@ START_TEST(hostile_files_do_no_harm)
         pts_error err = {""};
         pts_coco_figures f;
         pts_status status =
-            pts_coco_load(&coco, truth_path, written("results", b, nb), round / 2 % 2, &err);
+            pts_coco_load(&coco, truth_path, written("results", b, nb), round / 2 % 2, NULL, &err);
         ck_assert(status == PTS_OK || (err.message[0] && !strchr(err.message, '\n')));
         if (status == PTS_OK)
-            ck_assert_int_eq(pts_coco_evaluate(coco, NULL, &f, NULL, NULL), PTS_OK);
+            ck_assert_int_eq(pts_coco_evaluate(coco, NULL, NULL, &f, NULL, NULL), PTS_OK);
         taken += status == PTS_OK;
         pts_coco_destroy(coco);
     }

@@ -358,7 +358,7 @@ static void refuse_params(const pts_coco *coco, const pts_coco_params *params, c
 {
     pts_error err;
     pts_coco_figures figures;
-    ck_assert_int_eq(pts_coco_evaluate(coco, params, &figures, NULL, &err), PTS_ERR_ARGUMENT);
+    ck_assert_int_eq(pts_coco_evaluate(coco, params, NULL, &figures, NULL, &err), PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, message);
 }
 
@@ -400,13 +400,13 @@ START_TEST(parameters_matter)
     for (size_t i = 0; i < 4; i++)
         p.area_ranges[i][1] = i == 1 ? 99 : 1e10;
     pts_coco_figures f;
-    ck_assert_int_eq(pts_coco_evaluate(coco, &p, &f, NULL, NULL), PTS_OK);
+    ck_assert_int_eq(pts_coco_evaluate(coco, &p, NULL, &f, NULL, NULL), PTS_OK);
     ck_assert_double_eq_tol(f.ap50, .5, 1e-15);
     ck_assert_double_eq_tol(f.ap, .25, 1e-15);
     ck_assert(f.ap75 == -1 && f.ap_small == -1 && f.ar1 == 0 && f.ar10 == .5 && f.ar100 == .5);
     p.threshold_count = 1;
     p.max_dets[1] = p.max_dets[2] = 1;
-    ck_assert_int_eq(pts_coco_evaluate(coco, &p, &f, NULL, NULL), PTS_OK);
+    ck_assert_int_eq(pts_coco_evaluate(coco, &p, NULL, &f, NULL, NULL), PTS_OK);
     ck_assert_double_eq(f.ap50, 0);
     pts_coco_destroy(coco);
 }

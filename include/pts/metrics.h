@@ -11,9 +11,9 @@
  *   pts_map_of_masks(&image, 1, PTS_AP_COCO, &map, &err);    // map.map, map.map50, map.map75
  *
  *   pts_coco *coco;                         // or whole COCO files, all twelve figures
- *   pts_coco_load(&coco, "gt.json", "results.json", PTS_IOU_MASK, &err);
+ *   pts_coco_load(&coco, "gt.json", "results.json", PTS_IOU_MASK, team, &err);
  *   pts_coco_figures figures;
- *   pts_coco_evaluate(coco, NULL, &figures, NULL, &err);
+ *   pts_coco_evaluate(coco, NULL, team, &figures, NULL, &err);
  *   pts_coco_destroy(coco);
  *
  * Source: the COCO API (Lin et al. 2014, "Microsoft COCO: Common Objects in Context";
@@ -86,17 +86,26 @@ pts_status pts_polygon_fill(const double *xy, size_t points, size_t width, size_
 
 /* ---- average precision -------------------------------------------------------------------- */
 
-/* Two definitions that differ by several points on the same detections:
+/* Definitions that differ by several points on the same detections:
  * PTS_AP_COCO: greedy matching by score, the best free truth each; precision made monotone, mean
  *   over 101 recalls (0 beyond the last); at most 100 detections an image and category; crowd
  *   regions and sizes outside of a range are ignored.
- * PTS_AP_ULTRALYTICS (ultralytics/utils/metrics.py of YOLOv8: match_predictions, ap_per_class,
- *   compute_ap): each detection looks only at the truth it overlaps most; of several on one
- *   truth the highest score counts; the curve from (0,1) to (1,0) is interpolated linearly at
- *   101 recalls and integrated by trapezoids; 300 detections an image, scores above 0.001; crowd
- *   regions are left out. Overlaps are computed in single precision, as there, with its 1e-7 in
- *   the denominator. (Releases of late 2025 put one more zero after the last recall.) */
-typedef enum pts_ap_kind { PTS_AP_COCO = 0, PTS_AP_ULTRALYTICS } pts_ap_kind;
+ * PTS_AP_ULTRALYTICS (ultralytics/utils/metrics.py and engine/validator.py from YOLOv8 on up to
+ *   release 8.4.34: match_predictions, ap_per_class, compute_ap): each detection looks only at the
+ *   truth it overlaps most; of several on one truth the highest score counts; the curve from (0,1)
+ *   to (1,0) is interpolated linearly at 101 recalls and integrated by trapezoids; 300 detections
+ *   an image, scores above 0.001; crowd regions are left out. Overlaps are computed in single
+ *   precision, as there, with its 1e-7 in the denominator.
+ * PTS_AP_ULTRALYTICS_2026 (releases from 8.4.177 on): each detection, by score, takes the truth
+ *   that it overlaps most among those not yet taken at that threshold, and the curve falls to 0
+ *   behind its last recall instead of along a line to (1,0). (Releases in between have the second
+ *   change, not the first.)
+ * Of equal scores the first in the file counts; Ultralytics' own sort leaves that open. */
+typedef enum pts_ap_kind {
+    PTS_AP_COCO = 0,
+    PTS_AP_ULTRALYTICS,
+    PTS_AP_ULTRALYTICS_2026
+} pts_ap_kind;
 typedef enum pts_iou_kind { PTS_IOU_MASK = 0, PTS_IOU_BOX } pts_iou_kind;
 
 /* Mean AP over the thresholds .50 … .95, at .50 and at .75. Each is −1 where there is no ground
@@ -169,21 +178,25 @@ typedef struct pts_coco_figures {
 } pts_coco_figures;
 
 /* params NULL: the defaults. category_map [categories], in order of declaration, or NULL: each
- * category's AP over all sizes. May be repeated, with more objects added between. Unlike
- * pycocotools, a ground truth whose id is 0 counts like any other (there it never matches). */
-pts_status pts_coco_evaluate(const pts_coco *coco, const pts_coco_params *params,
+ * category's AP over all sizes. May be repeated, with more objects added between. The team shares
+ * the work out and does not change the result; NULL: one thread. Unlike pycocotools, a ground truth
+ * whose id is 0 counts like any other (there it never matches). */
+pts_status pts_coco_evaluate(const pts_coco *coco, const pts_coco_params *params, pts_team *team,
                              pts_coco_figures *out, pts_map *category_map, pts_error *err);
-/* The same objects by Ultralytics' definition; out is the mean over categories with truths. */
-pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_map *out, pts_map *category_map,
-                                         pts_error *err);
+/* The same objects by one of Ultralytics' two definitions; out is the mean over categories with
+ * truths. PTS_AP_COCO is PTS_ERR_ARGUMENT. */
+pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_ap_kind kind, pts_map *out,
+                                         pts_map *category_map, pts_error *err);
 
 /* Reads a COCO ground truth file and a results file (builds with jansson only). Segmentations:
  * polygons, counts as a list or as a string. As in pycocotools' loadRes the first result decides
  * for all: with a bbox in it, a detection's area is its box's and a missing segmentation is the
  * box; without, both come from the mask. A broken entry is PTS_ERR_FORMAT, _SHAPE, _NUMERIC or
- * _LIMIT and one line: file, list and index, id, expected, got. */
+ * _LIMIT and one line: file, list and index, id, expected, got. The team reads entries side by side
+ * (NULL: one thread); objects and messages are those of one thread. Memory: the text of one file
+ * at a time, its masks, and about 100 bytes an entry. */
 pts_status pts_coco_load(pts_coco **out, const char *truth_path, const char *results_path,
-                         pts_iou_kind iou, pts_error *err);
+                         pts_iou_kind iou, pts_team *team, pts_error *err);
 
 #ifdef __cplusplus
 }

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct map_options {
     const char *truth, *results, *iou, *ap;
-    bool json;
+    long threads;
+    bool json, times;
 } map_options;
 
 typedef struct figure {
@@ -20,18 +22,40 @@ typedef struct figure {
 
 enum { COCO_FIGURES = 12, ULTRALYTICS_FIGURES = 3 };
 
+/* Seconds of the clock and of all processors. */
+typedef struct lap {
+    double clock, cpu;
+} lap;
+
 typedef struct report {
     const map_options *options;
-    const pts_coco *coco;
+    pts_team *team;
+    pts_coco *coco;
+    lap load, evaluate;
     pts_map *categories; /* [pts_coco_category_count] */
     figure figures[COCO_FIGURES];
     size_t count;
 } report;
 
+static lap now(void)
+{
+    struct timespec clock, cpu;
+    clock_gettime(CLOCK_MONOTONIC, &clock);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return (lap){(double)clock.tv_sec + 1e-9 * (double)clock.tv_nsec,
+                 (double)cpu.tv_sec + 1e-9 * (double)cpu.tv_nsec};
+}
+
+static lap since(lap start)
+{
+    lap end = now();
+    return (lap){end.clock - start.clock, end.cpu - start.cpu};
+}
+
 static pts_status measure_coco(report *r, pts_error *err)
 {
     pts_coco_figures f;
-    pts_status status = pts_coco_evaluate(r->coco, NULL, &f, r->categories, err);
+    pts_status status = pts_coco_evaluate(r->coco, NULL, r->team, &f, r->categories, err);
     if (status != PTS_OK)
         return status;
     const figure figures[COCO_FIGURES] = {
@@ -63,7 +87,9 @@ static pts_status measure_coco(report *r, pts_error *err)
 static pts_status measure_ultralytics(report *r, pts_error *err)
 {
     pts_map map;
-    pts_status status = pts_coco_evaluate_ultralytics(r->coco, &map, r->categories, err);
+    pts_ap_kind kind =
+        strcmp(r->options->ap, "ultralytics") == 0 ? PTS_AP_ULTRALYTICS : PTS_AP_ULTRALYTICS_2026;
+    pts_status status = pts_coco_evaluate_ultralytics(r->coco, kind, &map, r->categories, err);
     if (status != PTS_OK)
         return status;
     const figure figures[ULTRALYTICS_FIGURES] = {
@@ -85,6 +111,9 @@ static int print_table(const report *r)
     }
     if (undefined)
         printf(" (-1: no ground truth of that size, so nothing to measure)\n");
+    if (r->options->times)
+        printf(" read in %.3f s, evaluated in %.3f s (%.3f s and %.3f s of the processors)\n",
+               r->load.clock, r->evaluate.clock, r->load.cpu, r->evaluate.cpu);
     return CLI_DONE;
 }
 
@@ -112,6 +141,11 @@ static int print_json(const report *r)
     json_object_set_new(root, "iou", json_string(r->options->iou));
     json_object_set_new(root, "definition", json_string(r->options->ap));
     json_object_set_new(root, "categories", category_list(r));
+    if (r->options->times)
+        json_object_set_new(root, "seconds",
+                            json_pack("{sf sf sf sf}", "load", r->load.clock, "load_cpu",
+                                      r->load.cpu, "evaluate", r->evaluate.clock, "evaluate_cpu",
+                                      r->evaluate.cpu));
     cli_print_json(root);
     return CLI_DONE;
 }
@@ -124,7 +158,9 @@ static int measure(const cli_syntax *syntax, report *r)
     if (!r->categories)
         return cli_fail(syntax, "no memory for %zu categories", count);
     bool coco = strcmp(r->options->ap, "coco") == 0;
+    lap start = now();
     pts_status status = coco ? measure_coco(r, &err) : measure_ultralytics(r, &err);
+    r->evaluate = since(start);
     int code = status != PTS_OK   ? cli_fail(syntax, "%s", err.message)
                : r->options->json ? print_json(r)
                                   : print_table(r);
@@ -132,16 +168,25 @@ static int measure(const cli_syntax *syntax, report *r)
     return code;
 }
 
+static pts_status load(report *r, pts_error *err)
+{
+    const map_options *o = r->options;
+    pts_iou_kind iou = strcmp(o->iou, "segm") == 0 ? PTS_IOU_MASK : PTS_IOU_BOX;
+    pts_status status = pts_team_create(&r->team, (int)o->threads, err);
+    lap start = now();
+    if (status == PTS_OK)
+        status = pts_coco_load(&r->coco, o->truth, o->results, iou, r->team, err);
+    r->load = since(start);
+    return status;
+}
+
 static int evaluate(const cli_syntax *syntax, const map_options *o)
 {
     pts_error err;
-    pts_coco *coco;
-    pts_iou_kind iou = strcmp(o->iou, "segm") == 0 ? PTS_IOU_MASK : PTS_IOU_BOX;
-    if (pts_coco_load(&coco, o->truth, o->results, iou, &err) != PTS_OK)
-        return cli_fail(syntax, "%s", err.message);
-    report r = {.options = o, .coco = coco};
-    int code = measure(syntax, &r);
-    pts_coco_destroy(coco);
+    report r = {.options = o};
+    int code = load(&r, &err) == PTS_OK ? measure(syntax, &r) : cli_fail(syntax, "%s", err.message);
+    pts_coco_destroy(r.coco);
+    pts_team_destroy(r.team);
     return code;
 }
 
@@ -155,8 +200,10 @@ static int check(const cli_syntax *syntax, const map_options *o, const cli_list 
                          o->truth ? "--results" : "--gt");
     if (strcmp(o->iou, "segm") != 0 && strcmp(o->iou, "bbox") != 0)
         return cli_wrong(syntax, "--iou: expected segm or bbox, got '%s'", o->iou);
-    if (strcmp(o->ap, "coco") != 0 && strcmp(o->ap, "ultralytics") != 0)
-        return cli_wrong(syntax, "--ap: expected coco or ultralytics, got '%s'", o->ap);
+    if (strcmp(o->ap, "coco") != 0 && strcmp(o->ap, "ultralytics") != 0 &&
+        strcmp(o->ap, "ultralytics-2026") != 0)
+        return cli_wrong(syntax, "--ap: expected coco, ultralytics or ultralytics-2026, got '%s'",
+                         o->ap);
     return -1;
 }
 
@@ -173,8 +220,11 @@ int cmd_map(int argc, char **argv)
         {"--gt", 0, CLI_TEXT, &o.truth, "GT.json", "COCO ground truth"},
         {"--results", 0, CLI_TEXT, &o.results, "R.json", "COCO results"},
         {"--iou", 0, CLI_TEXT, &o.iou, "segm|bbox", "what overlaps: masks (default) or boxes"},
-        {"--ap", 0, CLI_TEXT, &o.ap, "coco|ultralytics", "definition of AP (default: coco)"},
+        {"--ap", 0, CLI_TEXT, &o.ap, "NAME",
+         "coco (default); ultralytics, of YOLOv8; ultralytics-2026, from 8.4.177 on"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "17 digits, and each category"},
+        {"--times", 0, CLI_FLAG, &o.times, NULL, "the seconds it took, too"},
+        CLI_THREADS_OPTION(&o.threads),
     };
     const cli_syntax syntax = {"ptstrain map", "--gt GT.json --results R.json [OPTION …]",
                                "ptstrain map --gt instances_val2014_100.json --results "

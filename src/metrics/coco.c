@@ -108,40 +108,46 @@ static pts_status check_region(const pts_coco *coco, const pts_coco_object *o, p
     return PTS_OK;
 }
 
-static pts_status add_object(pts_coco *coco, coco_list *list, const pts_coco_object *o,
-                             pts_error *err)
+pts_status coco_place(const pts_coco *coco, const pts_coco_object *o, coco_object *made,
+                      pts_error *err)
 {
-    coco_object made = {.mask = o->mask, .area = o->area, .score = o->score, .crowd = o->crowd};
-    memcpy(made.box, o->box, sizeof made.box);
-    PTS_TRY(find_id(&coco->images, o->image, "image_id", &made.image, err));
-    PTS_TRY(find_id(&coco->categories, o->category, "category_id", &made.category, err));
+    *made = (coco_object){.mask = o->mask, .area = o->area, .score = o->score, .crowd = o->crowd};
+    memcpy(made->box, o->box, sizeof made->box);
+    PTS_TRY(find_id(&coco->images, o->image, "image_id", &made->image, err));
+    PTS_TRY(find_id(&coco->categories, o->category, "category_id", &made->category, err));
     PTS_TRY(check_region(coco, o, err));
     if (!isfinite(o->area) || o->area < 0)
         return pts_fail(err, PTS_ERR_NUMERIC,
                         "area: expected a finite number of at least 0, got %g", o->area);
     if (!isfinite(o->score))
         return pts_fail(err, PTS_ERR_NUMERIC, "score: expected a finite number, got %g", o->score);
-    return coco_append(list, &made, err);
+    return PTS_OK;
+}
+
+static pts_status add_object(pts_coco *coco, coco_list *list, const pts_coco_object *o,
+                             pts_error *err)
+{
+    coco_object made;
+    pts_status status = coco_place(coco, o, &made, err);
+    if (status == PTS_OK)
+        status = coco_append(list, &made, err);
+    if (status != PTS_OK)
+        pts_rle_destroy(o->mask);
+    return status;
 }
 
 pts_status pts_coco_add_truth(pts_coco *coco, const pts_coco_object *truth, pts_error *err)
 {
     pts_coco_object copy = *truth;
     copy.score = 0;
-    pts_status status = add_object(coco, &coco->truths, &copy, err);
-    if (status != PTS_OK)
-        pts_rle_destroy(copy.mask);
-    return status;
+    return add_object(coco, &coco->truths, &copy, err);
 }
 
 pts_status pts_coco_add_detection(pts_coco *coco, const pts_coco_object *detection, pts_error *err)
 {
     pts_coco_object copy = *detection;
     copy.crowd = 0;
-    pts_status status = add_object(coco, &coco->detections, &copy, err);
-    if (status != PTS_OK)
-        pts_rle_destroy(copy.mask);
-    return status;
+    return add_object(coco, &coco->detections, &copy, err);
 }
 
 double coco_iou(const pts_coco *coco, const coco_object *detection, const coco_object *truth)

@@ -26,6 +26,11 @@ struct pts_coco {
     coco_list truths, detections;
 };
 
+/* Checks an object and finds its places. *made borrows the mask. Reads the evaluation only: any
+ * number of threads may. */
+pts_status coco_place(const pts_coco *coco, const pts_coco_object *object, coco_object *made,
+                      pts_error *err);
+
 /* Appends; image and category are indices and known to be in range. */
 pts_status coco_append(coco_list *list, const coco_object *object, pts_error *err);
 
@@ -69,6 +74,7 @@ double coco_linspace(double first, double last, size_t count, size_t i);
 
 /* pts_coco_evaluate over the first `areas` of the area ranges only. */
 pts_status coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *params, size_t areas,
-                               pts_coco_figures *out, pts_map *category_map, pts_error *err);
+                               pts_team *team, pts_coco_figures *out, pts_map *category_map,
+                               pts_error *err);
 
 #endif

@@ -15,41 +15,54 @@
 
 enum { MISSED = 0, FOUND, IGNORED }; /* what a detection is at one area range and threshold */
 
-/* The detections of one category over all images, in order of images and scores. */
-typedef struct verdicts {
-    size_t count, score_capacity, rank_capacity, state_capacity;
-    double *scores;
-    size_t *ranks;      /* place within its image: max_dets cuts there */
-    uint8_t *states;    /* [count][areas][thresholds] */
-    size_t real[AREAS]; /* truths that are not ignored */
-} verdicts;
+/* A truth that a detection may take at some threshold. */
+typedef struct candidate {
+    size_t truth;
+    double iou;
+} candidate;
 
-/* Room for one image. */
-typedef struct match_room {
-    double *iou;      /* [detections][truths] */
-    size_t *order;    /* [truths]: real ones first */
-    uint8_t *ignored; /* [truths] */
-    uint8_t *taken;   /* [truths] */
-    size_t iou_capacity, order_capacity, ignored_capacity, taken_capacity;
-} match_room;
-
+/* A detection's place among its category's. */
 typedef struct ranked_score {
     double score;
-    size_t index;
+    size_t index; /* over all images */
+    size_t rank;  /* within its image: max_dets cuts there */
 } ranked_score;
+
+/* One thread's room, large enough for every image and every category. */
+typedef struct match_room {
+    candidate *candidates; /* of one image's detections, one after another */
+    size_t *first;         /* [detections + 1] → candidates */
+    uint8_t *ignored;      /* [truths] */
+    uint8_t *taken;        /* [truths] */
+    ranked_score *sorted;  /* one category's detections by score */
+    double *curve;         /* [2][category's detections]: recall, precision */
+} match_room;
+
+/* One category in one image, detections cut at the last of max_dets. */
+typedef struct scene {
+    coco_group group;
+    size_t first; /* its first detection among all that are judged */
+} scene;
+
+/* One category with a truth; others are undefined. */
+typedef struct category_scenes {
+    size_t index;              /* of declaration */
+    size_t scene, scene_count; /* its scenes */
+    size_t first, count;       /* its detections */
+    size_t real[AREAS];        /* truths that are not ignored */
+} category_scenes;
 
 typedef struct evaluation {
     const pts_coco *coco;
     const pts_coco_params *params;
-    size_t areas, categories; /* categories: those with a truth, others are undefined */
-    double *precision;        /* [areas][thresholds][RECALLS][categories] */
-    double *recall;           /* [areas][3 max_dets][thresholds][categories] */
-    size_t *category_index;   /* [categories] → index of declaration */
-    verdicts verdicts;
-    match_room room;
-    ranked_score *sorted; /* one category's detections over all images by score */
-    double *curve;        /* [2][count]: recall, precision */
-    size_t sorted_capacity, curve_capacity;
+    pts_team *team;
+    size_t areas, categories, scene_count, threads;
+    category_scenes *of; /* [categories] */
+    scene *scenes;       /* [scene_count] */
+    uint8_t *states;     /* [detections][areas][thresholds] */
+    double *precision;   /* [areas][thresholds][RECALLS][categories] */
+    double *recall;      /* [areas][3 max_dets][thresholds][categories] */
+    match_room *rooms;   /* [threads] */
 } evaluation;
 
 void pts_coco_default_params(pts_coco_params *params)
@@ -91,78 +104,67 @@ static pts_status check_params(const pts_coco_params *p, pts_error *err)
 
 /* ---- one image ---- */
 
+/* cocoeval's: an overlap of 1 passes whatever the rounding. */
+static double needed_iou(double threshold)
+{
+    return fmin(threshold, 1 - 1e-10);
+}
+
 static int outside(const double range[2], double area)
 {
     return area < range[0] || area > range[1];
 }
 
-static pts_status make_room(match_room *room, const coco_group *image, pts_error *err)
+/* Overlaps below every threshold, which are nearly all, cannot matter. */
+static void find_candidates(const evaluation *e, match_room *room, const coco_group *image)
 {
-    size_t truths = image->truth_count, pairs;
-    if (!pts_mul(truths, image->detection_count, &pairs))
-        return pts_fail_memory(err, SIZE_MAX);
-    PTS_TRY(pts_grow(&room->iou, &room->iou_capacity, pairs, sizeof *room->iou, err));
-    PTS_TRY(pts_grow(&room->order, &room->order_capacity, truths, sizeof *room->order, err));
-    PTS_TRY(pts_grow(&room->ignored, &room->ignored_capacity, truths, 1, err));
-    return pts_grow(&room->taken, &room->taken_capacity, truths, 1, err);
-}
-
-static void fill_iou(const pts_coco *coco, const coco_group *image, double *iou)
-{
-    for (size_t d = 0; d < image->detection_count; d++) {
-        for (size_t t = 0; t < image->truth_count; t++)
-            *iou++ = coco_iou(coco, image->detections[d].object, image->truths[t].object);
-    }
-}
-
-/* Marks the truths that do not count at this area range and puts them last. Returns how many
- * count. */
-static size_t sort_ignored_last(match_room *room, const coco_group *image, const double range[2])
-{
+    double least = 1;
     size_t n = 0;
-    for (size_t t = 0; t < image->truth_count; t++) {
-        const coco_object *truth = image->truths[t].object;
-        room->ignored[t] = truth->crowd || outside(range, truth->area);
-        if (!room->ignored[t])
-            room->order[n++] = t;
+    for (size_t t = 0; t < e->params->threshold_count; t++)
+        least = fmin(least, needed_iou(e->params->thresholds[t]));
+    for (size_t d = 0; d < image->detection_count; d++) {
+        room->first[d] = n;
+        for (size_t t = 0; t < image->truth_count; t++) {
+            double iou = coco_iou(e->coco, image->detections[d].object, image->truths[t].object);
+            if (iou >= least)
+                room->candidates[n++] = (candidate){t, iou};
+        }
     }
-    size_t real = n;
-    for (size_t t = 0; t < image->truth_count; t++) {
-        if (room->ignored[t])
-            room->order[n++] = t;
-    }
-    return real;
+    room->first[image->detection_count] = n;
 }
 
-/* The truth that a detection takes, or SIZE_MAX. Of equal overlaps the later wins, as in
- * cocoeval; an ignored truth is only looked at while no real one fits. */
-static size_t best_truth(const match_room *room, const coco_group *image, const double *iou,
-                         double threshold)
+/* The best free truth of those that are `ignored` or are not, or SIZE_MAX. Of equal overlaps the
+ * later wins, as in cocoeval; a crowd is never used up. */
+static size_t best_of(const match_room *room, const coco_group *image, size_t detection,
+                      int ignored, double best)
 {
-    double best = fmin(threshold, 1 - 1e-10);
     size_t found = SIZE_MAX;
-    for (size_t i = 0; i < image->truth_count; i++) {
-        size_t t = room->order[i];
-        if (room->taken[t] && !image->truths[t].object->crowd)
+    for (size_t i = room->first[detection]; i < room->first[detection + 1]; i++) {
+        const candidate *c = &room->candidates[i];
+        if (room->ignored[c->truth] != ignored || c->iou < best ||
+            (room->taken[c->truth] && !image->truths[c->truth].object->crowd))
             continue;
-        if (found != SIZE_MAX && !room->ignored[found] && room->ignored[t])
-            break;
-        if (iou[t] < best)
-            continue;
-        best = iou[t];
-        found = t;
+        best = c->iou;
+        found = c->truth;
     }
     return found;
+}
+
+/* The truth that a detection takes: an ignored one only where no real one fits. */
+static size_t best_truth(const match_room *room, const coco_group *image, size_t detection,
+                         double threshold)
+{
+    size_t found = best_of(room, image, detection, 0, needed_iou(threshold));
+    return found != SIZE_MAX ? found : best_of(room, image, detection, 1, needed_iou(threshold));
 }
 
 /* Greedy by score. states: the first detection's at this area and threshold, `stride` apart. */
 static void match_image(match_room *room, const coco_group *image, const double range[2],
                         double threshold, uint8_t *states, size_t stride)
 {
-    for (size_t t = 0; t < image->truth_count; t++)
-        room->taken[t] = 0;
+    memset(room->taken, 0, image->truth_count);
     for (size_t d = 0; d < image->detection_count; d++) {
-        size_t t = best_truth(room, image, room->iou + d * image->truth_count, threshold);
+        size_t t = best_truth(room, image, d, threshold);
         if (t != SIZE_MAX) {
             room->taken[t] = 1;
             states[d * stride] = room->ignored[t] ? IGNORED : FOUND;
@@ -173,39 +175,34 @@ static void match_image(match_room *room, const coco_group *image, const double 
     }
 }
 
-static pts_status extend_verdicts(verdicts *v, const coco_group *image, size_t stride,
-                                  pts_error *err)
+static int ignored_at(const double range[2], const coco_object *truth)
 {
-    size_t count = v->count + image->detection_count, states;
-    if (!pts_mul(count, stride, &states))
-        return pts_fail_memory(err, SIZE_MAX);
-    PTS_TRY(pts_grow(&v->scores, &v->score_capacity, count, sizeof *v->scores, err));
-    PTS_TRY(pts_grow(&v->ranks, &v->rank_capacity, count, sizeof *v->ranks, err));
-    PTS_TRY(pts_grow(&v->states, &v->state_capacity, states, 1, err));
-    for (size_t d = 0; d < image->detection_count; d++) {
-        v->scores[v->count + d] = image->detections[d].score;
-        v->ranks[v->count + d] = d;
-    }
-    return PTS_OK;
+    return truth->crowd || outside(range, truth->area);
 }
 
-static pts_status judge_image(evaluation *e, const coco_group *image, pts_error *err)
+static void judge_scene(const evaluation *e, match_room *room, const scene *s)
 {
     const pts_coco_params *p = e->params;
-    verdicts *v = &e->verdicts;
     size_t stride = e->areas * p->threshold_count;
-    PTS_TRY(make_room(&e->room, image, err));
-    PTS_TRY(extend_verdicts(v, image, stride, err));
-    fill_iou(e->coco, image, e->room.iou);
+    find_candidates(e, room, &s->group);
     for (size_t a = 0; a < e->areas; a++) {
-        v->real[a] += sort_ignored_last(&e->room, image, p->area_ranges[a]);
+        for (size_t t = 0; t < s->group.truth_count; t++)
+            room->ignored[t] = (uint8_t)ignored_at(p->area_ranges[a], s->group.truths[t].object);
         for (size_t t = 0; t < p->threshold_count; t++) {
-            uint8_t *states = v->states + v->count * stride + a * p->threshold_count + t;
-            match_image(&e->room, image, p->area_ranges[a], p->thresholds[t], states, stride);
+            uint8_t *states = e->states + s->first * stride + a * p->threshold_count + t;
+            match_image(room, &s->group, p->area_ranges[a], p->thresholds[t], states, stride);
         }
     }
-    v->count += image->detection_count;
-    return PTS_OK;
+}
+
+enum { SCENES_A_TASK = 64 };
+
+static void judge_scenes(void *user, size_t task, int thread)
+{
+    const evaluation *e = user;
+    size_t end = (task + 1) * SCENES_A_TASK;
+    for (size_t s = task * SCENES_A_TASK; s < end && s < e->scene_count; s++)
+        judge_scene(e, &e->rooms[thread], &e->scenes[s]);
 }
 
 /* ---- one category ---- */
@@ -217,44 +214,47 @@ static int by_score(const void *a, const void *b)
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-static pts_status sort_scores(evaluation *e, pts_error *err)
+static void sort_scores(const evaluation *e, ranked_score *sorted, const category_scenes *c)
 {
-    const verdicts *v = &e->verdicts;
-    PTS_TRY(pts_grow(&e->sorted, &e->sorted_capacity, v->count, sizeof *e->sorted, err));
-    PTS_TRY(pts_grow(&e->curve, &e->curve_capacity, 2 * v->count, sizeof *e->curve, err));
-    for (size_t i = 0; i < v->count; i++)
-        e->sorted[i] = (ranked_score){v->scores[i], i};
-    if (v->count)
-        qsort(e->sorted, v->count, sizeof *e->sorted, by_score);
-    return PTS_OK;
+    size_t n = 0;
+    for (size_t s = c->scene; s < c->scene + c->scene_count; s++) {
+        const coco_group *image = &e->scenes[s].group;
+        for (size_t d = 0; d < image->detection_count; d++, n++)
+            sorted[n] = (ranked_score){image->detections[d].score, c->first + n, d};
+    }
+    if (n)
+        qsort(sorted, n, sizeof *sorted, by_score);
 }
 
-/* Recall and precision after each detection of the sorted list. Returns their number. */
-static size_t draw_curve(evaluation *e, size_t area, size_t threshold, size_t max_dets)
+/* Recall and precision after each detection of the sorted list, and how many are found with
+ * each of the three max_dets. */
+static void draw_curve(const evaluation *e, const match_room *room, const category_scenes *c,
+                       size_t area, size_t threshold, double found_at[3])
 {
-    const verdicts *v = &e->verdicts;
-    size_t thresholds = e->params->threshold_count, n = 0;
-    double found = 0, missed = 0, *recall = e->curve, *precision = e->curve + v->count;
-    for (size_t i = 0; i < v->count; i++) {
-        size_t d = e->sorted[i].index;
-        if (v->ranks[d] >= max_dets)
-            continue;
-        int state = v->states[(d * e->areas + area) * thresholds + threshold];
+    size_t stride = e->areas * e->params->threshold_count;
+    const uint8_t *states = e->states + area * e->params->threshold_count + threshold;
+    double found = 0, missed = 0, *recall = room->curve, *precision = room->curve + c->count;
+    found_at[0] = found_at[1] = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        int state = states[room->sorted[i].index * stride];
         found += state == FOUND;
         missed += state == MISSED;
-        recall[n] = found / (double)v->real[area];
-        precision[n] = found / (missed + found + DBL_EPSILON);
-        n++;
+        for (size_t m = 0; m < 2; m++)
+            found_at[m] += state == FOUND && room->sorted[i].rank < e->params->max_dets[m];
+        recall[i] = found / (double)c->real[area];
+        precision[i] = found / (missed + found + DBL_EPSILON);
     }
-    return n;
+    found_at[2] = found;
 }
 
 /* out [RECALLS], `stride` apart: the best precision at that recall or beyond. */
 static void read_curve(const double *recall, double *precision, size_t n, double *out,
                        size_t stride)
 {
-    for (size_t i = n; i-- > 1;)
-        precision[i - 1] = fmax(precision[i - 1], precision[i]);
+    for (size_t i = n; i-- > 1;) {
+        if (precision[i - 1] < precision[i])
+            precision[i - 1] = precision[i];
+    }
     size_t at = 0;
     for (size_t r = 0; r < RECALLS; r++) {
         double wanted = coco_linspace(0, 1, RECALLS, r);
@@ -276,56 +276,111 @@ static double *precision_at(const evaluation *e, size_t area, size_t threshold)
     return e->precision + row * RECALLS * e->categories;
 }
 
-static void sum_up_category(evaluation *e, size_t category)
+static void sum_up_category(void *user, size_t category, int thread)
 {
-    const pts_coco_params *p = e->params;
+    const evaluation *e = user;
+    const match_room *room = &e->rooms[thread];
+    const category_scenes *c = &e->of[category];
+    sort_scores(e, room->sorted, c);
     for (size_t a = 0; a < e->areas; a++) {
-        if (!e->verdicts.real[a])
-            continue;
-        for (size_t t = 0; t < p->threshold_count; t++) {
-            size_t n = 0;
-            for (size_t m = 0; m < 3; m++) {
-                n = draw_curve(e, a, t, p->max_dets[m]);
-                recall_at(e, a, m, t)[category] = n ? e->curve[n - 1] : 0;
-            }
-            read_curve(e->curve, e->curve + e->verdicts.count, n, precision_at(e, a, t) + category,
-                       e->categories);
+        for (size_t t = 0; c->real[a] && t < e->params->threshold_count; t++) {
+            double found_at[3];
+            draw_curve(e, room, c, a, t, found_at);
+            for (size_t m = 0; m < 3; m++)
+                recall_at(e, a, m, t)[category] = found_at[m] / (double)c->real[a];
+            read_curve(room->curve, room->curve + c->count, c->count,
+                       precision_at(e, a, t) + category, e->categories);
         }
     }
 }
 
-static pts_status evaluate_category(evaluation *e, coco_group rest, size_t category, pts_error *err)
+/* ---- the plan: who is judged with whom ---- */
+
+/* The most of anything that one image or category has. */
+typedef struct extent {
+    size_t truths, detections, pairs; /* of a scene */
+    size_t curve, all;                /* detections of a category, of all */
+} extent;
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static pts_status plan_category(evaluation *e, coco_group rest, category_scenes *c, extent *most,
+                                pts_error *err)
 {
     coco_group image;
-    size_t most = e->params->max_dets[2];
-    e->verdicts.count = 0;
-    memset(e->verdicts.real, 0, sizeof e->verdicts.real);
-    while (coco_next_image(&rest, &image)) {
-        if (image.detection_count > most)
-            image.detection_count = most;
-        PTS_TRY(judge_image(e, &image, err));
+    c->scene = e->scene_count;
+    c->first = most->all;
+    for (size_t t = 0; t < rest.truth_count; t++) {
+        for (size_t a = 0; a < e->areas; a++)
+            c->real[a] += !ignored_at(e->params->area_ranges[a], rest.truths[t].object);
     }
-    PTS_TRY(sort_scores(e, err));
-    sum_up_category(e, category);
+    while (coco_next_image(&rest, &image)) {
+        size_t pairs;
+        if (image.detection_count > e->params->max_dets[2])
+            image.detection_count = e->params->max_dets[2];
+        if (!pts_mul(image.truth_count, image.detection_count, &pairs))
+            return pts_fail_memory(err, SIZE_MAX);
+        e->scenes[e->scene_count++] = (scene){image, most->all};
+        most->all += image.detection_count;
+        most->truths = larger(most->truths, image.truth_count);
+        most->detections = larger(most->detections, image.detection_count);
+        most->pairs = larger(most->pairs, pairs);
+    }
+    c->scene_count = e->scene_count - c->scene;
+    c->count = most->all - c->first;
+    most->curve = larger(most->curve, c->count);
     return PTS_OK;
 }
 
+/* A scene has a truth or a detection of its own, so that there are no more than of these. */
+static pts_status plan(evaluation *e, const coco_order *order, extent *most, pts_error *err)
+{
+    coco_group rest = {order->truths, order->detections, order->truth_count,
+                       order->detection_count};
+    coco_group group;
+    size_t scenes = order->truth_count + order->detection_count;
+    e->of = pts_calloc64(e->coco->categories.count, sizeof *e->of);
+    e->scenes = pts_calloc64(scenes, sizeof *e->scenes);
+    if (!e->of || !e->scenes)
+        return pts_fail_memory(err, scenes * sizeof *e->scenes);
+    while (coco_next_category(&rest, &group)) {
+        if (!group.truth_count)
+            continue;
+        category_scenes *c = &e->of[e->categories++];
+        c->index = order->category_index[group.truths->category];
+        PTS_TRY(plan_category(e, group, c, most, err));
+    }
+    return PTS_OK;
+}
+
+static pts_status make_room(match_room *room, const extent *most, pts_error *err)
+{
+    room->candidates = pts_calloc64(most->pairs, sizeof *room->candidates);
+    room->first = pts_calloc64(most->detections + 1, sizeof *room->first);
+    room->ignored = pts_calloc64(most->truths, 1);
+    room->taken = pts_calloc64(most->truths, 1);
+    room->sorted = pts_calloc64(most->curve, sizeof *room->sorted);
+    room->curve = pts_calloc64(most->curve, 2 * sizeof *room->curve);
+    if (!room->candidates || !room->first || !room->ignored || !room->taken || !room->sorted ||
+        !room->curve)
+        return pts_fail_memory(err, most->pairs * sizeof *room->candidates);
+    return PTS_OK;
+}
+
+static void free_room(match_room *room)
+{
+    free(room->candidates);
+    free(room->first);
+    free(room->ignored);
+    free(room->taken);
+    free(room->sorted);
+    free(room->curve);
+}
+
 /* ---- all ---- */
-
-static coco_group whole(const coco_order *order)
-{
-    return (coco_group){order->truths, order->detections, order->truth_count,
-                        order->detection_count};
-}
-
-static size_t count_with_truths(const coco_order *order)
-{
-    coco_group rest = whole(order), category;
-    size_t n = 0;
-    while (coco_next_category(&rest, &category))
-        n += category.truth_count > 0;
-    return n;
-}
 
 static pts_status alloc_undefined(double **out, size_t rows, size_t columns, pts_error *err)
 {
@@ -338,22 +393,28 @@ static pts_status alloc_undefined(double **out, size_t rows, size_t columns, pts
     return PTS_OK;
 }
 
+static pts_status make_tables(evaluation *e, const extent *most, pts_error *err)
+{
+    size_t thresholds = e->params->threshold_count, states = e->areas * thresholds;
+    e->threads = (size_t)pts_team_threads(e->team);
+    e->rooms = pts_calloc64(e->threads, sizeof *e->rooms);
+    e->states = pts_calloc64(most->all, states);
+    if (!e->rooms || !e->states)
+        return pts_fail_memory(err, most->all * states);
+    for (size_t i = 0; i < e->threads; i++)
+        PTS_TRY(make_room(&e->rooms[i], most, err));
+    PTS_TRY(alloc_undefined(&e->precision, states * RECALLS, e->categories, err));
+    return alloc_undefined(&e->recall, 3 * states, e->categories, err);
+}
+
 static pts_status evaluate_all(evaluation *e, const coco_order *order, pts_error *err)
 {
-    size_t thresholds = e->params->threshold_count, category = 0;
-    e->categories = count_with_truths(order);
-    PTS_TRY(alloc_undefined(&e->precision, e->areas * thresholds * RECALLS, e->categories, err));
-    PTS_TRY(alloc_undefined(&e->recall, e->areas * 3 * thresholds, e->categories, err));
-    e->category_index = pts_calloc64(e->categories, sizeof *e->category_index);
-    if (!e->category_index)
-        return pts_fail_memory(err, e->categories * sizeof *e->category_index);
-    coco_group rest = whole(order), group;
-    while (coco_next_category(&rest, &group)) {
-        if (!group.truth_count)
-            continue;
-        e->category_index[category] = order->category_index[group.truths->category];
-        PTS_TRY(evaluate_category(e, group, category++, err));
-    }
+    extent most = {0};
+    PTS_TRY(plan(e, order, &most, err));
+    PTS_TRY(make_tables(e, &most, err));
+    size_t tasks = (e->scene_count + SCENES_A_TASK - 1) / SCENES_A_TASK;
+    pts_team_run(e->team, tasks, judge_scenes, e);
+    pts_team_run(e->team, e->categories, sum_up_category, e);
     return PTS_OK;
 }
 
@@ -406,7 +467,7 @@ static void fill_categories(const evaluation *e, pts_map *out, double *room)
     for (size_t k = 0; k < e->coco->categories.count; k++)
         out[k] = (pts_map){UNDEFINED, UNDEFINED, UNDEFINED};
     for (size_t k = 0; k < e->categories; k++) {
-        pts_map *map = &out[e->category_index[k]];
+        pts_map *map = &out[e->of[k].index];
         map->map = mean_defined(e->precision + k, e->params->threshold_count * RECALLS,
                                 e->categories, room);
         map->map50 = precision_of(e, .5, k, room);
@@ -446,26 +507,24 @@ static pts_status summarize(const evaluation *e, pts_coco_figures *out, pts_map 
 
 static void free_evaluation(evaluation *e)
 {
+    for (size_t i = 0; e->rooms && i < e->threads; i++)
+        free_room(&e->rooms[i]);
+    free(e->rooms);
+    free(e->of);
+    free(e->scenes);
+    free(e->states);
     free(e->precision);
     free(e->recall);
-    free(e->category_index);
-    free(e->verdicts.scores);
-    free(e->verdicts.ranks);
-    free(e->verdicts.states);
-    free(e->room.iou);
-    free(e->room.order);
-    free(e->room.ignored);
-    free(e->room.taken);
-    free(e->sorted);
-    free(e->curve);
 }
 
 pts_status coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *params, size_t areas,
-                               pts_coco_figures *out, pts_map *category_map, pts_error *err)
+                               pts_team *team, pts_coco_figures *out, pts_map *category_map,
+                               pts_error *err)
 {
     pts_coco_params defaults;
     pts_coco_default_params(&defaults);
-    evaluation e = {.coco = coco, .params = params ? params : &defaults, .areas = areas};
+    evaluation e = {
+        .coco = coco, .params = params ? params : &defaults, .areas = areas, .team = team};
     PTS_TRY(check_params(e.params, err));
     coco_order order;
     pts_status status = coco_order_make(&order, coco, err);
@@ -478,8 +537,8 @@ pts_status coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *para
     return status;
 }
 
-pts_status pts_coco_evaluate(const pts_coco *coco, const pts_coco_params *params,
+pts_status pts_coco_evaluate(const pts_coco *coco, const pts_coco_params *params, pts_team *team,
                              pts_coco_figures *out, pts_map *category_map, pts_error *err)
 {
-    return coco_evaluate_areas(coco, params, AREAS, out, category_map, err);
+    return coco_evaluate_areas(coco, params, AREAS, team, out, category_map, err);
 }

@@ -1,6 +1,8 @@
 /* COCO's files: https://cocodataset.org/#format-data and #format-results; what is read follows
  * pycocotools' COCO.loadRes and annToRLE. */
 #include "metrics/coco.h"
+#include "metrics/segmentation.h"
+#include "metrics/slices.h"
 #include "base/error.h"
 #include "pts/file.h"
 #include "base/memory.h"
@@ -21,16 +23,18 @@ typedef struct image_size {
     size_t height, width;
 } image_size;
 
-/* Where the reading is: every message begins with it. */
+/* Where the reading is: every message begins with it. Each thread has its own. */
 typedef struct reader {
     pts_coco *coco;
+    pts_team *team;
     const char *path, *list;
+    json_slice file;
     size_t index;
     int has_id;
     int64_t id;
     image_size *sizes; /* [images], for masks */
-    pts_ids annotations;
-    int boxes; /* the first result has a bbox */
+    int boxes;         /* the first result has a bbox */
+    coco_object *made; /* where the annotation or result goes */
     pts_error *err;
 } reader;
 
@@ -55,28 +59,6 @@ static pts_status placed(const reader *r, pts_status status, const pts_error *in
     return status == PTS_OK ? PTS_OK : fail(r, status, "%s", inner->message);
 }
 
-static const char *kind_of(const json_t *value)
-{
-    if (!value)
-        return "nothing";
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        return "an object";
-    case JSON_ARRAY:
-        return "a list";
-    case JSON_STRING:
-        return "a string";
-    case JSON_INTEGER:
-        return "an integer";
-    case JSON_REAL:
-        return "a number with a fraction";
-    case JSON_NULL:
-        return "null";
-    default:
-        return "true or false";
-    }
-}
-
 static pts_status get_integer(const reader *r, const json_t *entry, const char *key, int64_t *out)
 {
     const json_t *value = json_object_get(entry, key);
@@ -86,7 +68,8 @@ static pts_status get_integer(const reader *r, const json_t *entry, const char *
     else if (json_is_real(value) && floor(number) == number && fabs(number) <= MAX_EXACT)
         *out = (int64_t)number;
     else
-        return fail(r, PTS_ERR_FORMAT, "%s: expected an integer, got %s", key, kind_of(value));
+        return fail(r, PTS_ERR_FORMAT, "%s: expected an integer, got %s", key,
+                    coco_json_kind(value));
     return PTS_OK;
 }
 
@@ -94,7 +77,7 @@ static pts_status get_number(const reader *r, const json_t *entry, const char *k
 {
     const json_t *value = json_object_get(entry, key);
     if (!json_is_number(value))
-        return fail(r, PTS_ERR_FORMAT, "%s: expected a number, got %s", key, kind_of(value));
+        return fail(r, PTS_ERR_FORMAT, "%s: expected a number, got %s", key, coco_json_kind(value));
     *out = json_number_value(value);
     return PTS_OK;
 }
@@ -104,139 +87,26 @@ static pts_status get_box(const reader *r, const json_t *entry, double box[4])
     const json_t *value = json_object_get(entry, "bbox");
     if (!json_is_array(value))
         return fail(r, PTS_ERR_FORMAT, "bbox: expected a list of 4 numbers, got %s",
-                    kind_of(value));
+                    coco_json_kind(value));
     if (json_array_size(value) != 4)
         return fail(r, PTS_ERR_FORMAT, "bbox: expected 4 numbers, got %zu", json_array_size(value));
     for (size_t i = 0; i < 4; i++) {
         const json_t *number = json_array_get(value, i);
         if (!json_is_number(number))
             return fail(r, PTS_ERR_FORMAT, "bbox[%zu]: expected a number, got %s", i,
-                        kind_of(number));
+                        coco_json_kind(number));
         box[i] = json_number_value(number);
     }
     return PTS_OK;
-}
-
-/* ---- segmentations ---- */
-
-static pts_status read_part(const reader *r, const json_t *part, size_t index, image_size size,
-                            pts_rle **out)
-{
-    size_t count = json_array_size(part);
-    if (!json_is_array(part) || count < 6 || count % 2)
-        return fail(r, PTS_ERR_FORMAT,
-                    "segmentation[%zu]: expected an even count of at least 6 numbers, got %zu",
-                    index, count);
-    double *xy = pts_calloc64(count, sizeof *xy);
-    if (!xy)
-        return pts_fail_memory(r->err, count * sizeof *xy);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *number = json_array_get(part, i);
-        if (!json_is_number(number)) {
-            free(xy);
-            return fail(r, PTS_ERR_FORMAT, "segmentation[%zu][%zu]: expected a number, got %s",
-                        index, i, kind_of(number));
-        }
-        xy[i] = json_number_value(number);
-    }
-    pts_error inner;
-    pts_status status = pts_rle_from_polygon(out, xy, count / 2, size.height, size.width, &inner);
-    free(xy);
-    return placed(r, status, &inner);
-}
-
-static pts_status read_parts(const reader *r, const json_t *parts, image_size size, pts_rle **masks)
-{
-    for (size_t i = 0; i < json_array_size(parts); i++)
-        PTS_TRY(read_part(r, json_array_get(parts, i), i, size, &masks[i]));
-    return PTS_OK;
-}
-
-static pts_status read_polygons(const reader *r, const json_t *parts, image_size size,
-                                pts_rle **out)
-{
-    size_t count = json_array_size(parts);
-    if (!count)
-        return fail(r, PTS_ERR_FORMAT, "segmentation: expected at least 1 polygon, got none");
-    pts_rle **masks = pts_calloc64(count, sizeof *masks);
-    if (!masks)
-        return pts_fail_memory(r->err, count * sizeof *masks);
-    pts_error inner;
-    pts_status status = read_parts(r, parts, size, masks);
-    if (status == PTS_OK)
-        status = placed(r, pts_rle_merge(out, masks, count, 0, &inner), &inner);
-    for (size_t i = 0; i < count; i++)
-        pts_rle_destroy(masks[i]);
-    free(masks);
-    return status;
-}
-
-static pts_status read_count_list(const reader *r, const json_t *list, image_size size,
-                                  pts_rle **out)
-{
-    size_t runs = json_array_size(list);
-    uint32_t *counts = pts_calloc64(runs, sizeof *counts);
-    if (!counts)
-        return pts_fail_memory(r->err, runs * sizeof *counts);
-    pts_status status = PTS_OK;
-    for (size_t i = 0; i < runs && status == PTS_OK; i++) {
-        const json_t *value = json_array_get(list, i);
-        json_int_t count = json_integer_value(value);
-        if (!json_is_integer(value) || count < 0 || count > (json_int_t)PTS_RLE_MAX_PIXELS)
-            status =
-                fail(r, PTS_ERR_FORMAT, "counts[%zu]: expected an integer of 0 … %zu, got %s", i,
-                     PTS_RLE_MAX_PIXELS, json_is_integer(value) ? "one outside" : kind_of(value));
-        counts[i] = (uint32_t)count;
-    }
-    pts_error inner;
-    if (status == PTS_OK)
-        status = placed(r, pts_rle_from_counts(out, counts, runs, size.height, size.width, &inner),
-                        &inner);
-    free(counts);
-    return status;
-}
-
-static pts_status check_mask_size(const reader *r, const json_t *value, image_size size)
-{
-    const json_t *h = json_array_get(value, 0), *w = json_array_get(value, 1);
-    if (json_array_size(value) != 2 || !json_is_integer(h) || !json_is_integer(w))
-        return fail(r, PTS_ERR_FORMAT, "segmentation: size: expected [height, width], got %s",
-                    kind_of(value));
-    if (json_integer_value(h) != (json_int_t)size.height ||
-        json_integer_value(w) != (json_int_t)size.width)
-        return fail(r, PTS_ERR_SHAPE,
-                    "segmentation: size: expected the image's %zu x %zu, got %lld x %lld",
-                    size.height, size.width, (long long)json_integer_value(h),
-                    (long long)json_integer_value(w));
-    return PTS_OK;
-}
-
-static pts_status read_runs(const reader *r, const json_t *runs, image_size size, pts_rle **out)
-{
-    const json_t *counts = json_object_get(runs, "counts");
-    PTS_TRY(check_mask_size(r, json_object_get(runs, "size"), size));
-    if (json_is_array(counts))
-        return read_count_list(r, counts, size, out);
-    if (!json_is_string(counts))
-        return fail(r, PTS_ERR_FORMAT, "segmentation: counts: expected a list or a string, got %s",
-                    kind_of(counts));
-    pts_error inner;
-    pts_status status =
-        pts_rle_from_string(out, json_string_value(counts), json_string_length(counts), size.height,
-                            size.width, &inner);
-    return placed(r, status, &inner);
 }
 
 static pts_status read_segmentation(const reader *r, const json_t *entry, image_size size,
                                     pts_rle **out)
 {
     const json_t *value = json_object_get(entry, "segmentation");
-    if (json_is_array(value))
-        return read_polygons(r, value, size, out);
-    if (json_is_object(value))
-        return read_runs(r, value, size, out);
-    return fail(r, PTS_ERR_FORMAT, "segmentation: expected polygons or run lengths, got %s",
-                kind_of(value));
+    pts_error inner;
+    pts_status status = coco_segmentation_mask(out, value, size.height, size.width, &inner);
+    return placed(r, status, &inner);
 }
 
 /* ---- entries ---- */
@@ -295,7 +165,7 @@ static pts_status read_crowd(const reader *r, const json_t *entry, int *crowd)
     }
     if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > 1)
         return fail(r, PTS_ERR_FORMAT, "iscrowd: expected 0 or 1, got %s",
-                    json_is_integer(value) ? "another integer" : kind_of(value));
+                    json_is_integer(value) ? "another integer" : coco_json_kind(value));
     *crowd = (int)json_integer_value(value);
     return PTS_OK;
 }
@@ -307,7 +177,6 @@ static pts_status read_annotation(reader *r, const json_t *entry)
     pts_error inner;
     PTS_TRY(get_integer(r, entry, "id", &r->id));
     r->has_id = 1;
-    PTS_TRY(placed(r, pts_ids_add(&r->annotations, r->id, "id", &inner), &inner));
     PTS_TRY(read_place(r, entry, &o, &size));
     PTS_TRY(get_number(r, entry, "area", &o.area));
     PTS_TRY(read_crowd(r, entry, &o.crowd));
@@ -315,7 +184,7 @@ static pts_status read_annotation(reader *r, const json_t *entry)
         PTS_TRY(get_box(r, entry, o.box));
     else
         PTS_TRY(read_segmentation(r, entry, size, &o.mask));
-    return placed(r, pts_coco_add_truth(r->coco, &o, &inner), &inner);
+    return placed(r, coco_place(r->coco, &o, r->made, &inner), &inner);
 }
 
 /* A result of a file with boxes: its area is the box's, even where masks are compared. */
@@ -356,94 +225,287 @@ static pts_status read_result(reader *r, const json_t *entry)
     pts_coco_object o = {0};
     image_size size;
     pts_error inner;
-    if (r->index == 0)
-        r->boxes = json_array_size(json_object_get(entry, "bbox")) > 0;
     PTS_TRY(read_place(r, entry, &o, &size));
     PTS_TRY(get_number(r, entry, "score", &o.score));
     PTS_TRY((r->boxes ? read_boxed : read_masked)(r, entry, size, &o));
-    return placed(r, pts_coco_add_detection(r->coco, &o, &inner), &inner);
+    return placed(r, coco_place(r->coco, &o, r->made, &inner), &inner);
+}
+
+/* ---- lists ---- */
+
+typedef pts_status (*entry_reader)(reader *, const json_t *);
+
+/* jansson's complaint. It quotes the file, which may hold anything: the message stays one
+ * printable line. */
+static pts_status fail_json(const reader *r, const char *from, json_error_t *problem)
+{
+    size_t line = (size_t)problem->line;
+    for (const char *c = r->file.text; c < from; c++)
+        line += *c == '\n';
+    for (char *c = problem->text; *c; c++) {
+        if ((unsigned char)*c < ' ')
+            *c = '?';
+    }
+    return pts_fail(r->err, PTS_ERR_FORMAT, "%s: line %zu: expected JSON, got: %s", r->path, line,
+                    problem->text);
+}
+
+static pts_status parse(const reader *r, json_slice slice, json_t **out)
+{
+    json_error_t problem;
+    *out = json_loadb(slice.text, slice.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
+    return *out ? PTS_OK : fail_json(r, slice.text, &problem);
+}
+
+/* What could not be split: the parser says where it breaks, or it is another kind of value than
+ * `what` wants. */
+static pts_status fail_split(const reader *r, json_slice slice, const char *what)
+{
+    json_t *value = NULL;
+    pts_status status = parse(r, slice, &value);
+    if (status == PTS_OK)
+        status = pts_fail(r->err, PTS_ERR_FORMAT, "%s: %s, got %s", r->path, what,
+                          coco_json_kind(value));
+    json_decref(value);
+    return status;
+}
+
+static pts_status split_list(const reader *r, json_slice slice, const char *name,
+                             json_slices *entries)
+{
+    char what[64];
+    snprintf(what, sizeof what, "%s: expected a list", name);
+    if (!slice.text)
+        return pts_fail(r->err, PTS_ERR_FORMAT, "%s: %s, got nothing", r->path, what);
+    pts_status status = json_split_list(slice, entries, r->err);
+    return status == PTS_ERR_FORMAT ? fail_split(r, slice, what) : status;
+}
+
+static pts_status read_entry(reader *r, json_slice slice, entry_reader read)
+{
+    json_t *entry;
+    r->has_id = 0;
+    PTS_TRY(parse(r, slice, &entry));
+    pts_status status =
+        json_is_object(entry)
+            ? read(r, entry)
+            : fail(r, PTS_ERR_FORMAT, "expected an object, got %s", coco_json_kind(entry));
+    json_decref(entry);
+    return status;
+}
+
+/* Images or categories, which are few. */
+static pts_status read_declarations(reader *r, json_slice list, const char *name, entry_reader read)
+{
+    json_slices entries = {0};
+    r->list = name;
+    pts_status status = split_list(r, list, name, &entries);
+    if (status == PTS_OK && read == read_image) {
+        r->sizes = pts_calloc64(entries.count, sizeof *r->sizes);
+        if (!r->sizes)
+            status = pts_fail_memory(r->err, entries.count * sizeof *r->sizes);
+    }
+    for (r->index = 0; status == PTS_OK && r->index < entries.count; r->index++)
+        status = read_entry(r, entries.items[r->index], read);
+    free(entries.items);
+    return status;
+}
+
+/* Annotations or results, read by all threads, a share a task. A share ends at its first bad entry;
+ * of the shares the first counts, so that threads do not change what is said. */
+enum { SHARE = 64 };
+
+typedef struct share {
+    pts_status status;
+    size_t failed;
+    pts_error err;
+} share;
+
+typedef struct reading {
+    const reader *reader;
+    json_slices entries;
+    entry_reader read;
+    coco_object *objects; /* [entries] */
+    int64_t *ids;         /* [entries], of annotations */
+    uint8_t *has_id;      /* [entries] */
+    share *shares;        /* [shares] */
+} reading;
+
+static void read_share(void *user, size_t task, int thread)
+{
+    (void)thread;
+    reading *all = user;
+    share *s = &all->shares[task];
+    reader r = *all->reader;
+    size_t end = (task + 1) * SHARE < all->entries.count ? (task + 1) * SHARE : all->entries.count;
+    r.err = &s->err;
+    for (r.index = task * SHARE; r.index < end && s->status == PTS_OK; r.index++) {
+        r.made = &all->objects[r.index];
+        s->status = read_entry(&r, all->entries.items[r.index], all->read);
+        all->ids[r.index] = r.id;
+        all->has_id[r.index] = (uint8_t)r.has_id;
+        s->failed = r.index;
+    }
+}
+
+/* In the order of the file: an identifier that was there before, or an entry that is broken. */
+static pts_status check_entries(reader *r, const reading *all)
+{
+    pts_ids seen = {0};
+    pts_error inner;
+    pts_status status = PTS_OK;
+    for (r->index = 0; r->index < all->entries.count && status == PTS_OK; r->index++) {
+        const share *s = &all->shares[r->index / SHARE];
+        r->has_id = all->has_id[r->index];
+        r->id = all->ids[r->index];
+        if (r->has_id)
+            status = placed(r, pts_ids_add(&seen, r->id, "id", &inner), &inner);
+        if (status == PTS_OK && s->status != PTS_OK && r->index == s->failed)
+            status = pts_fail(r->err, s->status, "%s", s->err.message);
+    }
+    pts_ids_free(&seen);
+    return status;
+}
+
+static pts_status read_shares(reader *r, reading *all)
+{
+    size_t count = all->entries.count, shares = (count + SHARE - 1) / SHARE;
+    all->objects = pts_calloc64(count, sizeof *all->objects);
+    all->ids = pts_calloc64(count, sizeof *all->ids);
+    all->has_id = pts_calloc64(count, 1);
+    all->shares = pts_calloc64(shares, sizeof *all->shares);
+    if (!all->objects || !all->ids || !all->has_id || !all->shares)
+        return pts_fail_memory(r->err, count * sizeof *all->objects);
+    pts_team_run(r->team, shares, read_share, all);
+    return check_entries(r, all);
+}
+
+/* Of a result, where it may be broken: that is said when it is read. */
+static int has_box(json_slice first)
+{
+    json_t *entry = json_loadb(first.text, first.length, JSON_REJECT_DUPLICATES, NULL);
+    int has = json_array_size(json_object_get(entry, "bbox")) > 0;
+    json_decref(entry);
+    return has;
+}
+
+static pts_status read_objects(reader *r, json_slice list, const char *name, entry_reader read,
+                               coco_list *out)
+{
+    reading all = {.reader = r, .read = read};
+    r->list = name;
+    pts_status status = split_list(r, list, name, &all.entries);
+    if (status == PTS_OK && all.entries.count)
+        r->boxes = has_box(all.entries.items[0]);
+    if (status == PTS_OK)
+        status = read_shares(r, &all);
+    /* Handed over also when it failed: with the evaluation the masks are released. */
+    if (all.objects)
+        *out = (coco_list){all.objects, all.entries.count, all.entries.count};
+    free(all.entries.items);
+    free(all.ids);
+    free(all.has_id);
+    free(all.shares);
+    return status;
 }
 
 /* ---- files ---- */
 
-static pts_status read_list(reader *r, const json_t *list, const char *name,
-                            pts_status (*read_entry)(reader *, const json_t *))
+typedef struct truth_lists {
+    json_slice images, categories, annotations;
+} truth_lists;
+
+/* One member of the truth's object; what is of no use is parsed all the same, as broken JSON is
+ * broken wherever it is. */
+static pts_status take_member(const reader *r, const char *name, json_slice value,
+                              truth_lists *lists)
 {
-    if (!json_is_array(list))
-        return pts_fail(r->err, PTS_ERR_FORMAT, "%s: %s: expected a list, got %s", r->path, name,
-                        kind_of(list));
-    r->list = name;
-    for (r->index = 0; r->index < json_array_size(list); r->index++) {
-        const json_t *entry = json_array_get(list, r->index);
-        r->has_id = 0;
-        if (!json_is_object(entry))
-            return fail(r, PTS_ERR_FORMAT, "expected an object, got %s", kind_of(entry));
-        PTS_TRY(read_entry(r, entry));
+    json_t *unused = NULL;
+    if (strcmp(name, "images") == 0)
+        lists->images = value;
+    else if (strcmp(name, "categories") == 0)
+        lists->categories = value;
+    else if (strcmp(name, "annotations") == 0)
+        lists->annotations = value;
+    else
+        PTS_TRY(parse(r, value, &unused));
+    json_decref(unused);
+    return PTS_OK;
+}
+
+/* Members of the truth's object by name. A name twice, or one that is no string, is for the
+ * parser to complain about. */
+static pts_status take_members(const reader *r, const json_slices *members, json_t *names,
+                               truth_lists *lists)
+{
+    for (size_t i = 0; i < members->count; i += 2) {
+        json_t *name;
+        PTS_TRY(parse(r, members->items[i], &name));
+        const char *text = json_string_value(name);
+        pts_status status = PTS_ERR_FORMAT;
+        if (!text || json_object_get(names, text))
+            status = fail_split(r, r->file, "expected names that differ");
+        else if (json_object_set_new(names, text, json_null()) != 0)
+            status = pts_fail_memory(r->err, strlen(text));
+        else
+            status = take_member(r, text, members->items[i + 1], lists);
+        json_decref(name);
+        PTS_TRY(status);
     }
     return PTS_OK;
 }
 
-static pts_status load_json(reader *r, const char *path, json_t **root)
+static pts_status find_lists(const reader *r, truth_lists *lists)
+{
+    json_slices members = {0};
+    json_t *names = json_object();
+    pts_status status = json_split_object(r->file, &members, r->err);
+    if (status == PTS_ERR_FORMAT)
+        status = fail_split(r, r->file, "expected an object with annotations");
+    if (status == PTS_OK)
+        status = take_members(r, &members, names, lists);
+    json_decref(names);
+    free(members.items);
+    return status;
+}
+
+static pts_status read_truth(reader *r)
+{
+    truth_lists lists = {.images = {NULL, 0}};
+    PTS_TRY(find_lists(r, &lists));
+    PTS_TRY(read_declarations(r, lists.images, "images", read_image));
+    PTS_TRY(read_declarations(r, lists.categories, "categories", read_category));
+    return read_objects(r, lists.annotations, "annotations", read_annotation, &r->coco->truths);
+}
+
+static pts_status read_results(reader *r)
+{
+    return read_objects(r, r->file, "results", read_result, &r->coco->detections);
+}
+
+static pts_status load_file(reader *r, const char *path, pts_status (*read)(reader *))
 {
     char *text;
-    size_t size;
-    json_error_t problem;
     r->path = path;
-    PTS_TRY(pts_read_file(path, MAX_FILE, &text, &size, r->err));
-    *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
+    PTS_TRY(pts_read_file(path, MAX_FILE, &text, &r->file.length, r->err));
+    r->file.text = text;
+    pts_status status = read(r);
     free(text);
-    if (*root)
-        return PTS_OK;
-    /* jansson quotes the file, which may hold anything: the message stays one printable line. */
-    for (char *c = problem.text; *c; c++) {
-        if ((unsigned char)*c < ' ')
-            *c = '?';
-    }
-    return pts_fail(r->err, PTS_ERR_FORMAT, "%s: line %d: expected JSON, got: %s", path,
-                    problem.line, problem.text);
-}
-
-static pts_status read_truth(reader *r, const json_t *root)
-{
-    if (!json_is_object(root))
-        return pts_fail(r->err, PTS_ERR_FORMAT, "%s: expected an object with annotations, got %s",
-                        r->path, kind_of(root));
-    const json_t *images = json_object_get(root, "images");
-    size_t count = json_array_size(images);
-    r->sizes = pts_calloc64(count, sizeof *r->sizes);
-    if (!r->sizes)
-        return pts_fail_memory(r->err, count * sizeof *r->sizes);
-    PTS_TRY(read_list(r, images, "images", read_image));
-    PTS_TRY(read_list(r, json_object_get(root, "categories"), "categories", read_category));
-    return read_list(r, json_object_get(root, "annotations"), "annotations", read_annotation);
-}
-
-static pts_status read_results(reader *r, const json_t *root)
-{
-    return read_list(r, root, "results", read_result);
-}
-
-static pts_status load_file(reader *r, const char *path,
-                            pts_status (*read)(reader *, const json_t *))
-{
-    json_t *root = NULL;
-    PTS_TRY(load_json(r, path, &root));
-    pts_status status = read(r, root);
-    json_decref(root);
     return status;
 }
 
 pts_status pts_coco_load(pts_coco **out, const char *truth_path, const char *results_path,
-                         pts_iou_kind iou, pts_error *err)
+                         pts_iou_kind iou, pts_team *team, pts_error *err)
 {
-    reader r = {.err = err};
+    reader r = {.team = team, .err = err};
     *out = NULL;
+    /* jansson's hash tables: seeded once, before threads make them. */
+    json_object_seed(0);
     PTS_TRY(pts_coco_create(&r.coco, iou, err));
     pts_status status = load_file(&r, truth_path, read_truth);
     if (status == PTS_OK)
         status = load_file(&r, results_path, read_results);
     free(r.sizes);
-    pts_ids_free(&r.annotations);
     if (status == PTS_OK)
         *out = r.coco;
     else

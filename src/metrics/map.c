@@ -51,10 +51,10 @@ static pts_status evaluate_borrowed(pts_coco *coco, const pts_image_masks *image
         PTS_TRY(pts_coco_add_image(coco, (int64_t)i, err));
         PTS_TRY(add_masks(coco, &images[i], i, err));
     }
-    if (kind == PTS_AP_ULTRALYTICS)
-        return pts_coco_evaluate_ultralytics(coco, out, NULL, err);
+    if (kind != PTS_AP_COCO)
+        return pts_coco_evaluate_ultralytics(coco, kind, out, NULL, err);
     pts_coco_figures figures;
-    PTS_TRY(coco_evaluate_areas(coco, NULL, 1, &figures, NULL, err));
+    PTS_TRY(coco_evaluate_areas(coco, NULL, 1, NULL, &figures, NULL, err));
     *out = (pts_map){figures.ap, figures.ap50, figures.ap75};
     return PTS_OK;
 }

@@ -226,18 +226,23 @@ static pts_status read_counts(const char *text, size_t length, uint32_t *counts,
     return PTS_OK;
 }
 
+/* Most masks have fewer characters than this, and so fewer runs: no memory is asked for. */
+enum { SHORT_STRING = 1024 };
+
 pts_status pts_rle_from_string(pts_rle **out, const char *text, size_t length, size_t height,
                                size_t width, pts_error *err)
 {
     *out = NULL;
-    uint32_t *counts = pts_calloc64(length, sizeof *counts);
+    uint32_t few[SHORT_STRING];
+    uint32_t *counts = length <= SHORT_STRING ? few : pts_calloc64(length, sizeof *counts);
     if (!counts)
-        return pts_fail_memory(err, length);
+        return pts_fail_memory(err, length * sizeof *counts);
     size_t runs;
     pts_status status = read_counts(text, length, counts, &runs, err);
     if (status == PTS_OK)
         status = pts_rle_from_counts(out, counts, runs, height, width, err);
-    free(counts);
+    if (counts != few)
+        free(counts);
     return status;
 }
 

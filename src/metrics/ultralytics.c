@@ -1,5 +1,6 @@
-/* Ultralytics' average precision, as of YOLOv8 (ultralytics/utils/metrics.py: ap_per_class,
- * compute_ap, mask_iou, box_iou; ultralytics/engine/validator.py: match_predictions). */
+/* Ultralytics' average precision (ultralytics/utils/metrics.py: ap_per_class, compute_ap,
+ * mask_iou, box_iou; ultralytics/engine/validator.py: match_predictions): as of YOLOv8 up to
+ * release 8.4.34, and as of 8.4.177. */
 #include "metrics/coco.h"
 #include "metrics/rle.h"
 #include "base/error.h"
@@ -15,20 +16,26 @@
 #define MIN_SCORE 0.001
 #define UNDEFINED (-1.0)
 
-/* A detection and the truth that it overlaps most. */
-typedef struct choice {
-    double score;
-    size_t order, truth; /* truth: SIZE_MAX for none; counted over the category's images */
+/* A truth that a detection overlaps by at least the lowest threshold, best first. */
+typedef struct option {
+    size_t truth; /* counted over the category's images */
     float iou;
-} choice;
+} option;
+
+typedef struct contender {
+    double score;
+    size_t order, first, count; /* its options */
+} contender;
 
 typedef struct scene {
     const pts_coco *coco;
-    choice *choices; /* one category's, over all images */
-    size_t count, capacity;
+    pts_ap_kind kind;
+    contender *contenders; /* one category's detections, over all images */
+    option *options;
+    size_t count, capacity, option_count, option_capacity;
     size_t truths;       /* the category's */
     unsigned char *seen; /* [truths] */
-    double *curve;       /* [2][count + 2] */
+    double *curve;       /* [2][count + 3] */
     double *ap;          /* [categories with truths][THRESHOLDS] */
     size_t *category_index;
     size_t seen_capacity, curve_capacity, ap_capacity, index_capacity, categories;
@@ -63,30 +70,49 @@ static float overlap_boxes(const double detection[4], const double truth[4])
     return common / (area[0] + area[1] - common + 1e-7f);
 }
 
-/* The truth with the largest overlap. numpy sorts rising and reads backwards, so that of equal
- * overlaps the later truth comes first. */
-static choice choose(const scene *s, const coco_entry *detection, const coco_group *image)
+/* Of equal overlaps the 2026 definition takes the first truth (argmax), the older one the last: it
+ * sorts rising and reads backwards. */
+static int comes_before(const scene *s, const option *a, const option *b)
 {
-    choice best = {.score = detection->score, .truth = SIZE_MAX};
+    if (a->iou != b->iou)
+        return a->iou > b->iou;
+    return (a->truth < b->truth) == (s->kind == PTS_AP_ULTRALYTICS_2026);
+}
+
+static void insert_option(scene *s, contender *c, option new)
+{
+    option *options = s->options + c->first;
+    size_t at = c->count++;
+    for (; at > 0 && comes_before(s, &new, &options[at - 1]); at--)
+        options[at] = options[at - 1];
+    options[at] = new;
+}
+
+static pts_status find_options(scene *s, const coco_object *d, const coco_group *image,
+                               contender *c, pts_error *err)
+{
     for (size_t t = 0; t < image->truth_count; t++) {
-        const coco_object *d = detection->object, *truth = image->truths[t].object;
+        const coco_object *truth = image->truths[t].object;
         float iou = s->coco->iou == PTS_IOU_MASK ? overlap_masks(d->mask, truth->mask)
                                                  : overlap_boxes(d->box, truth->box);
-        if (iou >= best.iou && iou > 0) {
-            best.iou = iou;
-            best.truth = s->truths + t;
-        }
+        if (!(iou >= threshold_at(0)))
+            continue;
+        PTS_TRY(pts_grow(&s->options, &s->option_capacity, s->option_count + 1, sizeof *s->options,
+                         err));
+        insert_option(s, c, (option){s->truths + t, iou});
+        s->option_count++;
     }
-    return best;
+    return PTS_OK;
 }
 
 static pts_status add_image(scene *s, const coco_group *image, pts_error *err)
 {
-    PTS_TRY(pts_grow(&s->choices, &s->capacity, s->count + image->detection_count,
-                     sizeof *s->choices, err));
+    PTS_TRY(pts_grow(&s->contenders, &s->capacity, s->count + image->detection_count,
+                     sizeof *s->contenders, err));
     for (size_t d = 0; d < image->detection_count; d++) {
-        s->choices[s->count] = choose(s, &image->detections[d], image);
-        s->choices[s->count].order = s->count;
+        contender *c = &s->contenders[s->count];
+        *c = (contender){image->detections[d].score, s->count, s->option_count, 0};
+        PTS_TRY(find_options(s, image->detections[d].object, image, c, err));
         s->count++;
     }
     s->truths += image->truth_count;
@@ -95,7 +121,7 @@ static pts_status add_image(scene *s, const coco_group *image, pts_error *err)
 
 static int by_score(const void *a, const void *b)
 {
-    const choice *x = a, *y = b;
+    const contender *x = a, *y = b;
     int order = (x->score < y->score) - (x->score > y->score);
     return order ? order : (x->order > y->order) - (x->order < y->order);
 }
@@ -127,41 +153,58 @@ static double area_under(const double *recall, double *precision, size_t count)
     return coco_sum(parts, RECALLS - 1);
 }
 
-/* Of the detections that chose one truth, the first by score is right. */
+/* Whether a detection is right at the threshold; it takes its truth. The older definition lets it
+ * look at its best truth only, taken or not. */
+static int take_truth(scene *s, const contender *c, float threshold)
+{
+    size_t looks = s->kind == PTS_AP_ULTRALYTICS_2026 || !c->count ? c->count : 1;
+    for (size_t i = 0; i < looks; i++) {
+        const option *o = &s->options[c->first + i];
+        if (o->iou < threshold)
+            break;
+        if (s->seen[o->truth])
+            continue;
+        s->seen[o->truth] = 1;
+        return 1;
+    }
+    return 0;
+}
+
 static double ap_at(scene *s, float threshold)
 {
-    double *recall = s->curve, *precision = s->curve + s->count + 2, found = 0;
+    size_t room = s->count + 3, n = 0;
+    double *recall = s->curve, *precision = s->curve + room, found = 0;
     memset(s->seen, 0, s->truths);
-    recall[0] = 0;
-    precision[0] = 1;
-    for (size_t i = 0; i < s->count; i++) {
-        const choice *c = &s->choices[i];
-        if (c->truth != SIZE_MAX && c->iou >= threshold && !s->seen[c->truth]) {
-            s->seen[c->truth] = 1;
-            found++;
-        }
-        recall[i + 1] = found / ((double)s->truths + 1e-16);
-        precision[i + 1] = found / (double)(i + 1);
+    recall[n] = 0;
+    precision[n++] = 1;
+    for (size_t i = 0; i < s->count; i++, n++) {
+        found += take_truth(s, &s->contenders[i], threshold);
+        recall[n] = found / ((double)s->truths + 1e-16);
+        precision[n] = found / (double)(i + 1);
     }
-    recall[s->count + 1] = 1;
-    precision[s->count + 1] = 0;
-    return area_under(recall, precision, s->count + 2);
+    if (s->kind == PTS_AP_ULTRALYTICS_2026) {
+        recall[n] = recall[n - 1];
+        precision[n++] = 0;
+    }
+    recall[n] = 1;
+    precision[n++] = 0;
+    return area_under(recall, precision, n);
 }
 
 static pts_status evaluate_category(scene *s, coco_group rest, size_t index, pts_error *err)
 {
     coco_group image;
-    s->count = s->truths = 0;
+    s->count = s->option_count = s->truths = 0;
     while (coco_next_image(&rest, &image))
         PTS_TRY(add_image(s, &image, err));
     if (s->count)
-        qsort(s->choices, s->count, sizeof *s->choices, by_score);
+        qsort(s->contenders, s->count, sizeof *s->contenders, by_score);
     size_t row = s->categories++;
     PTS_TRY(pts_grow(&s->ap, &s->ap_capacity, s->categories * THRESHOLDS, sizeof *s->ap, err));
     PTS_TRY(pts_grow(&s->category_index, &s->index_capacity, s->categories,
                      sizeof *s->category_index, err));
     PTS_TRY(pts_grow(&s->seen, &s->seen_capacity, s->truths, 1, err));
-    PTS_TRY(pts_grow(&s->curve, &s->curve_capacity, 2 * (s->count + 2), sizeof *s->curve, err));
+    PTS_TRY(pts_grow(&s->curve, &s->curve_capacity, 2 * (s->count + 3), sizeof *s->curve, err));
     s->category_index[row] = index;
     for (size_t t = 0; t < THRESHOLDS; t++)
         s->ap[row * THRESHOLDS + t] = s->count ? ap_at(s, threshold_at(t)) : 0;
@@ -248,10 +291,13 @@ static pts_status evaluate_all(scene *s, coco_order *order, pts_error *err)
     return PTS_OK;
 }
 
-pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_map *out, pts_map *category_map,
-                                         pts_error *err)
+pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_ap_kind kind, pts_map *out,
+                                         pts_map *category_map, pts_error *err)
 {
-    scene s = {.coco = coco};
+    scene s = {.coco = coco, .kind = kind};
+    if (kind != PTS_AP_ULTRALYTICS && kind != PTS_AP_ULTRALYTICS_2026)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "kind: expected one of Ultralytics' (1, 2), got %d",
+                        kind);
     coco_order order;
     pts_status status = coco_order_make(&order, coco, err);
     if (status == PTS_OK)
@@ -259,7 +305,8 @@ pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_map *out, pts
     if (status == PTS_OK)
         status = summarize(&s, out, category_map, err);
     coco_order_free(&order);
-    free(s.choices);
+    free(s.contenders);
+    free(s.options);
     free(s.seen);
     free(s.curve);
     free(s.ap);
