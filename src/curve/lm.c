@@ -61,9 +61,7 @@ static void carve(pts_lm *lm)
     lm->s = pts_arena_take(a, nn, real);
     lm->held = pts_arena_take(a, n, sizeof *lm->held);
     lm->pivot = pts_arena_take(a, n, sizeof *lm->pivot);
-    lm->integers = pts_arena_take(a, n, sizeof *lm->integers);
-    size_t least = 3 * n + 1; /* dtrcon's */
-    lm->work = pts_arena_take(a, (size_t)lm->qr_lwork > least ? (size_t)lm->qr_lwork : least, real);
+    lm->work = pts_arena_take(a, (size_t)lm->qr_lwork, real);
 }
 
 pts_status pts_lm_create(pts_lm **out, size_t m, size_t n, pts_error *err)
@@ -295,8 +293,21 @@ static double jacobian_accuracy(const pts_lm *lm)
     return lm->settings.differences == PTS_LM_CENTRAL ? 1e-9 : 1e-7;
 }
 
+/* The largest column sum of an upper triangle. */
+static double one_norm(const double *triangle, size_t stride, size_t count)
+{
+    double most = 0;
+    for (size_t j = 0; j < count; j++) {
+        double sum = 0;
+        for (size_t i = 0; i <= j; i++)
+            sum += fabs(triangle[j * stride + i]);
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
 /* Rank and condition at the answer, with columns scaled to 1: parameters in metres or millimetres
- * then have the same rank. Leaves R and the pivots for the covariance. */
+ * then have the same rank. Leaves R, its inverse and the pivots for the covariance. */
 static pts_status judge(pts_lm *lm, pts_error *err)
 {
     size_t m = lm->m, n = lm->n;
@@ -314,9 +325,11 @@ static pts_status judge(pts_lm *lm, pts_error *err)
         lm->rank++;
     lm->result->rank = lm->rank;
     lm->result->at_bound = lm->held_count;
+    for (size_t j = 0; j < lm->rank; j++)
+        memcpy(lm->s + j * n, lm->q + j * m, (j + 1) * sizeof *lm->s);
+    pts_qr_invert(lm->s, n, lm->rank);
     if (lm->rank + lm->held_count == n && lm->rank > 0)
-        LAPACKE_dtrcon_work(LAPACK_COL_MAJOR, '1', 'U', 'N', (lapack_int)lm->rank, lm->q,
-                            (lapack_int)m, &lm->result->rcond, lm->work, lm->integers);
+        lm->result->rcond = 1 / (one_norm(lm->q, m, lm->rank) * one_norm(lm->s, n, lm->rank));
     return PTS_OK;
 }
 
@@ -437,10 +450,6 @@ void pts_lm_covariance(pts_lm *lm, double *covariance)
 {
     size_t n = lm->n, rank = lm->rank;
     mark_undetermined(lm);
-    for (size_t j = 0; j < rank; j++)
-        memcpy(lm->s + j * n, lm->q + j * lm->m, (j + 1) * sizeof *lm->s);
-    if (rank > 0)
-        LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'U', 'N', (lapack_int)rank, lm->s, (lapack_int)n);
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < n; j++) {
             size_t a = (size_t)lm->pivot[i] - 1, b = (size_t)lm->pivot[j] - 1;

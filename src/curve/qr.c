@@ -119,3 +119,26 @@ void pts_qr_apply(const double *a, size_t m, size_t n, const double *tau, double
     LAPACKE_dormqr_work(LAPACK_COL_MAJOR, 'L', 'T', (lapack_int)m, 1, (lapack_int)n, a,
                         (lapack_int)m, tau, v, (lapack_int)m, work, lwork);
 }
+
+/* Column by column, T·T⁻¹ = 1: the columns left of j are inverted already. */
+static void invert_small(double *t, size_t stride, size_t count)
+{
+    for (size_t j = 0; j < count; j++) {
+        double *column = t + j * stride, pivot = 1 / column[j];
+        for (size_t i = 0; i < j; i++) {
+            double sum = 0;
+            for (size_t k = i; k < j; k++)
+                sum += t[k * stride + i] * column[k];
+            column[i] = -sum * pivot;
+        }
+        column[j] = pivot;
+    }
+}
+
+void pts_qr_invert(double *t, size_t stride, size_t count)
+{
+    if (count <= 16)
+        invert_small(t, stride, count);
+    else
+        LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'U', 'N', (lapack_int)count, t, (lapack_int)stride);
+}

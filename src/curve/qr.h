@@ -37,4 +37,7 @@ void pts_qr_factor(double *a, size_t m, size_t n, lapack_int *pivot, double *tau
 void pts_qr_apply(const double *a, size_t m, size_t n, const double *tau, double *v, double *work,
                   lapack_int lwork);
 
+/* The upper triangle t [count][stride], columns, becomes its inverse. No zero on its diagonal. */
+void pts_qr_invert(double *t, size_t stride, size_t count);
+
 #endif

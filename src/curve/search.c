@@ -14,7 +14,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_STARTS = 4, SCOUT_STEPS = 2, SEARCH_STEPS = 40 };
+/* b times the distance to the next size, for a step between two. */
+#define SATURATED 5
+
+enum { MOST_STARTS = 4, SCOUT_STEPS = 2, SEARCH_STEPS = 100 };
 
 /* ---- projection ---- */
 
@@ -48,19 +51,28 @@ static sigmoid_points sigmoid_of(const separable_points *d)
     return (sigmoid_points){d->log_n, d->y, d->w, d->padded};
 }
 
-void pts_separable_shape(separable_points *d, double p, double q, bool derivatives)
+static void fill_logistic(separable_points *d, double p, double q)
 {
-    if (!d->family->logistic) {
-        d->family->basis(&d->sizes, p, q, d->s, derivatives ? d->by_p : NULL, d->by_q);
-        return;
-    }
     const sigmoid_points points = sigmoid_of(d);
     double b = exp(p);
     d->sigmoid->fill(&points, b, q, &(sigmoid_values){d->row, d->s, d->by_q});
-    for (size_t i = 0; derivatives && i < d->padded; i++) {
+    for (size_t i = 0; i < d->padded; i++) {
         d->by_p[i] = d->row[i] * d->by_q[i];
         d->by_q[i] *= -b;
     }
+}
+
+void pts_separable_shape(separable_points *d, double p, double q)
+{
+    if (d->filled && d->filled_p == p && d->filled_q == q)
+        return;
+    if (d->family->logistic)
+        fill_logistic(d, p, q);
+    else
+        d->family->basis(&d->sizes, p, q, d->s, d->by_p, d->by_q);
+    d->filled = true;
+    d->filled_p = p;
+    d->filled_q = q;
 }
 
 /* Below this s is a constant and its spread rounding: the regression would be a huge v. */
@@ -74,6 +86,7 @@ double pts_separable_project(separable_points *d, double *slope, double *centre)
     double size = sum3(d->w, d->s, d->s, d->count);
     *centre = d->family->anchored ? 0 : mean_of(d, d->s);
     shift(d->s, d->count, *centre);
+    d->filled = false;
     double ss = sum3(d->w, d->s, d->s, d->count), sy = sum3(d->w, d->s, d->y, d->count);
     *slope = regress(sy, ss, size);
     return d->yy - *slope * sy;
@@ -82,6 +95,7 @@ double pts_separable_project(separable_points *d, double *slope, double *centre)
 /* The projected ½ Σ w r² doubled, its gradient and Hessian (pp, pq, qq) at (p, q). */
 typedef struct projected {
     double p, q, sse, g[2], h[3];
+    bool exact; /* h is the Hessian, not Gauss–Newton's */
 } projected;
 
 /* Of any family: Kaufman's Hessian. */
@@ -90,7 +104,7 @@ static projected evaluate_any(separable_points *d, double p, double q)
     projected out = {.p = p, .q = q};
     size_t count = d->count, shapes = (size_t)d->family->shapes;
     double *const by[2] = {d->by_p, d->by_q}, *residual = d->row, slope, centre;
-    pts_separable_shape(d, p, q, true);
+    pts_separable_shape(d, p, q);
     pts_separable_project(d, &slope, &centre);
     double ss = sum3(d->w, d->s, d->s, count), beta[2] = {0, 0};
     for (size_t i = 0; i < count; i++)
@@ -113,14 +127,15 @@ static projected evaluate_any(separable_points *d, double p, double q)
  * complement): cu, cv are the mixed derivatives of p and q with u and v. */
 static void eliminate(double h[3], const double cu[2], const double cv[2], double total, double tt)
 {
-    h[0] -= cu[0] * cu[0] / total + cv[0] * cv[0] / tt;
-    h[1] -= cu[0] * cu[1] / total + cv[0] * cv[1] / tt;
-    h[2] -= cu[1] * cu[1] / total + cv[1] * cv[1] / tt;
+    double u = 1 / total, v = 1 / tt;
+    h[0] -= u * cu[0] * cu[0] + v * cv[0] * cv[0];
+    h[1] -= u * cu[0] * cu[1] + v * cv[0] * cv[1];
+    h[2] -= u * cu[1] * cu[1] + v * cv[1] * cv[1];
 }
 
 static bool convex(const double h[3])
 {
-    return h[0] > 0 && h[2] > 0 && h[0] * h[2] - h[1] * h[1] > 1e-6 * h[0] * h[2];
+    return h[0] > 0 && h[2] > 0 && h[0] * h[2] - h[1] * h[1] > 1e-12 * h[0] * h[2];
 }
 
 /* Of the logistic: with s' = g, h = g·z and k = s'', ∂s/∂p = h, ∂s/∂q = −b·g, ∂²s/∂p² = k·z² + h,
@@ -130,6 +145,7 @@ static projected evaluate_logistic(separable_points *d, double p, double q)
     projected out = {.p = p, .q = q};
     const sigmoid_points points = sigmoid_of(d);
     const sigmoid_values at = {d->row, d->s, d->by_q};
+    d->filled = false;
     sigmoid_sums m;
     sigmoid_residuals r;
     double b = exp(p), centre = d->sigmoid->fill(&points, b, q, &at) / d->total;
@@ -147,7 +163,8 @@ static projected evaluate_logistic(separable_points *d, double p, double q)
     for (size_t k = 0; k < 3; k++)
         out.h[k] = full[k] + bent[k];
     eliminate(out.h, cu, (double[2]){r.h + v * m.th, -b * (r.g + v * m.tg)}, d->total, m.tt);
-    if (!convex(out.h)) {
+    out.exact = convex(out.h);
+    if (!out.exact) {
         memcpy(out.h, full, sizeof full);
         eliminate(out.h, cu, (double[2]){v * m.th, -b * v * m.tg}, d->total, m.tt);
     }
@@ -187,18 +204,19 @@ static void scan_logistic(separable_points *d, double b, double *q, size_t nodes
     double middle = (d->span.low + d->span.high) / 2, factor[SEPARABLE_NODES];
     for (size_t i = 0; i < d->padded; i++)
         d->row[i] = b * (middle - d->log_n[i]);
-    for (size_t j = 0; j < SEPARABLE_NODES; j++)
+    for (size_t j = 0; j < SEPARABLE_NODES; j++) /* 0 past the last: nodes go in pairs */
         factor[j] = j < nodes ? b * (q[j] - middle) : 0;
     d->sigmoid->exponentials(d->row, d->padded);
     d->sigmoid->exponentials(factor, SEPARABLE_NODES);
-    for (size_t j = 0; j < nodes; j++)
-        sse[j] = d->sigmoid->node(&points, d->row, factor[j], d->yy, d->total);
+    for (size_t j = 0; j < nodes; j += 2)
+        d->sigmoid->nodes(&points, d->row, factor + j, d->yy, d->total, sse + j);
 }
 
 static double node_sse(separable_points *d, double p, double q)
 {
     double slope, centre;
-    pts_separable_shape(d, p, q, false);
+    d->family->basis(&d->sizes, p, q, d->s, NULL, NULL);
+    d->filled = false;
     return pts_separable_project(d, &slope, &centre);
 }
 
@@ -219,22 +237,68 @@ static void scan_row(separable_points *d, double p, start *starts, size_t *count
     }
 }
 
-/* A curve steeper than the grid's last row is a step between two sizes. The best step is told by
+/* Curves steeper than the grid's last row are steps: between two sizes, or with one size on the
+ * slope, which is then met exactly if it lies between the means of the others. Both are told by
  * running sums. */
+typedef struct split {
+    double below, above, sum_below, sum_above; /* Σw and Σ w y of the sizes left and right */
+} split;
+
+static double step_sse(const separable_points *d, const split *at)
+{
+    return d->yy - at->sum_below * at->sum_below / at->below -
+           at->sum_above * at->sum_above / at->above;
+}
+
+/* The start between sizes i − 1 and i. */
+static start between(const separable_points *d, double sse, size_t i)
+{
+    double gap = d->log_n[i] - d->log_n[i - 1];
+    return (start){sse, log(SATURATED / gap), d->log_n[i] - gap / 2};
+}
+
+/* The start with size i on the slope, `share` of the way up. */
+static start through(const separable_points *d, double sse, size_t i, double share)
+{
+    double gap = fmin(d->log_n[i] - d->log_n[i - 1], d->log_n[i + 1] - d->log_n[i]);
+    double b = SATURATED / gap;
+    return (start){sse, log(b), d->log_n[i] - log(share / (1 - share)) / b};
+}
+
+/* How far size i, left out of `at`, lies on the way from the mean below to that above. */
+static double share_of(const split *at, double y)
+{
+    double low = at->sum_below / at->below, high = at->sum_above / at->above;
+    return (y - low) / (high - low);
+}
+
 static void scan_steps(const separable_points *d, start *starts, size_t *count)
 {
-    double below = 0, sum = 0, best = d->yy, place = 0;
-    for (size_t i = 0; i + 1 < d->count; i++) {
-        below += d->w[i];
-        sum += d->w[i] * d->y[i];
-        double sse = d->yy - sum * sum / below - sum * sum / (d->total - below);
-        if (sse < best) {
-            best = sse;
-            place = (d->log_n[i] + d->log_n[i + 1]) / 2;
+    double least[2] = {d->yy, d->yy}, share = 0;
+    size_t place[2] = {0, 0}, last = d->count - 1;
+    split at = {d->w[0], d->total - d->w[0], d->w[0] * d->y[0], -d->w[0] * d->y[0]};
+    for (size_t i = 1; i <= last; i++) {
+        double w = d->w[i], wy = w * d->y[i], sse = step_sse(d, &at);
+        if (sse < least[0]) {
+            least[0] = sse;
+            place[0] = i;
         }
+        at.above -= w;
+        at.sum_above -= wy;
+        sse = i < last ? step_sse(d, &at) - wy * d->y[i] : INFINITY;
+        double way = sse < least[1] ? share_of(&at, d->y[i]) : 0;
+        if (way > 0 && way < 1) {
+            least[1] = sse;
+            place[1] = i;
+            share = way;
+        }
+        at.below += w;
+        at.sum_below += wy;
     }
-    if (best < d->yy)
-        keep(starts, count, (start){best, 3.5, place});
+    if (place[0])
+        keep(starts, count, between(d, least[0], place[0]));
+    if (place[1])
+        keep(starts, count, through(d, least[1], place[1], share));
 }
 
 /* ---- the descent ---- */
@@ -244,6 +308,11 @@ typedef struct descent {
     double damping;
 } descent;
 
+static double cut(double x, double limit)
+{
+    return x < -limit ? -limit : x > limit ? limit : x;
+}
+
 /* The damped step, cut to what a shape can change without becoming another. */
 static void step_of(const descent *at, int shapes, double step[2])
 {
@@ -252,8 +321,8 @@ static void step_of(const descent *at, int shapes, double step[2])
     double det = a * c - h[1] * h[1];
     step[0] = shapes < 2 ? -g[0] / a : (h[1] * g[1] - c * g[0]) / det;
     step[1] = shapes < 2 ? 0 : (h[1] * g[0] - a * g[1]) / det;
-    step[0] = fmin(fmax(step[0], -1), 1);
-    step[1] = fmin(fmax(step[1], -2), 2);
+    step[0] = cut(step[0], 1);
+    step[1] = cut(step[1], 2);
 }
 
 /* At most `steps` steps; given up where `rival` is out of reach at this pace. */
@@ -262,6 +331,12 @@ static void descend(separable_points *d, descent *at, int steps, double rival)
     for (int k = 0; k < steps && at->damping < 1e8; k++) {
         double step[2];
         step_of(at, d->family->shapes, step);
+        double predicted = -(at->here.g[0] * step[0] + at->here.g[1] * step[1]);
+        if (at->here.exact && predicted < 1e-14 * at->here.sse) {
+            at->here.p += step[0];
+            at->here.q += step[1];
+            return;
+        }
         projected there = evaluate(d, at->here.p + step[0], at->here.q + step[1]);
         if (!(there.sse < at->here.sse)) {
             if (!(fabs(step[0]) + fabs(step[1]) > 1e-9))
@@ -272,7 +347,7 @@ static void descend(separable_points *d, descent *at, int steps, double rival)
         double gain = at->here.sse - there.sse;
         at->here = there;
         at->damping *= 0.1;
-        if (gain < 1e-9 * there.sse || 20 * gain < there.sse - rival)
+        if ((!there.exact && gain < 1e-13 * there.sse) || 20 * gain < there.sse - rival)
             return;
     }
 }

@@ -15,13 +15,16 @@ typedef struct separable_points {
     double *n, *log_n, *y, *w;     /* [padded]; y without `origin` */
     double *s, *by_p, *by_q, *row; /* [padded] room for one evaluation of the shape */
     double total, origin, yy,
-        within; /* Σw; mean of y (1: anchored); Σ w y²; Σ w (y − its size's)² */
+        within;  /* Σw; mean of y (1: anchored); Σ w y²; Σ w (y − its size's)² */
+    bool filled; /* s, by_p and by_q are those of filled_p, filled_q */
+    double filled_p, filled_q;
     separable_span span;
     separable_sizes sizes;
 } separable_points;
 
-/* The shape of all points into points->s, and its derivatives into by_p and by_q. */
-void pts_separable_shape(separable_points *points, double p, double q, bool derivatives);
+/* The shape of all points into points->s, and its derivatives into by_p and by_q, unless they are
+ * there: the solver asks for residuals and Jacobian of the same parameters. */
+void pts_separable_shape(separable_points *points, double p, double q);
 
 /* The least Σ w (u + v·s − y)² over u and v, s as pts_separable_shape left it: v to *slope, the
  * mean of s to *centre, which is taken off s. */

@@ -61,7 +61,7 @@ static int residuals(void *user, const double *x, double *r)
     separable_points *d = user;
     double full[4];
     unpack(d, x, full);
-    pts_separable_shape(d, full[2], full[3], false);
+    pts_separable_shape(d, full[2], full[3]);
     for (size_t i = 0; i < d->count; i++)
         r[i] = (full[0] - d->origin) - d->y[i] + full[1] * d->s[i];
     return 0;
@@ -72,7 +72,7 @@ static int jacobian(void *user, const double *x, double *rows)
     separable_points *d = user;
     double full[4], *const by[2] = {d->by_p, d->by_q};
     unpack(d, x, full);
-    pts_separable_shape(d, full[2], full[3], true);
+    pts_separable_shape(d, full[2], full[3]);
     for (size_t i = 0; i < d->count; i++) {
         if (!d->family->anchored)
             *rows++ = 1;
@@ -100,7 +100,7 @@ static void pack(separable_points *d, double p, double q, double x[4])
 {
     double slope, centre;
     size_t at = 0;
-    pts_separable_shape(d, p, q, false);
+    pts_separable_shape(d, p, q);
     pts_separable_project(d, &slope, &centre);
     if (!d->family->anchored)
         x[at++] = d->origin - slope * centre;
@@ -192,7 +192,7 @@ static void summarise(separable_points *d, ordered *sorted)
 static double smape(separable_points *d, const ordered *sorted, const double x[4])
 {
     double sum = 0;
-    pts_separable_shape(d, x[2], x[3], false);
+    pts_separable_shape(d, x[2], x[3]);
     for (size_t i = 0, k = 0; i < d->data->count; i++) {
         k += sorted[i].n > d->n[k];
         double f = x[0] + x[1] * d->s[k], y = sorted[i].y, both = fabs(f) + fabs(y);

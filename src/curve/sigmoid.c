@@ -105,25 +105,37 @@ static void exponentials(double *x, size_t count)
 {
 #pragma omp simd
     for (size_t i = 0; i < whole(count); i++) {
-        ratio e = exponential(cut(x[i], 700));
+        ratio e = exponential(cut(x[i], SIGMOID_REACH));
         x[i] = e.up / e.down;
     }
 }
 
-static double node(const sigmoid_points *points, const double *restrict row, double factor,
-                   double yy, double total)
+static double projected(double sum, double ss, double sy, double yy, double total)
 {
-    const double *restrict w = points->w, *restrict y = points->y;
-    double sum = 0, ss = 0, sy = 0;
-#pragma omp simd reduction(+ : sum, ss, sy)
-    for (size_t i = 0; i < whole(points->count); i++) {
-        double s = 1 / (1 + factor * row[i]), ws = w[i] * s;
-        sum += ws;
-        ss += ws * s;
-        sy += ws * y[i];
-    }
     double spread = ss - sum * sum / total;
     return spread > 1e-12 * ss ? yy - sy * sy / spread : yy;
 }
 
-const sigmoid_table SIGMOID_TABLE = {fill, sums, residuals, exponentials, node};
+/* Two at once, since divisions are what this waits for: 1/a and 1/b are b/(a·b) and a/(a·b). */
+static void nodes(const sigmoid_points *points, const double *restrict row, const double factor[2],
+                  double yy, double total, double sse[2])
+{
+    const double *restrict w = points->w, *restrict y = points->y;
+    double f0 = factor[0], f1 = factor[1];
+    double sum0 = 0, ss0 = 0, sy0 = 0, sum1 = 0, ss1 = 0, sy1 = 0;
+#pragma omp simd reduction(+ : sum0, ss0, sy0, sum1, ss1, sy1)
+    for (size_t i = 0; i < whole(points->count); i++) {
+        double a = 1 + f0 * row[i], b = 1 + f1 * row[i], inverse = 1 / (a * b);
+        double s0 = b * inverse, s1 = a * inverse, ws0 = w[i] * s0, ws1 = w[i] * s1;
+        sum0 += ws0;
+        ss0 += ws0 * s0;
+        sy0 += ws0 * y[i];
+        sum1 += ws1;
+        ss1 += ws1 * s1;
+        sy1 += ws1 * y[i];
+    }
+    sse[0] = projected(sum0, ss0, sy0, yy, total);
+    sse[1] = projected(sum1, ss1, sy1, yy, total);
+}
+
+const sigmoid_table SIGMOID_TABLE = {fill, sums, residuals, exponentials, nodes};

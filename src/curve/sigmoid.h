@@ -10,6 +10,9 @@
  * have the weight 0. */
 enum { SIGMOID_BLOCK = 8 };
 
+/* (1 + factor·row)² is a double for any two exponentials. */
+#define SIGMOID_REACH 170.
+
 typedef struct sigmoid_points {
     const double *log_n, *y, *w; /* [count] */
     size_t count;
@@ -37,12 +40,13 @@ typedef struct sigmoid_table {
     /* r = slope·(s − mean) − y; out->r is Σ w r². */
     void (*residuals)(const sigmoid_points *points, const sigmoid_values *at, double mean,
                       double slope, sigmoid_residuals *out);
-    /* x = e^x in place; x is cut to −700 … 700 first. */
+    /* x = e^x in place; x is cut to ±SIGMOID_REACH first. */
     void (*exponentials)(double *x, size_t count);
-    /* The least Σ w (u + v·s − y)² over u and v with s = 1/(1 + factor·row[i]), y without its mean;
-     * yy = Σ w y², total = Σ w. By raw moments: it ranks nodes, and does so with few digits. */
-    double (*node)(const sigmoid_points *points, const double *row, double factor, double yy,
-                   double total);
+    /* For both factors, the least Σ w (u + v·s − y)² over u and v with s = 1/(1 + factor·row[i]), y
+     * without its mean; yy = Σ w y², total = Σ w. By raw moments: it ranks nodes, and does so with
+     * few digits. Row and factors are what exponentials left. */
+    void (*nodes)(const sigmoid_points *points, const double *row, const double factor[2],
+                  double yy, double total, double sse[2]);
 } sigmoid_table;
 
 /* The one for this processor. */

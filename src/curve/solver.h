@@ -21,11 +21,11 @@ struct pts_lm {
     double *q;             /* [n][m] its columns, then Householder vectors under R */
     double *tau;           /* [n] */
     lapack_int *pivot;     /* [n] from 1 */
-    double *work;          /* [lwork] LAPACK's, and [n] integers of its own */
-    lapack_int *integers;
+    double *work;          /* [qr_lwork] LAPACK's */
     lapack_int qr_lwork;
     double *qtr;            /* [m] −Qᵀr */
-    double *s, *rhs, *row;  /* [n][n], [n], [n]: the damped triangle and its right side */
+    double *s, *rhs, *row;  /* [n][n], [n], [n]: the damped triangle and its right side; at the
+                             * end R⁻¹ */
     double *scale, *norms;  /* [n] D and the column norms of J */
     double *step, *scratch; /* [n] */
     double *model;          /* [n] Qᵀ J step, the linear model's change */
