@@ -362,8 +362,9 @@ START_TEST(posterior_equals_scipy)
         ck_assert_int_eq(pts_curve_posterior_find(&prior, n, map, count, &posterior, NULL), PTS_OK);
         for (int k = 0; k < 4; k++)
             ck_assert_double_eq_tol(posterior.mean[k], mode[k], 1e-7);
-        for (int k = 0; k < 16; k++)
-            ck_assert_double_eq_tol(posterior.covariance[k], covariance[k], 1e-7);
+        for (int k = 0; k < 16; k++) /* in units of the standard deviations */
+            ck_assert_double_eq_tol(posterior.covariance[k], covariance[k],
+                                    2e-7 * sqrt(covariance[k / 4 * 5] * covariance[k % 4 * 5]));
     }
     fclose(file);
 }
@@ -634,6 +635,81 @@ START_TEST(unknown_noise_is_integrated_out)
 }
 END_TEST
 
+/* Pilot results far off the prior, but of one mind: the forecast must pass through them (a Gaussian
+ * prior called them noise) and say that they are unlike the prior; results of its kind must not. */
+START_TEST(consistent_pilot_overrules_the_prior)
+{
+    const double n[] = {2, 4, 6, 8, 10, 12, 16}, wide[] = {2, 4, 8, 16, 32, 64, 128};
+    const double high[] = {0.60, 0.63, 0.66, 0.68, 0.69, 0.70, 0.72};
+    const double flat[] = {0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3};
+    pts_curve_prior prior = some_prior;
+    prior.noise_dof = 12;
+    double usual[7], low[7], above[7], median[7];
+    const pts_curve truth = {0.05, exp(0.8), exp(4.9), 0.5};
+    for (int i = 0; i < 7; i++)
+        usual[i] = pts_curve_at(&truth, wide[i]) + (i % 2 ? 0.01 : -0.01);
+    const double *const sizes[] = {n, wide, wide}, *const maps[] = {high, flat, usual};
+    static pts_curve_posterior p;
+    for (int k = 0; k < 3; k++) {
+        ck_assert_int_eq(pts_curve_posterior_find(&prior, sizes[k], maps[k], 7, &p, NULL), PTS_OK);
+        ck_assert_int_eq(pts_curve_median(&p, sizes[k], 7, median, NULL), PTS_OK);
+        ck_assert_int_eq(pts_curve_band(&p, 0.8, true, sizes[k], 7, low, above, NULL), PTS_OK);
+        for (int i = 0; i < 7; i++) {
+            double scatter = prior.noise * sqrt(1 + 50 / sizes[k][i]);
+            ck_assert_double_eq_tol(median[i], maps[k][i], scatter);
+            ck_assert_double_eq_tol(pts_curve_at(&p.curve, sizes[k][i]), maps[k][i], scatter);
+            ck_assert(maps[k][i] >= low[i] && maps[k][i] <= above[i]);
+        }
+        ck_assert_double_ge(p.effective, 500);
+        ck_assert_double_le(p.noise, 1.2 * prior.noise);
+        if (k < 2)
+            ck_assert_double_ge(p.unlike, 0.9);
+        else
+            ck_assert_double_le(p.unlike, 0.05);
+    }
+    ck_assert_int_eq(pts_curve_posterior_find(&prior, NULL, NULL, 0, &p, NULL), PTS_OK);
+    ck_assert_double_eq_tol(p.unlike, 0.005, 5e-4);
+}
+END_TEST
+
+/* Mean likelihood of three points over curves drawn from N(mean, diag sd²), plain Monte Carlo. */
+static double mean_likelihood(const double *mean, const double *sd, double noise, const double *n,
+                              const double *map, uint64_t seed)
+{
+    enum { SAMPLES = 400000 };
+    double sum = 0;
+    for (int i = 0; i < SAMPLES; i++) {
+        double theta[4], squares = 0;
+        for (int k = 0; k < 4; k++)
+            theta[k] = mean[k] + sd[k] * pts_normal_quantile(uniform(&seed));
+        const pts_curve c = {theta[0], exp(theta[1]), exp(theta[2]), theta[3]};
+        for (int k = 0; k < 3; k++)
+            squares += pow(pts_curve_at(&c, n[k]) - map[k], 2) / (1 + 50 / n[k]);
+        sum += exp(-squares / (2 * 2.25 * noise * noise));
+    }
+    return sum / SAMPLES;
+}
+
+/* Bayes' rule for "of no population", by hand: three points that leave it open. */
+START_TEST(unlike_is_bayes_rule)
+{
+    static const double any_mean[4] = {0.2, 0.5, 4, 0.5}, any_sd[4] = {0.3, 0.8, 2, 0.35};
+    const double n[] = {10, 40, 100}, map[] = {0.16, 0.31, 0.42};
+    const double mean[4] = {0.03, 0.75, 4.7, 0.55}, sd[4] = {0.02, 0.2, 0.15, 0.05};
+    pts_curve_prior prior = {.noise = 0.02, .noise_dof = INFINITY};
+    memcpy(prior.mean, mean, sizeof mean);
+    for (int k = 0; k < 4; k++)
+        prior.covariance[k * 5] = sd[k] * sd[k];
+    double population = 0.995 * mean_likelihood(mean, sd, 0.02, n, map, 20);
+    double any = 0.005 * mean_likelihood(any_mean, any_sd, 0.02, n, map, 21);
+    static pts_curve_posterior p;
+    ck_assert_int_eq(pts_curve_posterior_find(&prior, n, map, 3, &p, NULL), PTS_OK);
+    double expected = any / (any + population);
+    ck_assert_msg(expected > 0.1 && expected < 0.9, "%g", expected);
+    ck_assert_double_eq_tol(p.unlike, expected, 0.03);
+}
+END_TEST
+
 /* Where a measurement would help: on the plateau when only the plateau is unknown, and less where
  * the curve is known; and plans that cannot fail or cannot succeed. */
 START_TEST(advice_follows_what_is_unknown)
@@ -894,8 +970,10 @@ CHECK_SUITE("curve", curve_is_the_textbook_formula, curve_is_safe_at_the_ends,
             normal_quantiles, posterior_equals_scipy, posterior_without_points_is_the_prior,
             posterior_with_many_points_is_the_fit, intervals_cover_what_they_say,
             answers_are_ordered_and_named, prior_is_the_population, family_errors_and_weights,
-            families_are_chosen, unknown_noise_is_integrated_out, advice_follows_what_is_unknown,
-            prior_survives_its_file, forecasts_of_the_study, csv_is_read_in_all_its_forms,
+            families_are_chosen, unknown_noise_is_integrated_out,
+            consistent_pilot_overrules_the_prior, unlike_is_bayes_rule,
+            advice_follows_what_is_unknown, prior_survives_its_file, forecasts_of_the_study,
+            csv_is_read_in_all_its_forms,
 #ifdef PTS_HAVE_JSON
             processed_result_is_read, bad_processed_result_is_named,
 #endif

@@ -227,16 +227,22 @@ typedef struct pts_curve_posterior {
     double mean[4];        /* the mode's θ = (A, ln B, ln C, D) */
     double covariance[16]; /* [4][4], Laplace: inverse of the Gauss–Newton Hessian at the mode */
     double noise;          /* most probable at the mode */
+    double unlike;         /* probability that the curve is not of the prior's population */
     double effective;      /* of 8192 proposals, how many the weighted ones are worth */
     pts_curve_draw draws[PTS_CURVE_DRAWS];
 } pts_curve_posterior;
 
-/* The posterior of prior and pilot points. A pilot point at n has scatter noise·√(1 + 50/n): small
- * training sets scatter more; it counts as 1/2.25 of a point, as the points of one curve come from
- * one sequence of trainings and share their errors. The noise is not known and integrated out
- * (noise_dof). Modes by Levenberg–Marquardt from nine starts (± 1.2 standard deviations in ln B and
- * ln C); then importance sampling from Gaussians around the best three and from the prior (a
- * fixed quasi-random sequence, so the answer is always the same). count may be 0.
+/* The posterior of prior and pilot points. One curve in two hundred is taken to be of no population,
+ * any curve at all (A 0.2 ± 0.3, ln B 0.5 ± 0.8, ln C 4 ± 2, D 0.5 ± 0.35): so consistent pilot
+ * points far off the prior overrule it instead of passing for noise, and `unlike` says so. Without
+ * points `mean` and `covariance` are the prior's, and `unlike` is 0.005.
+ * A pilot point at n has scatter noise·√(1 + 50/n): small training sets scatter more; it counts as
+ * 1/2.25 of a point, as the points of one curve come from one sequence of trainings and share their
+ * errors. The noise is not known and integrated out (noise_dof). Modes by Levenberg–Marquardt from
+ * nine starts a part of the prior (± 1.2 standard deviations in ln B and ln C); then importance
+ * sampling around the best three of each and from the prior, a second time around the first's draws
+ * where those were worth little (a fixed quasi-random sequence, so the answer is always the same).
+ * count may be 0.
  * PTS_ERR_ARGUMENT: as pts_curve_fit, or a noise not above 0. PTS_ERR_NUMERIC: the prior's
  * covariance is not positive definite. */
 pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *n,

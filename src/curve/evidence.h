@@ -8,34 +8,51 @@
 /* What a pilot point counts as: see evidence.c. */
 #define PTS_EVIDENCE_ALPHA (1 / 2.25)
 
+/* The prior's parts: the population, and any curve at all. */
+enum { PTS_EVIDENCE_POPULATION, PTS_EVIDENCE_ANY, PTS_EVIDENCE_PARTS };
+
+typedef struct evidence_part {
+    double mean[4], covariance[16];
+    double whiten[16];      /* [4][4] lower L⁻¹, covariance = L Lᵀ */
+    double share, log_norm; /* probability; ln |L|⁻¹ */
+} evidence_part;
+
 typedef struct evidence {
     const pts_curve_prior *prior;
     const double *n, *map;
     size_t count;
-    double dof;        /* of the noise's prior; INFINITY: the noise is known */
-    double whiten[16]; /* [4][4] lower L⁻¹, covariance = L Lᵀ */
-    double sigma;      /* the noise that residuals are divided by while a mode is sought */
+    double dof; /* of the noise's prior; INFINITY: the noise is known */
+    evidence_part parts[PTS_EVIDENCE_PARTS];
+    size_t part_count;
+    size_t at;    /* the part whose modes are sought */
+    double sigma; /* the noise that residuals are divided by while a mode is sought */
 } evidence;
 
 /* One mode of the density. */
 typedef struct evidence_mode {
-    double theta[4], covariance[16], value; /* log density, up to a constant */
+    double theta[4], covariance[16];
+    double value; /* log density of its part, up to a constant that all parts share */
     double sigma;
 } evidence_mode;
 
-/* Checks the prior and the points. */
+/* Checks the prior and the points. The prior is the population alone. */
 pts_status pts_evidence_init(evidence *e, const pts_curve_prior *prior, const double *n,
                              const double *map, size_t count, pts_error *err);
+
+/* Adds the second part of the prior, any curve at all. */
+pts_status pts_evidence_widen(evidence *e, pts_error *err);
 
 /* The scatter of one training with n images, in units of the noise. */
 double pts_evidence_scatter(double n);
 
-double pts_evidence_log_density(const evidence *e, const double theta[4]);
+/* Up to the same constant as a mode's value; *unlike: the share of ANY in the prior at θ. */
+double pts_evidence_log_density(const evidence *e, const double theta[4], double *unlike);
 
 /* The noise that the points leave most probable, given the curve. */
 double pts_evidence_noise(const evidence *e, const double theta[4], double *dof);
 
-/* From theta to the mode next to it; lm is for count + 4 residuals of 4 parameters. */
+/* From theta to the mode of part e->at next to it; lm is for count + 4 residuals of 4 parameters.
+ */
 pts_status pts_evidence_climb(evidence *e, pts_lm *lm, double theta[4], size_t rounds,
                               evidence_mode *out, pts_error *err);
 

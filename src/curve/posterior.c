@@ -11,6 +11,8 @@
 #include <string.h>
 
 enum { STARTS = 9, MODES = 3, PROPOSALS = 8192, SCOUT_ROUNDS = 2, CLIMB_ROUNDS = 30 };
+enum { CENTRES = 24, ENOUGH = 1500 };
+#define LOG_2 0.69314718055994530942
 
 /* ---- modes ---- */
 
@@ -19,7 +21,7 @@ static bool same_mode(const evidence *e, const evidence_mode *a, const evidence_
     double square = 0;
     for (int i = 0; i < 4; i++) {
         double d = a->theta[i] - b->theta[i];
-        square += d * d / e->prior->covariance[i * 5];
+        square += d * d / e->parts[e->at].covariance[i * 5];
     }
     return square < 1e-2;
 }
@@ -51,20 +53,20 @@ static void keep(const evidence *e, evidence_mode *modes, size_t *count, const e
 }
 
 /* The posterior of a sigmoid has several modes when the pilot points end before its rise: starts
- * on a 3 × 3 grid in ln B and ln C. */
+ * on a 3 × 3 grid in ln B and ln C. Of one part of the prior. */
 static pts_status find_modes(evidence *e, pts_lm *lm, evidence_mode *modes, size_t *count,
                              pts_error *err)
 {
-    const pts_curve_prior *prior = e->prior;
+    const evidence_part *part = &e->parts[e->at];
     memset(modes, 0, MODES * sizeof *modes);
     *count = 0;
     for (int start = 0; start < STARTS; start++) {
         double theta[4];
         evidence_mode found;
-        memcpy(theta, prior->mean, sizeof theta);
-        theta[1] += 1.2 * (start / 3 - 1) * sqrt(prior->covariance[5]);
-        theta[2] += 1.2 * (start % 3 - 1) * sqrt(prior->covariance[10]);
-        e->sigma = prior->noise;
+        memcpy(theta, part->mean, sizeof theta);
+        theta[1] += 1.2 * (start / 3 - 1) * sqrt(part->covariance[5]);
+        theta[2] += 1.2 * (start % 3 - 1) * sqrt(part->covariance[10]);
+        e->sigma = e->prior->noise;
         PTS_TRY(pts_evidence_climb(e, lm, theta, SCOUT_ROUNDS, &found, err));
         if (isfinite(found.value))
             keep(e, modes, count, &found);
@@ -87,23 +89,25 @@ static pts_status find_modes(evidence *e, pts_lm *lm, evidence_mode *modes, size
 
 /* ---- draws ---- */
 
-/* A Gaussian of the proposal. */
+/* A Gaussian of the proposal, or Student's t of two degrees of freedom. */
 typedef struct component {
     double mean[4], lower[16], log_norm;
+    bool heavy; /* the t */
     size_t end; /* proposals before this one are its own */
 } component;
 
-enum { COMPONENTS = 2 * MODES + 1 };
+enum { COMPONENTS = PTS_EVIDENCE_PARTS * (2 * MODES + 1) + CENTRES };
 
 static pts_status make_component(component *c, const double *mean, const double *covariance,
-                                 double widen, pts_error *err)
+                                 double widen, bool heavy, pts_error *err)
 {
     double scaled[16];
     for (int i = 0; i < 16; i++)
         scaled[i] = covariance[i] * widen;
     memcpy(c->mean, mean, sizeof c->mean);
     PTS_TRY(pts_cholesky4(scaled, c->lower, "posterior", err));
-    c->log_norm = 0;
+    c->heavy = heavy;
+    c->log_norm = heavy ? LOG_2 : 0; /* 1/2π² of the t, 1/4π² of the Gaussian */
     for (int i = 0; i < 4; i++)
         c->log_norm -= log(c->lower[i * 5]);
     return PTS_OK;
@@ -119,17 +123,19 @@ static double log_component(const component *c, const double *theta)
         z[i] /= c->lower[i * 5];
         square += z[i] * z[i];
     }
-    return c->log_norm - square / 2;
+    return c->log_norm - (c->heavy ? 3 * log1p(square / 2) : square / 2);
 }
 
 static void propose(const component *c, size_t index, double theta[4])
 {
     double z[5];
     pts_normal_draw(index, z);
+    /* χ² of two degrees of freedom is −2 ln U */
+    double stretch = c->heavy ? 1 / sqrt(-log(erfc(z[4] / sqrt(2)) / 2)) : 1;
     for (int i = 0; i < 4; i++) {
         theta[i] = c->mean[i];
         for (int j = 0; j <= i; j++)
-            theta[i] += c->lower[i * 4 + j] * z[j];
+            theta[i] += c->lower[i * 4 + j] * z[j] * stretch;
     }
 }
 
@@ -140,47 +146,91 @@ static double chi_square_mean(double dof, double z)
     return root > 0.05 ? root * root * root : 0.05 * 0.05 * 0.05;
 }
 
-/* Each mode's Gaussian a little and much widened, as the density has heavier tails; and the prior
- * itself, a fifth of the proposals, against what no mode stands for. */
-static pts_status make_components(const evidence *e, const evidence_mode *modes, size_t count,
-                                  component *c, pts_error *err)
+/* The modes of the prior's parts. */
+typedef struct landscape {
+    evidence_mode modes[PTS_EVIDENCE_PARTS][MODES];
+    size_t count[PTS_EVIDENCE_PARTS];
+} landscape;
+
+typedef struct mixture {
+    component parts[COMPONENTS];
+    double mass[COMPONENTS]; /* shares of the proposals, sum 1 */
+    size_t count;
+} mixture;
+
+static double log_mass(const evidence_mode *mode)
 {
-    static const double widen[2] = {1.2, 5};
-    double mass[MODES], total = 0;
-    PTS_TRY(make_component(&c[0], e->prior->mean, e->prior->covariance, 1, err));
-    for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < 2; k++)
-            PTS_TRY(make_component(&c[1 + 2 * i + k], modes[i].theta, modes[i].covariance, widen[k],
-                                   err));
-        mass[i] = fmax(exp(modes[i].value - modes[0].value - c[1 + 2 * i].log_norm + c[1].log_norm),
-                       0.15);
-        total += mass[i];
+    double lower[16], sum = mode->value;
+    if (pts_cholesky4(mode->covariance, lower, "posterior", NULL) != PTS_OK)
+        return -INFINITY;
+    for (int i = 0; i < 4; i++)
+        sum += log(lower[i * 5]);
+    return sum;
+}
+
+static pts_status add_component(mixture *to, const double *mean, const double *covariance,
+                                double widen, bool heavy, double mass, pts_error *err)
+{
+    to->mass[to->count] = mass;
+    return make_component(&to->parts[to->count++], mean, covariance, widen, heavy, err);
+}
+
+/* Consecutive proposals to each component by its mass. */
+static void deal(mixture *to)
+{
+    double passed = 0;
+    for (size_t k = 0; k < to->count; k++) {
+        passed += to->mass[k];
+        to->parts[k].end = k + 1 < to->count ? (size_t)(passed * PROPOSALS) : PROPOSALS;
     }
-    size_t used = c[0].end = PROPOSALS / 5;
-    for (size_t i = 0; i < 2 * count; i++) {
-        used += (size_t)(mass[i / 2] / total / 2 * (PROPOSALS - PROPOSALS / 5));
-        c[1 + i].end = used;
+}
+
+/* Without points the prior. Else each mode's Gaussian a little and much widened, as the density has
+ * heavier tails; and the prior, a fifth of the proposals, against what no mode stands for. No mode
+ * has less than a seventh of the best one's: Laplace's mass may be wrong. */
+static pts_status make_components(const evidence *e, const landscape *found, mixture *to,
+                                  pts_error *err)
+{
+    double most = -INFINITY, total = 0, share = e->count ? 0.2 : 1;
+    to->count = 0;
+    for (size_t part = 0; part < e->part_count; part++) {
+        PTS_TRY(add_component(to, e->parts[part].mean, e->parts[part].covariance, 1, false,
+                              share * (e->count ? 1 / (double)e->part_count : e->parts[part].share),
+                              err));
+        for (size_t i = 0; i < found->count[part]; i++)
+            most = fmax(most, log_mass(&found->modes[part][i]));
     }
-    c[2 * count].end = PROPOSALS;
+    for (size_t part = 0; e->count && part < e->part_count; part++) {
+        for (size_t i = 0; i < found->count[part]; i++) {
+            const evidence_mode *mode = &found->modes[part][i];
+            double mass = fmax(exp(log_mass(mode) - most), part ? 0.03 : 0.15);
+            PTS_TRY(add_component(to, mode->theta, mode->covariance, 1.2, false, mass, err));
+            PTS_TRY(add_component(to, mode->theta, mode->covariance, 2, true, mass, err));
+            total += 2 * mass;
+        }
+    }
+    for (size_t k = e->part_count; k < to->count; k++)
+        to->mass[k] *= (1 - share) / total;
+    deal(to);
     return PTS_OK;
 }
 
 typedef struct proposal {
-    double theta[4], weight;
+    double theta[4], weight, unlike;
 } proposal;
 
 /* Density over the whole mixture's (Veach & Guibas' balance heuristic): no draw counts wildly. */
-static double log_weight(const evidence *e, const component *c, size_t count, const double *theta)
+static double log_weight(const evidence *e, const mixture *from, proposal *at)
 {
     double sum = 0, most = -INFINITY, each[COMPONENTS];
-    for (size_t k = 0; k < count; k++) {
-        size_t own = c[k].end - (k ? c[k - 1].end : 0);
-        each[k] = own ? log_component(&c[k], theta) + log((double)own) : -INFINITY;
+    for (size_t k = 0; k < from->count; k++) {
+        size_t own = from->parts[k].end - (k ? from->parts[k - 1].end : 0);
+        each[k] = own ? log_component(&from->parts[k], at->theta) + log((double)own) : -INFINITY;
         most = fmax(most, each[k]);
     }
-    for (size_t k = 0; k < count; k++)
+    for (size_t k = 0; k < from->count; k++)
         sum += exp(each[k] - most);
-    return pts_evidence_log_density(e, theta) - most - log(sum);
+    return pts_evidence_log_density(e, at->theta, &at->unlike) - most - log(sum);
 }
 
 /* Draws of equal weight from weighted proposals, evenly through the cumulated weights. */
@@ -203,33 +253,103 @@ static void resample(const evidence *e, const proposal *from, double total,
     }
 }
 
-static pts_status sample(const evidence *e, const evidence_mode *modes, size_t count,
-                         pts_curve_posterior *out, pts_error *err)
+/* Fills the weights relative to the largest. */
+static void draw_proposals(const evidence *e, const mixture *from, proposal *to)
 {
-    component c[COMPONENTS];
-    PTS_TRY(make_components(e, modes, count, c, err));
-    proposal *proposals = malloc(PROPOSALS * sizeof *proposals);
-    if (!proposals)
-        return pts_fail_memory(err, PROPOSALS * sizeof *proposals);
-    double most = -INFINITY, total = 0, squares = 0;
+    double most = -INFINITY;
     for (size_t i = 0, k = 0; i < PROPOSALS; i++) {
-        while (i >= c[k].end)
+        while (i >= from->parts[k].end)
             k++;
-        propose(&c[k], i, proposals[i].theta);
-        proposals[i].weight = log_weight(e, c, 2 * count + 1, proposals[i].theta);
-        if (isnan(proposals[i].weight))
-            proposals[i].weight = -INFINITY;
-        most = fmax(most, proposals[i].weight);
+        propose(&from->parts[k], i, to[i].theta);
+        to[i].weight = log_weight(e, from, &to[i]);
+        if (isnan(to[i].weight))
+            to[i].weight = -INFINITY;
+        most = fmax(most, to[i].weight);
+    }
+    for (size_t i = 0; i < PROPOSALS; i++)
+        to[i].weight = exp(to[i].weight - most);
+}
+
+/* What the weights are worth: their sum, and the number of equal ones that say as much. */
+static double judge(const proposal *all, double *total)
+{
+    double squares = 0;
+    *total = 0;
+    for (size_t i = 0; i < PROPOSALS; i++) {
+        *total += all[i].weight;
+        squares += all[i].weight * all[i].weight;
+    }
+    return *total * *total / squares;
+}
+
+static void weighted_moments(const proposal *all, double total, double mean[4],
+                             double covariance[16])
+{
+    memset(mean, 0, 4 * sizeof *mean);
+    memset(covariance, 0, 16 * sizeof *covariance);
+    for (size_t i = 0; i < PROPOSALS; i++) {
+        for (int k = 0; k < 4; k++)
+            mean[k] += all[i].weight / total * all[i].theta[k];
     }
     for (size_t i = 0; i < PROPOSALS; i++) {
-        proposals[i].weight = exp(proposals[i].weight - most);
-        total += proposals[i].weight;
-        squares += proposals[i].weight * proposals[i].weight;
+        for (int k = 0; k < 16; k++)
+            covariance[k] += all[i].weight / total * (all[i].theta[k / 4] - mean[k / 4]) *
+                             (all[i].theta[k % 4] - mean[k % 4]);
     }
-    out->effective = total * total / squares;
-    resample(e, proposals, total, out);
-    free(proposals);
+}
+
+/* Population Monte Carlo (Cappé, Guillin, Marin & Robert 2004): the second generation spreads
+ * around draws of the first, each with the first's covariance at Silverman's width. Where all pilot
+ * results are one number the posterior is a bent sheet that no Gaussian at a mode follows: 8192
+ * proposals were worth 57. */
+static pts_status add_centres(const proposal *all, double total, mixture *to, pts_error *err)
+{
+    double mean[4], covariance[16], passed = all[0].weight;
+    const double width = pow(4.0 / (6 * CENTRES), 2.0 / 8);
+    weighted_moments(all, total, mean, covariance);
+    for (int k = 0; k < 4; k++)
+        covariance[k * 5] += 1e-12;
+    for (size_t k = 0; k < to->count; k++)
+        to->mass[k] *= 0.5;
+    for (size_t k = 0, at = 0; k < CENTRES; k++) {
+        double goal = ((double)k + 0.5) / CENTRES * total;
+        while (passed < goal && at + 1 < PROPOSALS)
+            passed += all[++at].weight;
+        PTS_TRY(add_component(to, all[at].theta, covariance, width, true, 0.5 / CENTRES, err));
+    }
+    deal(to);
     return PTS_OK;
+}
+
+static pts_status draw_generations(const evidence *e, const landscape *found, proposal *all,
+                                   pts_curve_posterior *out, pts_error *err)
+{
+    mixture from;
+    double total;
+    PTS_TRY(make_components(e, found, &from, err));
+    draw_proposals(e, &from, all);
+    out->effective = judge(all, &total);
+    if (out->effective < ENOUGH) {
+        PTS_TRY(add_centres(all, total, &from, err));
+        draw_proposals(e, &from, all);
+        out->effective = judge(all, &total);
+    }
+    out->unlike = 0;
+    for (size_t i = 0; i < PROPOSALS; i++)
+        out->unlike += all[i].weight > 0 ? all[i].weight / total * all[i].unlike : 0;
+    resample(e, all, total, out);
+    return PTS_OK;
+}
+
+static pts_status sample(const evidence *e, const landscape *found, pts_curve_posterior *out,
+                         pts_error *err)
+{
+    proposal *all = malloc(PROPOSALS * sizeof *all);
+    if (!all)
+        return pts_fail_memory(err, PROPOSALS * sizeof *all);
+    pts_status status = draw_generations(e, found, all, out, err);
+    free(all);
+    return status;
 }
 
 /* ---- the curve that stands for them ---- */
@@ -252,15 +372,19 @@ static pts_status summarise(pts_curve_posterior *out, pts_error *err)
 
 static pts_status find(evidence *e, pts_lm *lm, pts_curve_posterior *out, pts_error *err)
 {
-    evidence_mode modes[MODES];
-    size_t count;
+    landscape found;
     double dof;
-    PTS_TRY(find_modes(e, lm, modes, &count, err));
-    memcpy(out->mean, modes[0].theta, sizeof out->mean);
-    memcpy(out->covariance, modes[0].covariance, sizeof out->covariance);
+    PTS_TRY(pts_evidence_widen(e, err));
+    for (e->at = 0; e->at < e->part_count; e->at++)
+        PTS_TRY(find_modes(e, lm, found.modes[e->at], &found.count[e->at], err));
+    const evidence_mode *best = &found.modes[PTS_EVIDENCE_POPULATION][0];
+    if (log_mass(&found.modes[PTS_EVIDENCE_ANY][0]) > log_mass(best))
+        best = &found.modes[PTS_EVIDENCE_ANY][0];
+    memcpy(out->mean, best->theta, sizeof out->mean);
+    memcpy(out->covariance, best->covariance, sizeof out->covariance);
     out->curve = pts_curve_of(out->mean);
     out->noise = pts_evidence_noise(e, out->mean, &dof);
-    PTS_TRY(sample(e, modes, count, out, err));
+    PTS_TRY(sample(e, &found, out, err));
     return e->count ? summarise(out, err) : PTS_OK;
 }
 
