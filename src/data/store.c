@@ -56,17 +56,26 @@ static const char migration[] =
 
 /* ---- SQLite's failures in our words ---- */
 
+static pts_status fail_read_only(const pts_store *store, pts_error *err)
+{
+    return pts_fail(err, PTS_ERR_IO, "%s: cannot write: the file or its folder is read-only",
+                    store->path);
+}
+
 static pts_status fail_io(const pts_store *store, int code, pts_error *err)
 {
-    int system = sqlite3_system_errno(store->db);
+    int system = sqlite3_system_errno(store->db), exact = sqlite3_extended_errcode(store->db);
     if (code == SQLITE_FULL)
         return pts_fail(err, PTS_ERR_IO, "%s: cannot write: the disk is full", store->path);
     if (code == SQLITE_READONLY)
-        return pts_fail(err, PTS_ERR_IO, "%s: cannot write: the file or its folder is read-only",
-                        store->path);
+        return fail_read_only(store, err);
     if (code == SQLITE_BUSY)
         return pts_fail(err, PTS_ERR_IO, "%s: another process kept the store locked for %d seconds",
                         store->path, BUSY_MILLISECONDS / 1000);
+    if (exact == SQLITE_IOERR_WRITE || exact == SQLITE_IOERR_SHMSIZE) /* it keeps no errno */
+        return pts_fail(err, PTS_ERR_IO,
+                        "%s: cannot write: the disk is full, over a quota, or the file too large",
+                        store->path);
     if ((code == SQLITE_CANTOPEN || code == SQLITE_IOERR) && system)
         return pts_fail(err, PTS_ERR_IO, "%s: %s", store->path, strerror(system));
     return pts_fail(err, PTS_ERR_IO, "%s: %s", store->path, sqlite3_errmsg(store->db));
@@ -254,6 +263,8 @@ static pts_status prepare_file(pts_store *store, pts_store_mode mode, pts_error 
 {
     int64_t version = 0;
     PTS_TRY(configure(store, err));
+    if (mode == PTS_STORE_WRITE && sqlite3_db_readonly(store->db, "main") == 1)
+        return fail_read_only(store, err); /* which WAL tells no sooner than the first row */
     PTS_TRY(store_exec(store, mode == PTS_STORE_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", err));
     PTS_TRY(store_end(store, check_or_make(store, mode, &version, err), err));
     if (mode == PTS_STORE_WRITE)
