@@ -400,6 +400,13 @@ START_TEST(broken_truths_are_refused)
          "gt: annotations[0] (id 5): segmentation: counts: expected a list or a string, got an "
          "integer"},
         {"{\"images\":\n[NaN]}", "gt: line 2: expected JSON, got: invalid token near 'NaN'"},
+        {"", "gt: line 1: expected JSON, got: unexpected token near end of file"},
+        {"{\"images\":[],\"images\":[]}",
+         "gt: line 1: expected JSON, got: duplicate object key near '\"images\"'"},
+        {"{\"info\":{\"a\":}}", "gt: line 1: expected JSON, got: unexpected token near '}'"},
+        {"{\"images\":[]", "gt: line 1: expected JSON, got: '}' expected near end of file"},
+        {"{\"images\":[]}\n\n]", "gt: line 3: expected JSON, got: end of file expected near ']'"},
+        {"{\"images\":{}}", "gt: images: expected a list, got an object"},
         {"{\"images\":[1e999]}",
          "gt: line 1: expected JSON, got: real number overflow near '1e999'"},
     };
@@ -448,6 +455,60 @@ START_TEST(no_results_score_nothing)
     make_folder();
     ck_assert_int_eq(load_texts(GOOD_TRUTH, "[]", PTS_IOU_MASK, &f, NULL), PTS_OK);
     ck_assert(f.ap == 0 && f.ar100 == 0 && f.ap_small == 0 && f.ap_large == -1);
+    remove_folder();
+}
+END_TEST
+
+/* A list of many results, in which entry `bad` (none: SIZE_MAX) is `text` instead. */
+static char *many_results(size_t count, size_t bad, const char *text)
+{
+    static const char good[] = PLACE "\"score\":0.5,\n\"note\":\"a \\\"}] [{\",\"bbox\":[0,0,4,4]";
+    char *all = malloc(count * (sizeof good + 4) + strlen(text) + 4), *end = all;
+    for (size_t i = 0; i < count; i++)
+        end += i == bad ? sprintf(end, "%c%s", i ? ',' : '[', text)
+                        : sprintf(end, "%c{%s}", i ? ',' : '[', good);
+    strcpy(end, "]\n");
+    return all;
+}
+
+/* The first broken entry is the one that is named, with any number of threads. */
+START_TEST(threads_read_what_one_reads)
+{
+    static const struct {
+        size_t bad;
+        const char *text, *message;
+    } cases[] = {
+        {SIZE_MAX, "", NULL},
+        {777, "7", "results: results[777]: expected an object, got an integer"},
+        {499, "{\"score\":tru}", "results: line 500: expected JSON, got: invalid token near 'tru'"},
+        {64, "{" PLACE "\"score\":1}",
+         "results: results[64]: bbox: expected a list of 4 numbers, got nothing"},
+        {0, "{" PLACE "\"score\":1}",
+         "results: results[0]: segmentation: expected polygons or run lengths, got nothing"},
+        {998, "{" PLACE "\"bbox\":[}",
+         "results: line 999: expected JSON, got: unexpected token near '}'"},
+        {998, "}", "results: line 999: expected JSON, got: unexpected token near '}'"},
+        {5, "{\"a\":1,\"a\":2}",
+         "results: line 6: expected JSON, got: duplicate object key near '\"a\"'"},
+    };
+    pts_team *team;
+    make_folder();
+    ck_assert_int_eq(pts_team_create(&team, 4, NULL), PTS_OK);
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        char *text = many_results(1000, cases[i / 2].bad, cases[i / 2].text), gt[64];
+        snprintf(gt, sizeof gt, "%s", written("gt", GOOD_TRUTH, strlen(GOOD_TRUTH)));
+        pts_coco *coco;
+        pts_error err = {""};
+        pts_status status = pts_coco_load(&coco, gt, written("results", text, strlen(text)),
+                                          PTS_IOU_BOX, i % 2 ? team : NULL, &err);
+        if (!cases[i / 2].message)
+            ck_assert_msg(status == PTS_OK, "%s", err.message);
+        else
+            ck_assert_str_eq(strrchr(err.message, '/') + 1, cases[i / 2].message);
+        pts_coco_destroy(coco);
+        free(text);
+    }
+    pts_team_destroy(team);
     remove_folder();
 }
 END_TEST
@@ -515,7 +576,7 @@ END_TEST
 #define FILE_CASES                                                                                 \
     , published_results_give_the_published_figures, every_form_of_a_segmentation_is_read,          \
         broken_truths_are_refused, broken_results_are_refused, no_results_score_nothing,           \
-        hostile_files_do_no_harm
+        threads_read_what_one_reads, hostile_files_do_no_harm
 #else
 #define FILE_CASES
 #endif

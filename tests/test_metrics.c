@@ -379,6 +379,11 @@ START_TEST(parameters_are_checked)
     pts_coco_default_params(&p);
     p.area_ranges[1][0] = 2000;
     refuse_params(coco, &p, "area_ranges[1]: expected a rising pair, got 2000, 1024");
+    pts_error err;
+    pts_map map;
+    ck_assert_int_eq(pts_coco_evaluate_ultralytics(coco, PTS_AP_COCO, &map, NULL, &err),
+                     PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "kind: expected one of Ultralytics' (1, 2), got 0");
     pts_coco_destroy(coco);
 }
 END_TEST
