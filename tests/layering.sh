@@ -18,7 +18,7 @@ data|metrics|image metrics
 plot||
 encoders|kernels|weights image
 learn|kernels|curve weights image encoders data
-segment|kernels learn|image metrics encoders
+segment|kernels learn|image weights metrics encoders
 END
 }
 

@@ -57,14 +57,14 @@ static int show_progress(void *user, const char *stage, size_t done, size_t tota
 
 typedef struct labels {
     pts_labelled_image *images;
-    pts_outline *outlines;
+    pts_labelled_instance *instances;
     size_t count;
 } labels;
 
 static void labels_free(labels *l)
 {
     free(l->images);
-    free(l->outlines);
+    free(l->instances);
     *l = (labels){0};
 }
 
@@ -74,20 +74,22 @@ static pts_status labels_make(labels *l, const pts_dataset *set, int class_id, c
     *l = (labels){.count = count};
     size_t total = pts_dataset_class_instances(set, class_id), used = 0;
     l->images = calloc(count + 1, sizeof *l->images);
-    l->outlines = calloc(total + 1, sizeof *l->outlines);
-    if (!l->images || !l->outlines) {
+    l->instances = calloc(total + 1, sizeof *l->instances);
+    if (!l->images || !l->instances) {
         labels_free(l);
         return PTS_ERR_MEMORY;
     }
     for (size_t i = 0; i < count; i++) {
         size_t instances;
         const pts_instance *instance = pts_dataset_instances(set, images[i], &instances);
-        l->images[i] = (pts_labelled_image){images[i], l->outlines + used, 0};
+        l->images[i] = (pts_labelled_image){images[i], l->instances + used, 0};
         for (size_t k = 0; k < instances; k++) {
             if (instance[k].class_id == class_id)
-                l->outlines[used++] = (pts_outline){instance[k].xy, instance[k].points};
+                l->instances[used++] =
+                    (pts_labelled_instance){instance[k].xy, instance[k].ends, instance[k].parts,
+                                            instance[k].mask, instance[k].crowd};
         }
-        l->images[i].count = (size_t)(l->outlines + used - l->images[i].outlines);
+        l->images[i].count = (size_t)(l->instances + used - l->images[i].instances);
     }
     return PTS_OK;
 }
@@ -145,14 +147,17 @@ static pts_status measure(collector *c, const class_labels *l, pts_store_row *ro
                                    l->validation.count};
     double start = seconds_now();
     pts_segmenter *model;
-    pts_map map;
-    status = pts_segmenter_train(&model, c->features, &task, row->key.seed, c->team, &c->err);
+    pts_segment_options options = PTS_SEGMENT_DEFAULTS;
+    pts_segment_score score;
+    options.seed = row->key.seed;
+    status = pts_segmenter_train(&model, c->features, &task, &options, c->team, &c->err);
     if (status == PTS_OK)
         status = pts_segmenter_evaluate(model, c->features, l->test.images, l->test.count, c->team,
-                                        &map, &c->err);
+                                        NULL, NULL, &score, &c->err);
     pts_segmenter_destroy(model);
     if (status != PTS_OK)
         return status;
+    const pts_map map = score.map;
     row->map = map.map;
     row->map50 = map.map50;
     row->map75 = map.map75;

@@ -9,16 +9,18 @@ enum { WIDE = 64, NECK = 32, NARROW = 32, JOINED = NECK + FINE_CHANNELS };
  * top of the encoder's own wide view); edges are sharpened on the fine one. */
 enum { SQUEEZE, LOCAL, CONTEXT, TO_NECK, JOIN, REFINE, LOGITS, LAYERS };
 static const struct {
+    const char *name;
     size_t in, out, kernel, dilation;
 } layers[LAYERS] = {
-    [SQUEEZE] = {COARSE_CHANNELS, WIDE, 1, 1},
-    [LOCAL] = {WIDE, WIDE, 3, 1},
-    [CONTEXT] = {WIDE, WIDE, 3, 2},
-    [TO_NECK] = {WIDE, NECK, 1, 1},
-    [JOIN] = {JOINED, NARROW, 3, 1},
-    [REFINE] = {NARROW, NARROW, 3, 1},
-    [LOGITS] = {NARROW, OUTPUTS, 1, 1},
+    [SQUEEZE] = {"squeeze", COARSE_CHANNELS, WIDE, 1, 1},
+    [LOCAL] = {"local", WIDE, WIDE, 3, 1},
+    [CONTEXT] = {"context", WIDE, WIDE, 3, 2},
+    [TO_NECK] = {"neck", WIDE, NECK, 1, 1},
+    [JOIN] = {"join", JOINED, NARROW, 3, 1},
+    [REFINE] = {"refine", NARROW, NARROW, 3, 1},
+    [LOGITS] = {"logits", NARROW, OUTPUTS, 1, 1},
 };
+_Static_assert(DECODER_PARTS == 2 * LAYERS, "weights and biases of each layer");
 
 static size_t weight_count(int layer)
 {
@@ -37,6 +39,23 @@ static size_t layer_offset(int layer)
 size_t decoder_parameters(void)
 {
     return layer_offset(LAYERS);
+}
+
+decoder_part decoder_part_at(int index)
+{
+    const int i = index / 2;
+    const size_t kernel = layers[i].kernel;
+    if (index % 2)
+        return (decoder_part){layers[i].name,
+                              1,
+                              {layers[i].out, 1, 1, 1},
+                              layer_offset(i) + weight_count(i),
+                              layers[i].out};
+    return (decoder_part){layers[i].name,
+                          0,
+                          {kernel, kernel, layers[i].in, layers[i].out},
+                          layer_offset(i),
+                          weight_count(i)};
 }
 
 void decoder_init(float *parameters, uint64_t seed)

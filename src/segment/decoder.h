@@ -11,6 +11,17 @@ enum { OBJECT, CORE, OUTPUTS };
 size_t decoder_parameters(void);
 void decoder_init(float *parameters, uint64_t seed);
 
+/* A layer's weights [kernel][kernel][in][out] or biases [out] within the block; names and order
+ * are those of a saved segmenter. */
+typedef struct decoder_part {
+    const char *layer; /* "squeeze" … "logits" */
+    int is_bias;
+    size_t shape[4]; /* a bias: its first entry */
+    size_t offset, count;
+} decoder_part;
+enum { DECODER_PARTS = 14 };
+decoder_part decoder_part_at(int index);
+
 /* Activations of a window of at most rows × columns coarse cells, for forward, or both ways. */
 typedef struct decoder_tape {
     float *wide[3];   /* [rows][columns][WIDE] */

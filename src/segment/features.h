@@ -2,30 +2,41 @@
 #ifndef PTS_SRC_SEGMENT_FEATURES_H
 #define PTS_SRC_SEGMENT_FEATURES_H
 
-#include "pts/segment.h"
+#include "segment/projection.h"
 
-/* Channels on the coarse grid (a cell every 8 input pixels) and on the fine one (every 4). */
+/* Channels on the coarse grid (a cell every 8 input pixels) and on the fine one (every 4): the
+ * same for every encoder, so that there is one decoder. A map of fewer channels leaves the others
+ * zero. */
 enum {
-    COARSE_MID = 48,  /* of Mixed_5d's 288 */
-    COARSE_DEEP = 64, /* of Mixed_6e's 768 */
+    COARSE_MID = 48,
+    COARSE_DEEP = 64,
     COARSE_CHANNELS = COARSE_MID + COARSE_DEEP,
-    FINE_STEM = 24, /* of Conv2d_4a_3x3's 192 */
-    FINE_CHANNELS = FINE_STEM + 3,
+    FINE_MAP = 24,
+    FINE_CHANNELS = FINE_MAP + 3,
     COARSE_CELL = 8,
-    FINE_CELL = 4
+    FINE_CELL = 4,
+    PIXEL_CHANNELS = FINE_CELL * FINE_CELL * 3
 };
+
+/* Where a tap's map goes. */
+typedef struct feature_place {
+    size_t kept, at; /* channels there at most, and the first of them */
+    int fine;
+} feature_place;
+extern const feature_place feature_places[TAPS];
 
 typedef struct feature_item {
     size_t width, height;       /* the photograph's */
     size_t in_width, in_height; /* the network's input, before padding */
     size_t rows, columns;       /* coarse grid; the fine one has twice as many */
-    float *coarse;              /* [rows][columns][COARSE_CHANNELS] */
+    float *coarse;              /* [rows][columns][COARSE_CHANNELS]; NULL: the image is absent */
     float *fine;                /* [2·rows][2·columns][FINE_CHANNELS] */
 } feature_item;
 
 struct pts_features {
     size_t count;
     feature_item *items;
+    pts_projection projection;
 };
 
 #endif

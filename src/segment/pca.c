@@ -6,17 +6,14 @@
 #include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-pts_status pca_create(pca *p, size_t channels, size_t kept, pts_error *err)
+pts_status pca_create(pca *p, size_t channels, pts_error *err)
 {
-    *p = (pca){.channels = channels, .kept = kept};
+    *p = (pca){.channels = channels};
     p->sum = pts_calloc64(channels, sizeof *p->sum);
     p->products = pts_calloc64(channels * channels, sizeof *p->products);
     p->scratch = pts_calloc64(channels * channels, sizeof *p->scratch);
-    p->projection = pts_calloc64(channels * kept, sizeof *p->projection);
-    p->offset = pts_calloc64(kept, sizeof *p->offset);
-    if (p->sum && p->products && p->scratch && p->projection && p->offset)
+    if (p->sum && p->products && p->scratch)
         return PTS_OK;
     pca_free(p);
     return pts_fail_memory(err, channels * channels * 12);
@@ -27,8 +24,6 @@ void pca_free(pca *p)
     free(p->sum);
     free(p->products);
     free(p->scratch);
-    free(p->projection);
-    free(p->offset);
     *p = (pca){0};
 }
 
@@ -63,9 +58,10 @@ static pts_status eigen(pca *p, double *values, pts_error *err)
     return PTS_OK;
 }
 
-static void fill_projection(pca *p, const double *values)
+static void fill_projection(const pca *p, const double *values, size_t kept, float *weight,
+                            float *offset)
 {
-    size_t c = p->channels, k = p->kept;
+    size_t c = p->channels, k = kept;
     double total = 0;
     for (size_t i = 0; i < k; i++)
         total += sqrt(fmax(values[c - 1 - i], 0));
@@ -75,30 +71,21 @@ static void fill_projection(pca *p, const double *values)
         const double *vector = p->products + (c - 1 - i) * c;
         double scale = level / sqrt(sqrt(value)), mean = 0;
         for (size_t j = 0; j < c; j++) {
-            p->projection[j * k + i] = (float)(vector[j] * scale);
+            weight[j * k + i] = (float)(vector[j] * scale);
             mean += vector[j] * scale * (p->sum[j] / p->rows);
         }
-        p->offset[i] = (float)-mean;
+        offset[i] = (float)-mean;
     }
 }
 
-pts_status pca_solve(pca *p, pts_error *err)
+pts_status pca_solve(pca *p, size_t kept, float *weight, float *offset, pts_error *err)
 {
     double *values = pts_calloc64(p->channels, sizeof *values);
     if (!values)
         return pts_fail_memory(err, p->channels * sizeof *values);
     pts_status status = eigen(p, values, err);
     if (status == PTS_OK)
-        fill_projection(p, values);
+        fill_projection(p, values, kept, weight, offset);
     free(values);
     return status;
-}
-
-void pca_project(const pca *p, const float *rows, size_t count, float *out, size_t stride)
-{
-    for (size_t r = 0; r < count; r++)
-        memcpy(out + r * stride, p->offset, p->kept * sizeof *out);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)p->kept,
-                (int)p->channels, 1, rows, (int)p->channels, p->projection, (int)p->kept, 1, out,
-                (int)stride);
 }

@@ -56,61 +56,126 @@ void chamfer_distance(const int32_t *label, size_t height, size_t width, int32_t
 }
 
 typedef struct painter {
-    size_t width, height; /* the network's input, which the outlines are painted on */
-    uint8_t *mask;
+    const feature_item *item;
+    size_t width, height; /* the network's input, which the instances are painted on */
+    uint8_t *mask;        /* [height][width]: of one instance */
+    uint8_t *crowd;       /* [height][width] */
     int32_t *label, *distance;
     double *xy;
     size_t xy_capacity;
+    uint8_t *bitmap; /* of a mask, at the photograph's size */
+    size_t bitmap_capacity;
 } painter;
 
-static pts_status paint(painter *p, const pts_outline *outline, int32_t id, float box[4],
-                        pts_error *err)
+/* Points xy [points][2] → p->mask; box: x0, y0, x1, y1 of all so far, in input pixels. */
+static pts_status paint_polygon(painter *p, const float *xy, size_t points, double box[4],
+                                pts_error *err)
 {
-    PTS_TRY(pts_grow(&p->xy, &p->xy_capacity, outline->points * 2, sizeof *p->xy, err));
-    double low[2] = {1e9, 1e9}, high[2] = {-1e9, -1e9};
-    for (size_t i = 0; i < outline->points * 2; i++) {
-        double v = (double)outline->xy[i] * (double)(i % 2 ? p->height : p->width);
+    PTS_TRY(pts_grow(&p->xy, &p->xy_capacity, points * 2, sizeof *p->xy, err));
+    for (size_t i = 0; i < points * 2; i++) {
+        double v = (double)xy[i] * (double)(i % 2 ? p->height : p->width);
         p->xy[i] = v;
-        low[i % 2] = v < low[i % 2] ? v : low[i % 2];
-        high[i % 2] = v > high[i % 2] ? v : high[i % 2];
+        box[i % 2] = v < box[i % 2] ? v : box[i % 2];
+        box[2 + i % 2] = v > box[2 + i % 2] ? v : box[2 + i % 2];
     }
+    return pts_polygon_fill(p->xy, points, p->width, p->height, p->mask, err);
+}
+
+/* An input pixel is what the photograph's pixel under its centre is. */
+static pts_status paint_mask(painter *p, const pts_rle *mask, double box[4], pts_error *err)
+{
+    const size_t height = p->item->height, width = p->item->width;
+    if (pts_rle_height(mask) != height || pts_rle_width(mask) != width)
+        return pts_fail(err, PTS_ERR_SHAPE, "label: expected a mask of %zu x %zu, got %zu x %zu",
+                        height, width, pts_rle_height(mask), pts_rle_width(mask));
+    PTS_TRY(pts_grow(&p->bitmap, &p->bitmap_capacity, height * width, 1, err));
+    pts_rle_to_bitmap(mask, p->bitmap);
+    for (size_t y = 0; y < p->height; y++) {
+        const uint8_t *row = p->bitmap + (2 * y + 1) * height / (2 * p->height) * width;
+        for (size_t x = 0; x < p->width; x++)
+            p->mask[y * p->width + x] = row[(2 * x + 1) * width / (2 * p->width)];
+    }
+    pts_rle_box(mask, box);
+    const double scale[2] = {(double)p->width / (double)width, (double)p->height / (double)height};
     for (int k = 0; k < 2; k++) {
-        box[k] = (float)(low[k] / COARSE_CELL);
-        box[2 + k] = (float)(high[k] / COARSE_CELL);
-    }
-    memset(p->mask, 0, p->width * p->height);
-    PTS_TRY(pts_polygon_fill(p->xy, outline->points, p->width, p->height, p->mask, err));
-    for (size_t i = 0; i < p->width * p->height; i++) {
-        if (p->mask[i])
-            p->label[i] = id;
+        box[2 + k] = (box[k] + box[2 + k]) * scale[k];
+        box[k] *= scale[k];
     }
     return PTS_OK;
+}
+
+/* One instance → p->mask and its box in coarse cells. */
+static pts_status paint(painter *p, const pts_labelled_instance *instance, float box[4],
+                        pts_error *err)
+{
+    double extent[4] = {1e9, 1e9, -1e9, -1e9};
+    memset(p->mask, 0, p->width * p->height);
+    if (!instance->parts && !instance->mask)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "label: expected polygons or a mask, got neither");
+    if (!instance->parts)
+        PTS_TRY(paint_mask(p, instance->mask, extent, err));
+    for (size_t i = 0, first = 0; i < instance->parts; first = instance->ends[i++])
+        PTS_TRY(paint_polygon(p, instance->xy + first * 2, instance->ends[i] - first, extent, err));
+    for (int k = 0; k < 4; k++)
+        box[k] = (float)(extent[k] / COARSE_CELL);
+    return PTS_OK;
+}
+
+static pts_status paint_all(painter *p, segment_target *target,
+                            const pts_labelled_instance *instances, size_t count, pts_error *err)
+{
+    const size_t pixels = p->width * p->height;
+    memset(p->label, 0xff, pixels * sizeof *p->label);
+    for (size_t i = 0; i < count; i++) {
+        float crowd_box[4];
+        int crowd = instances[i].crowd;
+        float *box = crowd ? crowd_box : target->boxes + target->count * 4;
+        PTS_TRY(paint(p, &instances[i], box, err));
+        for (size_t k = 0; k < pixels; k++) {
+            if (!p->mask[k])
+                continue;
+            if (crowd)
+                p->crowd[k] = 1;
+            else
+                p->label[k] = (int32_t)target->count;
+        }
+        target->count += !crowd;
+    }
+    return PTS_OK;
+}
+
+static float *cover_at(const painter *p, segment_target *target, size_t pixel)
+{
+    size_t row = pixel / p->width / FINE_CELL, column = pixel % p->width / FINE_CELL;
+    return target->cover + (row * 2 * target->item->columns + column) * OUTPUTS;
 }
 
 /* Shares of object and core pixels in each fine cell. */
 static void gather_cover(const painter *p, const int32_t *deepest, segment_target *target)
 {
-    size_t columns = 2 * target->item->columns;
-    for (size_t y = 0; y < p->height; y++) {
-        for (size_t x = 0; x < p->width; x++) {
-            int32_t id = p->label[y * p->width + x];
-            if (id < 0)
-                continue;
-            float *cover = target->cover + (y / FINE_CELL * columns + x / FINE_CELL) * OUTPUTS;
-            cover[OBJECT] += 1.0f / (FINE_CELL * FINE_CELL);
-            if (p->distance[y * p->width + x] >= CORE_DEPTH * deepest[id])
-                cover[CORE] += 1.0f / (FINE_CELL * FINE_CELL);
-        }
+    const size_t pixels = p->width * p->height;
+    for (size_t i = 0; i < pixels; i++) {
+        int32_t id = p->label[i];
+        if (id < 0)
+            continue;
+        float *cover = cover_at(p, target, i);
+        cover[OBJECT] += 1.0f / (FINE_CELL * FINE_CELL);
+        if (p->distance[i] >= CORE_DEPTH * deepest[id])
+            cover[CORE] += 1.0f / (FINE_CELL * FINE_CELL);
+    }
+    for (size_t i = 0; i < pixels; i++) {
+        float *cover = cover_at(p, target, i);
+        if (p->crowd[i] && p->label[i] < 0)
+            cover[OBJECT] = cover[CORE] = -1;
     }
 }
 
-static pts_status fill_target(painter *p, segment_target *target, const pts_outline *outlines,
+static pts_status fill_target(painter *p, segment_target *target,
+                              const pts_labelled_instance *instances, size_t count,
                               int32_t *deepest, pts_error *err)
 {
     size_t pixels = p->width * p->height;
-    memset(p->label, 0xff, pixels * sizeof *p->label);
-    for (size_t i = 0; i < target->count; i++)
-        PTS_TRY(paint(p, &outlines[i], (int32_t)i, target->boxes + i * 4, err));
+    PTS_TRY(paint_all(p, target, instances, count, err));
     chamfer_distance(p->label, p->height, p->width, p->distance);
     for (size_t i = 0; i < pixels; i++) {
         if (p->label[i] >= 0 && p->distance[i] > deepest[p->label[i]])
@@ -120,27 +185,36 @@ static pts_status fill_target(painter *p, segment_target *target, const pts_outl
     return PTS_OK;
 }
 
+static void painter_free(painter *p)
+{
+    free(p->mask);
+    free(p->crowd);
+    free(p->label);
+    free(p->distance);
+    free(p->xy);
+    free(p->bitmap);
+}
+
 pts_status segment_target_make(segment_target *target, const feature_item *item,
-                               const pts_outline *outlines, size_t count, pts_error *err)
+                               const pts_labelled_instance *instances, size_t count, pts_error *err)
 {
     size_t pixels = item->in_width * item->in_height;
-    *target = (segment_target){.item = item, .count = count};
-    painter p = {.width = item->in_width, .height = item->in_height};
+    *target = (segment_target){.item = item};
+    painter p = {.item = item, .width = item->in_width, .height = item->in_height};
     target->cover = pts_calloc64(item->rows * item->columns * 4 * OUTPUTS, sizeof(float));
     target->boxes = pts_calloc64(count, 4 * sizeof(float));
     p.mask = pts_calloc64(pixels, 1);
+    p.crowd = pts_calloc64(pixels, 1);
     p.label = pts_calloc64(pixels, sizeof *p.label);
     p.distance = pts_calloc64(pixels, sizeof *p.distance);
     int32_t *deepest = pts_calloc64(count, sizeof *deepest);
     pts_status status = PTS_OK;
-    if (!target->cover || !target->boxes || !p.mask || !p.label || !p.distance || !deepest)
-        status = pts_fail_memory(err, pixels * 9);
+    if (!target->cover || !target->boxes || !p.mask || !p.crowd || !p.label || !p.distance ||
+        !deepest)
+        status = pts_fail_memory(err, pixels * 10);
     else
-        status = fill_target(&p, target, outlines, deepest, err);
-    free(p.mask);
-    free(p.label);
-    free(p.distance);
-    free(p.xy);
+        status = fill_target(&p, target, instances, count, deepest, err);
+    painter_free(&p);
     free(deepest);
     if (status != PTS_OK)
         segment_target_free(target);

@@ -6,13 +6,14 @@
 
 typedef struct segment_target {
     const feature_item *item;
-    float *cover; /* [2·rows][2·columns][OUTPUTS], shares in 0 … 1 */
-    size_t count; /* instances */
+    float *cover; /* [2·rows][2·columns][OUTPUTS], shares in 0 … 1; −1: not to be taught */
+    size_t count; /* instances, without crowds */
     float *boxes; /* [count][4]: x0, y0, x1, y1 in coarse cells */
 } segment_target;
 
 pts_status segment_target_make(segment_target *target, const feature_item *item,
-                               const pts_outline *outlines, size_t count, pts_error *err);
+                               const pts_labelled_instance *instances, size_t count,
+                               pts_error *err);
 void segment_target_free(segment_target *target);
 
 /* distance [height][width] of each labelled pixel (label ≥ 0) to the nearest pixel of another

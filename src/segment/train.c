@@ -15,6 +15,8 @@ enum { BATCH = 8, CROP = 16, FINE_CROP = 2 * CROP };
 #define CHANNEL_DROPOUT 0.1
 #define RATE 2e-3f
 #define RATE_END 2e-5f
+/* Of steps and of the greatest rate, going on from a model. */
+#define GOING_ON 0.25
 #define WEIGHT_DECAY 1e-3f
 
 typedef struct crop {
@@ -143,31 +145,56 @@ static void lay_out(trainer *t, pts_arena *arena, float **moments)
         moments[i] = pts_arena_take(arena, decoder_parameters(), sizeof(float));
 }
 
-pts_status decoder_train(float *parameters, const segment_target *targets, size_t count,
-                         uint64_t seed, pts_team *team, pts_error *err)
+static size_t steps_of(const decoder_plan *plan, size_t images)
 {
-    trainer t = {.targets = targets, .count = count, .seed = seed, .parameters = parameters};
+    double steps = (double)steps_for(images) * (plan->goes_on ? GOING_ON : 1) * plan->steps;
+    return steps < 1 ? 1 : (size_t)steps;
+}
+
+static void train_step(trainer *t, const decoder_plan *plan, size_t steps, float *parameters,
+                       float *const *moments)
+{
+    const size_t size = decoder_parameters();
+    pts_team_run(plan->team, BATCH, crop_task, t);
+    float *sum = t->crops[0].gradient;
+    for (size_t b = 1; b < BATCH; b++) {
+        for (size_t i = 0; i < size; i++)
+            sum[i] += t->crops[b].gradient[i];
+    }
+    double phase = (double)t->step / (double)steps;
+    float most = plan->goes_on ? RATE * (float)GOING_ON : RATE;
+    float rate = RATE_END + (most - RATE_END) * 0.5f * (float)(1 + cos(3.14159265 * phase));
+    const pts_adam adam = {rate, 0.9f, 0.99f, 1e-8f, WEIGHT_DECAY};
+    pts_adam_step(&adam, t->step + 1, size, parameters, sum, moments[0], moments[1]);
+}
+
+static pts_status run_steps(trainer *t, const decoder_plan *plan, size_t steps, float *parameters,
+                            float *const *moments, pts_error *err)
+{
+    memset(moments[0], 0, decoder_parameters() * sizeof(float));
+    memset(moments[1], 0, decoder_parameters() * sizeof(float));
+    for (t->step = 0; t->step < steps; t->step++) {
+        train_step(t, plan, steps, parameters, moments);
+        if (plan->progress && plan->progress(plan->user, "training", t->step + 1, steps))
+            return pts_fail(err, PTS_ERR_CANCELLED, "training: cancelled at step %zu of %zu",
+                            t->step + 1, steps);
+    }
+    return PTS_OK;
+}
+
+pts_status decoder_train(float *parameters, const segment_target *targets, size_t count,
+                         const decoder_plan *plan, size_t *steps, pts_error *err)
+{
+    trainer t = {.targets = targets, .count = count, .seed = plan->seed, .parameters = parameters};
     pts_arena arena = {0};
     float *moments[2];
-    size_t size = decoder_parameters(), steps = steps_for(count);
     lay_out(&t, &arena, moments);
     PTS_TRY(pts_arena_commit(&arena, err));
     lay_out(&t, &arena, moments);
-    memset(moments[0], 0, size * sizeof(float));
-    memset(moments[1], 0, size * sizeof(float));
-    decoder_init(parameters, seed);
-    for (t.step = 0; t.step < steps; t.step++) {
-        pts_team_run(team, BATCH, crop_task, &t);
-        float *sum = t.crops[0].gradient;
-        for (size_t b = 1; b < BATCH; b++) {
-            for (size_t i = 0; i < size; i++)
-                sum[i] += t.crops[b].gradient[i];
-        }
-        double phase = (double)t.step / (double)steps;
-        float rate = RATE_END + (RATE - RATE_END) * 0.5f * (float)(1 + cos(3.14159265 * phase));
-        const pts_adam adam = {rate, 0.9f, 0.99f, 1e-8f, WEIGHT_DECAY};
-        pts_adam_step(&adam, t.step + 1, size, parameters, sum, moments[0], moments[1]);
-    }
+    if (!plan->goes_on)
+        decoder_init(parameters, plan->seed);
+    *steps = steps_of(plan, count);
+    pts_status status = run_steps(&t, plan, *steps, parameters, moments, err);
     pts_arena_free(&arena);
-    return PTS_OK;
+    return status;
 }
