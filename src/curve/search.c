@@ -2,12 +2,12 @@
  * remain, and two can be scanned.
  *
  * Why a grid: the sum of squares of a sigmoid has a local minimum near every jump of the data, and
- * a search from one guessed start ends in whichever is next. All starts that the grid yields are
- * followed a few steps, the best two to the end.
+ * a search from one guessed start ends in whichever is next. The grid's best are followed a few
+ * steps, then each to its end or until it cannot beat the best found.
  *
  * The steps are Newton's where the projected sum of squares is convex, for the logistic, whose
  * second derivatives cost nothing beside its exponential; else Gauss–Newton's in the form of
- * Kaufman (1975); both damped. */
+ * Kaufman (1975); both within a radius that shrinks where they fail. */
 #include "curve/search.h"
 #include "curve/qr.h"
 
@@ -305,50 +305,27 @@ static void scan_steps(const separable_points *d, start *starts, size_t *count)
 
 typedef struct descent {
     projected here;
-    double damping;
+    double radius; /* of the next step; at 1 a shape becomes another */
 } descent;
 
-static double cut(double x, double limit)
+/* A step in p is as far as one of twice the size in q. */
+static double length_of(const double step[2])
 {
-    return x < -limit ? -limit : x > limit ? limit : x;
+    return fmax(fabs(step[0]), fabs(step[1]) / 2);
 }
 
-/* The damped step, cut to what a shape can change without becoming another. */
+/* Newton's step, shortened to the radius. A hint of damping keeps a valley's Hessian regular. */
 static void step_of(const descent *at, int shapes, double step[2])
 {
     const double *g = at->here.g, *h = at->here.h;
-    double a = h[0] * (1 + at->damping) + 1e-300, c = h[2] * (1 + at->damping) + 1e-300;
+    double a = h[0] * (1 + 1e-6) + 1e-300, c = h[2] * (1 + 1e-6) + 1e-300;
     double det = a * c - h[1] * h[1];
     step[0] = shapes < 2 ? -g[0] / a : (h[1] * g[1] - c * g[0]) / det;
     step[1] = shapes < 2 ? 0 : (h[1] * g[0] - a * g[1]) / det;
-    step[0] = cut(step[0], 1);
-    step[1] = cut(step[1], 2);
-}
-
-/* At most `steps` steps; given up where `rival` is out of reach at this pace. */
-static void descend(separable_points *d, descent *at, int steps, double rival)
-{
-    for (int k = 0; k < steps && at->damping < 1e8; k++) {
-        double step[2];
-        step_of(at, d->family->shapes, step);
-        double predicted = -(at->here.g[0] * step[0] + at->here.g[1] * step[1]);
-        if (at->here.exact && predicted < 1e-14 * at->here.sse) {
-            at->here.p += step[0];
-            at->here.q += step[1];
-            return;
-        }
-        projected there = evaluate(d, at->here.p + step[0], at->here.q + step[1]);
-        if (!(there.sse < at->here.sse)) {
-            if (!(fabs(step[0]) + fabs(step[1]) > 1e-9))
-                return;
-            at->damping *= 10;
-            continue;
-        }
-        double gain = at->here.sse - there.sse;
-        at->here = there;
-        at->damping *= 0.1;
-        if ((!there.exact && gain < 1e-13 * there.sse) || 20 * gain < there.sse - rival)
-            return;
+    double length = length_of(step);
+    if (length > at->radius) {
+        step[0] *= at->radius / length;
+        step[1] *= at->radius / length;
     }
 }
 
@@ -357,13 +334,57 @@ static bool near(const projected *a, const projected *b)
     return fabs(a->p - b->p) < 0.05 && fabs(a->q - b->q) < 0.05;
 }
 
+/* No more to come: the last step of Newton's iteration needs no check. */
+static bool arrived(descent *at, const double step[2], double predicted)
+{
+    if (!at->here.exact || !(predicted < 1e-14 * at->here.sse))
+        return false;
+    if (length_of(step) < 1e-3) { /* farther the parabola is not trusted: a flat valley */
+        at->here.p += step[0];
+        at->here.q += step[1];
+    }
+    return true;
+}
+
+/* A step's model foretells what it gains, within a factor. */
+static bool hopeless(const descent *at, double predicted, const projected *rival)
+{
+    return near(&at->here, rival) || at->here.sse - 3 * predicted > rival->sse;
+}
+
+/* At most `steps` steps; given up where `rival` is reached or out of reach at this pace. */
+static void descend(separable_points *d, descent *at, int steps, const projected *rival)
+{
+    for (int k = 0; k < steps; k++) {
+        double step[2];
+        step_of(at, d->family->shapes, step);
+        double length = length_of(step);
+        double predicted = -(at->here.g[0] * step[0] + at->here.g[1] * step[1]);
+        if (arrived(at, step, predicted) || hopeless(at, predicted, rival))
+            return;
+        projected there = evaluate(d, at->here.p + step[0], at->here.q + step[1]);
+        double gain = at->here.sse - there.sse;
+        if (!(gain > 0)) {
+            at->radius = length / 4;
+            if (!(length > 1e-9))
+                return;
+            continue;
+        }
+        at->here = there;
+        at->radius = gain > predicted / 4 ? fmin(fmax(at->radius, 2 * length), 1) : length / 2;
+        if ((!there.exact && gain < 1e-13 * there.sse) || 20 * gain < there.sse - rival->sse)
+            return;
+    }
+}
+
 /* All starts a few steps, into `out` without those that meet; returns how many. */
 static size_t scout(separable_points *d, const start *starts, size_t count, descent *out)
 {
+    const projected nobody = {.p = INFINITY, .sse = INFINITY};
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        descent at = {evaluate(d, starts[i].p, starts[i].q), 1e-3};
-        descend(d, &at, SCOUT_STEPS, INFINITY);
+        descent at = {evaluate(d, starts[i].p, starts[i].q), 1};
+        descend(d, &at, SCOUT_STEPS, &nobody);
         bool seen = !isfinite(at.here.sse);
         for (size_t k = 0; k < kept; k++)
             seen = seen || near(&out[k].here, &at.here);
@@ -394,12 +415,10 @@ void pts_separable_search(separable_points *d, double *p, double *q)
     if (d->family->logistic)
         scan_steps(d, starts, &found);
     size_t kept = scout(d, starts, found, at);
-    projected best = {.sse = INFINITY};
-    for (size_t i = 0; i < kept && i < 2; i++) {
+    projected best = {.p = INFINITY, .sse = INFINITY};
+    for (size_t i = 0; i < kept; i++) {
         swap_lowest(at, i, kept);
-        if (i > 0 && near(&best, &at[i].here))
-            continue;
-        descend(d, &at[i], SEARCH_STEPS, best.sse);
+        descend(d, &at[i], SEARCH_STEPS, &best);
         if (at[i].here.sse < best.sse)
             best = at[i].here;
     }
