@@ -2,9 +2,11 @@
 #include "check_main.h"
 #include "nist_problems.h"
 
+#include "pts/curve.h"
 #include "pts/lm.h"
 
 #include "curve/qr.h"
+#include "curve/sigmoid.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -473,8 +475,212 @@ START_TEST(small_and_large_factorisations_agree)
 }
 END_TEST
 
+/* T·T⁻¹ = 1, by hand and by LAPACK, within a wider array. */
+START_TEST(triangles_are_inverted)
+{
+    enum { STRIDE = 20 };
+    const size_t sizes[] = {1, 4, 16, 20};
+    for (int k = 0; k < 4; k++) {
+        double t[STRIDE * STRIDE], inverse[STRIDE * STRIDE];
+        size_t n = sizes[k];
+        for (size_t i = 0; i < STRIDE * STRIDE; i++)
+            t[i] = inverse[i] = sin(1 + 3.0 * (double)i) + (i % (STRIDE + 1) ? 0 : 4);
+        pts_qr_invert(inverse, STRIDE, n);
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = i; j < n; j++) {
+                double sum = 0;
+                for (size_t l = i; l <= j; l++)
+                    sum += t[l * STRIDE + i] * inverse[j * STRIDE + l];
+                ck_assert_double_eq_tol(sum, i == j, 1e-13);
+            }
+        }
+        ck_assert_double_eq(inverse[STRIDE - 1], t[STRIDE - 1]); /* below the diagonal */
+    }
+}
+END_TEST
+
+enum { SIGMOID_POINTS = 4096 };
+
+static double off(double got, long double wanted)
+{
+    return (double)fabsl((got - wanted) / wanted);
+}
+
+/* Every instruction set's exponential and logistic against the C library's in long double, from one
+ * end of their range to the other. */
+START_TEST(sigmoids_equal_the_c_library)
+{
+    static double log_n[SIGMOID_POINTS], w[SIGMOID_POINTS], z[SIGMOID_POINTS], s[SIGMOID_POINTS],
+        g[SIGMOID_POINTS], e[SIGMOID_POINTS];
+    const sigmoid_points points = {log_n, w, w, SIGMOID_POINTS};
+    const sigmoid_table *table;
+    for (size_t k = 0; (table = pts_sigmoid_at(k)); k++) {
+        double worst[3] = {0, 0, 0}, sum = 0;
+        for (size_t i = 0; i < SIGMOID_POINTS; i++) {
+            log_n[i] = 698 * sin((double)i) * pow((double)i / SIGMOID_POINTS, 3);
+            e[i] = log_n[i] / 698 * SIGMOID_REACH;
+            w[i] = 1 + (double)(i % 3);
+        }
+        double total = table->fill(&points, 1, 0, &(sigmoid_values){z, s, g});
+        table->exponentials(e, SIGMOID_POINTS);
+        for (size_t i = 0; i < SIGMOID_POINTS; i++) {
+            long double at = log_n[i], right = 1 / (1 + expl(-at)), left = 1 / (1 + expl(at));
+            ck_assert_double_eq(z[i], log_n[i]);
+            worst[0] = fmax(worst[0], off(s[i], right));
+            worst[1] = fmax(worst[1], off(g[i], right * left));
+            worst[2] = fmax(worst[2], off(e[i], expl(log_n[i] / 698 * SIGMOID_REACH)));
+            sum += w[i] * s[i];
+        }
+        printf("sigmoid, set %zu: worst relative errors %.1e, %.1e, exponential %.1e\n", k,
+               worst[0], worst[1], worst[2]);
+        for (int i = 0; i < 3; i++)
+            ck_assert_double_le(worst[i], 1e-15);
+        ck_assert_double_eq_tol(total / sum, 1, 1e-13);
+    }
+    ck_assert_ptr_nonnull(pts_sigmoid());
+}
+END_TEST
+
+/* The sums of every instruction set against plain loops. */
+START_TEST(sigmoid_sums_equal_plain_loops)
+{
+    enum { POINTS = 24 };
+    double log_n[POINTS], y[POINTS], w[POINTS], z[POINTS], s[POINTS], g[POINTS], row[POINTS];
+    const sigmoid_points points = {log_n, y, w, POINTS};
+    const sigmoid_table *table;
+    double total = 0, yy = 0, mean = 0;
+    for (size_t i = 0; i < POINTS; i++) {
+        log_n[i] = 0.3 * (double)i;
+        w[i] = i % 7 ? 1 + (double)(i % 2) : 0;
+        y[i] = sin(2.0 * (double)i);
+        total += w[i];
+        mean += w[i] * y[i];
+    }
+    for (size_t i = 0; i < POINTS; i++) {
+        y[i] -= mean / total;
+        yy += w[i] * y[i] * y[i];
+    }
+    for (size_t k = 0; (table = pts_sigmoid_at(k)); k++) {
+        sigmoid_sums sums;
+        sigmoid_residuals residuals;
+        double expected[15] = {0}, sse[2], factor[2] = {0.5, 3};
+        double centre = table->fill(&points, 1.3, 4, &(sigmoid_values){z, s, g}) / total;
+        const sigmoid_values at = {z, s, g};
+        table->sums(&points, &at, centre, &sums);
+        table->residuals(&points, &at, centre, 0.7, &residuals);
+        for (size_t i = 0; i < POINTS; i++) {
+            double t = s[i] - centre, h = g[i] * z[i], r = 0.7 * t - y[i];
+            double bend = g[i] * (1 - 2 * s[i]);
+            const double terms[15] = {t * t,       t * y[i],        g[i],
+                                      h,           t * g[i],        t * h,
+                                      g[i] * g[i], g[i] * h,        h * h,
+                                      r * r,       r * g[i],        r * h,
+                                      r * bend,    r * bend * z[i], r * bend * z[i] * z[i]};
+            for (int j = 0; j < 15; j++)
+                expected[j] += w[i] * terms[j];
+            row[i] = exp(4 - log_n[i]);
+        }
+        const double got[15] = {sums.tt,     sums.ty,     sums.g,      sums.h,       sums.tg,
+                                sums.th,     sums.gg,     sums.gh,     sums.hh,      residuals.r,
+                                residuals.g, residuals.h, residuals.k, residuals.kz, residuals.kzz};
+        for (int j = 0; j < 15; j++)
+            ck_assert_double_eq_tol(got[j], expected[j], 1e-13);
+        table->nodes(&points, row, factor, yy, total, sse);
+        for (int j = 0; j < 2; j++) {
+            double m = 0, tt = 0, ty = 0;
+            for (size_t i = 0; i < POINTS; i++)
+                m += w[i] / (1 + factor[j] * row[i]) / total;
+            for (size_t i = 0; i < POINTS; i++) {
+                double t = 1 / (1 + factor[j] * row[i]) - m;
+                tt += w[i] * t * t;
+                ty += w[i] * t * y[i];
+            }
+            ck_assert_double_eq_tol(sse[j], yy - ty * ty / tt, 1e-12);
+        }
+    }
+}
+END_TEST
+
+static double uniform(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(*state >> 11) / 9007199254740992.0;
+}
+
+enum { WORLD_POINTS = 24 };
+
+/* A noisy curve of few to many points; every third has three seeds a size, every sixth falls. */
+static size_t draw_curve(uint64_t *state, int world, double *n, double *map)
+{
+    size_t count = 6 + (size_t)(18 * uniform(state)), repeats = world % 3 ? 1 : 3;
+    pts_curve c = {0.3 * uniform(state), exp(2.7 * uniform(state) - 0.7),
+                   exp(2 + 5 * uniform(state)), 0.3 + 0.7 * uniform(state)};
+    double noise = 0.2 * uniform(state) * uniform(state);
+    if (world % 6 == 5)
+        c = (pts_curve){c.D, c.B, c.C, c.A};
+    count = repeats == 3 ? WORLD_POINTS : count;
+    for (size_t i = 0; i < count; i++) {
+        double step = (double)(i / repeats);
+        n[i] = floor(2 * exp(7 * step * (double)repeats / (double)count)) + step;
+        map[i] = pts_curve_at(&c, n[i]) + noise * (uniform(state) + uniform(state) - 1);
+    }
+    return count;
+}
+
+/* The least sum of squares over a fine grid of (ln B, ln C), u and v by their normal equations: no
+ * global optimum lies above it. */
+static double least_of_grid(const double *n, const double *map, size_t count)
+{
+    double least = INFINITY, y = 0, s[WORLD_POINTS];
+    for (size_t i = 0; i < count; i++)
+        y += map[i] / (double)count;
+    for (double p = -2; p <= 5; p += 0.125) {
+        for (double q = -2; q <= 14; q += 0.125) {
+            double mean = 0, ss = 0, sy = 0, sse = 0;
+            for (size_t i = 0; i < count; i++) {
+                s[i] = 1 / (1 + exp(exp(p) * (q - log(n[i]))));
+                mean += s[i] / (double)count;
+            }
+            for (size_t i = 0; i < count; i++) {
+                ss += (s[i] - mean) * (s[i] - mean);
+                sy += (s[i] - mean) * (map[i] - y);
+            }
+            for (size_t i = 0; i < count && ss > 1e-20; i++)
+                sse += pow(map[i] - y - sy / ss * (s[i] - mean), 2);
+            least = ss > 1e-20 ? fmin(least, sse) : least;
+        }
+    }
+    return least;
+}
+
+START_TEST(fits_are_not_above_a_fine_grid)
+{
+    enum { WORLDS = 120 };
+    uint64_t state = 11;
+    for (int world = 0; world < WORLDS; world++) {
+        double n[WORLD_POINTS], map[WORLD_POINTS];
+        size_t count = draw_curve(&state, world, n, map);
+        pts_fit fit;
+        ck_assert_int_eq(pts_curve_fit(n, map, count, &fit, NULL), PTS_OK);
+        double least = least_of_grid(n, map, count);
+        ck_assert_msg(fit.sse <= least * (1 + 1e-6), "curve %d: %g above %g", world, fit.sse,
+                      least);
+        double f[WORLD_POINTS], sse = 0;
+        for (size_t i = 0; i < count; i++) {
+            f[i] = pts_curve_at(&fit.curve, n[i]);
+            sse += (f[i] - map[i]) * (f[i] - map[i]);
+        }
+        /* and they are what they say: sizes were merged on the way */
+        ck_assert_double_eq_tol(fit.sse, sse, 1e-9 * sse + 1e-12);
+        ck_assert_double_eq_tol(fit.smape, pts_smape(f, map, count), 1e-7);
+    }
+}
+END_TEST
+
 CHECK_SUITE("lm", nist_with_jacobian, nist_with_differences, nist_jacobians_equal_differences,
             zero_vector_is_found, rank_deficiency_is_named, not_finite_trial_is_a_bad_step,
             limit_and_not_finite_are_named, callback_stops_the_run,
             scale_of_a_parameter_does_not_matter, robust_and_bounded_fits_equal_scipy,
-            bounds_are_kept_and_named, weights_are_repeats, small_and_large_factorisations_agree)
+            bounds_are_kept_and_named, weights_are_repeats, small_and_large_factorisations_agree,
+            triangles_are_inverted, sigmoids_equal_the_c_library, sigmoid_sums_equal_plain_loops,
+            fits_are_not_above_a_fine_grid)
