@@ -83,6 +83,7 @@ pts_status pts_mlp_build(pts_mlp **out, size_t inputs, const pts_mlp_layer *laye
     mlp->layers = count;
     mlp->slab = MLP_CHUNK;
     mlp->team = team;
+    mlp->level = pts_level_current();
     mlp->seed = seed;
     pts_status status = build(mlp, inputs, layers, err);
     if (status == PTS_OK)
@@ -199,11 +200,20 @@ pts_status pts_mlp_moments(pts_mlp *mlp, float **moments, pts_error *err)
 
 static void take_rows(pts_mlp *mlp, size_t rows)
 {
+    size_t copied = 0, packed = 0;
     for (size_t l = 0; l < mlp->layers; l++) {
         mlp_layer *layer = &mlp->layer[l];
         layer->y = pts_arena_take(&mlp->batch, rows * layer->out, sizeof *layer->y);
         layer->moments = pts_arena_take(&mlp->batch, 2 * rows, sizeof *layer->moments);
+        if (layer->kind != PTS_MLP_LINEAR)
+            continue;
+        if (mlp_linear_copied(layer, rows) > copied)
+            copied = mlp_linear_copied(layer, rows);
+        if (mlp_linear_packed(layer, rows) > packed)
+            packed = mlp_linear_packed(layer, rows);
     }
+    mlp->copied = pts_arena_take(&mlp->batch, copied, sizeof *mlp->copied);
+    mlp->packed = pts_arena_take(&mlp->batch, packed, sizeof *mlp->packed);
     for (size_t i = 0; i < 2; i++)
         mlp->dy[i] = pts_arena_take(&mlp->batch, rows * mlp->widest, sizeof *mlp->dy[i]);
 }

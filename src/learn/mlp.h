@@ -6,13 +6,16 @@
 #include "pts/mlp.h"
 
 #include "base/memory.h"
+#include "kernels/level.h"
 #include "learn/layers.h"
 
 #include <stdbool.h>
 
 enum {
     MLP_SIZE_MAX = 1048576, /* keeps every dimension and batch product inside an int */
-    MLP_CHUNK = 4096        /* floats that a slab holds at least */
+    MLP_CHUNK = 4096,       /* floats that a slab holds at least */
+    MLP_TILE_OUT = 256,     /* columns of a linear layer's forward part */
+    MLP_TILE_IN = 64 /* rows of its weight that a backward part takes: 2,048 outputs, 512 kB */
 };
 
 typedef struct mlp_layer {
@@ -30,6 +33,7 @@ struct pts_mlp {
     mlp_layer layer[PTS_MLP_LAYERS_MAX];
     size_t first; /* the first layer with parameters: nothing below it needs a gradient */
     pts_team *team;
+    const pts_level *level;
     uint64_t seed, steps, drawn; /* drawn: steps before the last forward pass */
     float *values;               /* [parameters] */
     float *m, *v;                /* [parameters]; NULL before the first step */
@@ -38,6 +42,7 @@ struct pts_mlp {
     float *slabs;        /* [threads][slab] */
     size_t rows, passed; /* room for rows; those of the last forward pass in training */
     float *dy[2]; /* [rows][widest]: gradient by a layer's output and by its input, in turns */
+    float *copied, *packed;                     /* a linear layer's: see mlp_linear.c */
     pts_arena fixed, later, whole_block, batch; /* values and slabs, moments, whole, the rest */
 };
 
@@ -78,6 +83,21 @@ pts_status mlp_check_layer(const pts_mlp_layer *layer, size_t index, pts_error *
 size_t mlp_layer_parameters(const mlp_layer *layer);
 /* Floats that a thread's slab must hold. */
 size_t mlp_layer_slab(const mlp_layer *layer);
+/* A gradient is used right where it was made, while in cache: written out to main memory and read
+ * again by the optimiser, the 17 million weights of the study's first layer cost more than their
+ * product. `at`: the parameter that gradient[0] belongs to. */
+void mlp_use_gradient(const mlp_pass *pass, const float *at, size_t count, float *gradient);
+
+/* Linear layers: floats of a slab, of mlp->copied and mlp->packed, and the parts of the passes. */
+size_t mlp_linear_slab(const mlp_layer *layer);
+size_t mlp_linear_copied(const mlp_layer *layer, size_t rows);
+size_t mlp_linear_packed(const mlp_layer *layer, size_t rows);
+void mlp_linear_copy(const mlp_pass *pass, size_t first, size_t count, float *slab);
+void mlp_linear_forward(const mlp_pass *pass, size_t first, size_t count, float *slab);
+void mlp_linear_pack(const mlp_pass *pass, size_t first, size_t count, float *slab);
+void mlp_linear_backward(const mlp_pass *pass, size_t first, size_t count, float *slab);
+void mlp_linear_gradient(const mlp_pass *pass, size_t first, size_t count, float *slab);
+
 void mlp_layer_forward(mlp_pass *pass);
 /* Returns the gradient by the layer's input: pass->dx, or dy changed in place. */
 float *mlp_layer_backward(mlp_pass *pass);

@@ -5,14 +5,12 @@
 
 #include "base/error.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
 enum {
     TILE_ROWS = 8,
-    TILE_OUT = 256, /* columns of a linear layer's forward part */
-    TILE_IN = 64,   /* rows of its weight that a gradient part holds: 2,048 outputs are 512 kB */
+    TILE_PACK = 64, /* a multiple of every panel, a divisor of a packed block's depth */
     TILE_GAINS = 64
 };
 
@@ -27,67 +25,21 @@ typedef struct phase {
 
 typedef struct kind {
     const char *name;
+    phase copy;     /* of x, for forward */
     phase forward;  /* layer->y from x */
+    phase pack;     /* of dy, for the next two */
     phase backward; /* dx from dy, with the parameters as they were */
     phase gradient; /* of the parameters, and their update */
     bool in_place;  /* backward turns dy into dx */
 } kind;
 
-/* A gradient is used right where it was made, while in cache: written out to main memory and read
- * again by the optimiser, the 17 million weights of the study's first layer cost more than their
- * GEMM. `at`: the parameter that gradient[0] belongs to. */
-static void use_gradient(const mlp_pass *p, const float *at, size_t count, float *gradient)
+void mlp_use_gradient(const mlp_pass *p, const float *at, size_t count, float *gradient)
 {
     size_t offset = (size_t)(at - p->mlp->values);
     if (p->update)
         mlp_update_range(p->mlp, p->update, offset, count, gradient);
     else
         memcpy(p->gradient + offset, gradient, count * sizeof *gradient);
-}
-
-/* ---- linear ---- */
-
-/* y[:, part] = x · weight[:, part] + bias[part] */
-static void linear_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
-{
-    const mlp_layer *layer = p->layer;
-    (void)slab;
-    for (size_t r = 0; r < p->rows; r++)
-        memcpy(layer->y + r * layer->out + first, layer->bias + first, count * sizeof(float));
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->rows, (int)count, (int)layer->in,
-                1, p->x, (int)layer->in, layer->weight + first, (int)layer->out, 1,
-                layer->y + first, (int)layer->out);
-}
-
-/* dx[:, part] = dy · weight[part, :]ᵀ */
-static void linear_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
-{
-    const mlp_layer *layer = p->layer;
-    (void)slab;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)p->rows, (int)count, (int)layer->out,
-                1, p->dy, (int)layer->out, layer->weight + first * layer->out, (int)layer->out, 0,
-                p->dx + first, (int)layer->in);
-}
-
-static void linear_bias_gradient(const mlp_pass *p, float *slab)
-{
-    const mlp_layer *layer = p->layer;
-    memset(slab, 0, layer->out * sizeof *slab);
-    for (size_t r = 0; r < p->rows; r++)
-        for (size_t o = 0; o < layer->out; o++)
-            slab[o] += p->dy[r * layer->out + o];
-    use_gradient(p, layer->bias, layer->out, slab);
-}
-
-/* dweight[part, :] = x[:, part]ᵀ · dy */
-static void linear_gradient(const mlp_pass *p, size_t first, size_t count, float *slab)
-{
-    const mlp_layer *layer = p->layer;
-    if (first == 0)
-        linear_bias_gradient(p, slab);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)layer->out, (int)p->rows,
-                1, p->x + first, (int)layer->in, p->dy, (int)layer->out, 0, slab, (int)layer->out);
-    use_gradient(p, layer->weight + first * layer->out, count * layer->out, slab);
 }
 
 /* ---- layers without parameters: `first` and `count` are rows ---- */
@@ -187,38 +139,42 @@ static void norm_gradient(const mlp_pass *p, size_t first, size_t count, float *
     const pts_layer_norm shape = {p->rows, layer->out, layer->value};
     memset(slab, 0, 2 * count * sizeof *slab);
     pts_layer_norm_gradient(&shape, p->x, layer->moments, p->dy, first, count, slab, slab + count);
-    use_gradient(p, layer->weight + first, count, slab);
-    use_gradient(p, layer->bias + first, count, slab + count);
+    mlp_use_gradient(p, layer->weight + first, count, slab);
+    mlp_use_gradient(p, layer->bias + first, count, slab + count);
 }
 
 /* ---- the table ---- */
 
-#define NOTHING                                                                                    \
-    {                                                                                              \
-        OVER_ROWS, 1, NULL                                                                         \
-    }
-#define BY_ROWS(run)                                                                               \
-    {                                                                                              \
-        OVER_ROWS, TILE_ROWS, run                                                                  \
-    }
-
+/* clang-format off */
 static const kind kinds[PTS_MLP_KINDS] = {
-    [PTS_MLP_LINEAR] = {"linear",
-                        {OVER_OUTPUTS, TILE_OUT, linear_forward},
-                        {OVER_INPUTS, TILE_OUT, linear_backward},
-                        {OVER_INPUTS, TILE_IN, linear_gradient},
-                        false},
-    [PTS_MLP_RELU] = {"relu", BY_ROWS(relu_forward), BY_ROWS(relu_backward), NOTHING, true},
-    [PTS_MLP_GELU] = {"gelu", BY_ROWS(gelu_forward), BY_ROWS(gelu_backward), NOTHING, true},
-    [PTS_MLP_TANH] = {"tanh", BY_ROWS(tanh_forward), BY_ROWS(tanh_backward), NOTHING, true},
-    [PTS_MLP_DROPOUT] = {"dropout", BY_ROWS(dropout_forward), BY_ROWS(dropout_backward), NOTHING,
-                         true},
-    [PTS_MLP_LAYER_NORM] = {"layer norm",
-                            BY_ROWS(norm_forward),
-                            BY_ROWS(norm_backward),
-                            {OVER_OUTPUTS, TILE_GAINS, norm_gradient},
-                            false},
+    [PTS_MLP_LINEAR] = {.name = "linear",
+                        .copy = {OVER_ROWS, TILE_ROWS, mlp_linear_copy},
+                        .forward = {OVER_OUTPUTS, MLP_TILE_OUT, mlp_linear_forward},
+                        .pack = {OVER_OUTPUTS, TILE_PACK, mlp_linear_pack},
+                        .backward = {OVER_INPUTS, MLP_TILE_IN, mlp_linear_backward},
+                        .gradient = {OVER_INPUTS, MLP_TILE_IN, mlp_linear_gradient}},
+    [PTS_MLP_RELU] = {.name = "relu",
+                      .forward = {OVER_ROWS, TILE_ROWS, relu_forward},
+                      .backward = {OVER_ROWS, TILE_ROWS, relu_backward},
+                      .in_place = true},
+    [PTS_MLP_GELU] = {.name = "gelu",
+                      .forward = {OVER_ROWS, TILE_ROWS, gelu_forward},
+                      .backward = {OVER_ROWS, TILE_ROWS, gelu_backward},
+                      .in_place = true},
+    [PTS_MLP_TANH] = {.name = "tanh",
+                      .forward = {OVER_ROWS, TILE_ROWS, tanh_forward},
+                      .backward = {OVER_ROWS, TILE_ROWS, tanh_backward},
+                      .in_place = true},
+    [PTS_MLP_DROPOUT] = {.name = "dropout",
+                         .forward = {OVER_ROWS, TILE_ROWS, dropout_forward},
+                         .backward = {OVER_ROWS, TILE_ROWS, dropout_backward},
+                         .in_place = true},
+    [PTS_MLP_LAYER_NORM] = {.name = "layer norm",
+                            .forward = {OVER_ROWS, TILE_ROWS, norm_forward},
+                            .backward = {OVER_ROWS, TILE_ROWS, norm_backward},
+                            .gradient = {OVER_OUTPUTS, TILE_GAINS, norm_gradient}},
 };
+/* clang-format on */
 
 pts_status mlp_check_layer(const pts_mlp_layer *layer, size_t index, pts_error *err)
 {
@@ -256,7 +212,7 @@ size_t mlp_layer_parameters(const mlp_layer *layer)
 
 size_t mlp_layer_slab(const mlp_layer *layer)
 {
-    return layer->kind == PTS_MLP_LINEAR ? TILE_IN * layer->out : 2 * TILE_GAINS;
+    return layer->kind == PTS_MLP_LINEAR ? mlp_linear_slab(layer) : 2 * TILE_GAINS;
 }
 
 /* ---- running ---- */
@@ -289,12 +245,15 @@ static void run_phase(const mlp_pass *pass, const phase *how)
 
 void mlp_layer_forward(mlp_pass *pass)
 {
-    run_phase(pass, &kinds[pass->layer->kind].forward);
+    const kind *k = &kinds[pass->layer->kind];
+    run_phase(pass, &k->copy);
+    run_phase(pass, &k->forward);
 }
 
 float *mlp_layer_backward(mlp_pass *pass)
 {
     const kind *k = &kinds[pass->layer->kind];
+    run_phase(pass, &k->pack);
     if (pass->dx)
         run_phase(pass, &k->backward);
     run_phase(pass, &k->gradient);
