@@ -797,14 +797,16 @@ START_TEST(forecasts_of_the_study)
     pts_forecast_score scores[15];
     for (int k = 0; k < 3; k++) {
         double mae = 0, covered = 0, last = 0;
-        ck_assert_int_eq(pts_extrapolate(set, upto[k], PTS_FORECAST_MAP, scores, NULL), PTS_OK);
+        ck_assert_int_eq(pts_extrapolate(set, upto[k], PTS_FORECAST_MAP, NULL, NULL, scores, NULL),
+                         PTS_OK);
         for (int i = 0; i < 15; i++) {
             mae += scores[i].mae / 15;
             covered += scores[i].covered_80 / 15;
         }
         ck_assert_double_le(mae, reach[k]);
         ck_assert(covered >= 0.7 && covered <= 0.9);
-        ck_assert_int_eq(pts_extrapolate(set, upto[k], PTS_FORECAST_LAST1, scores, NULL), PTS_OK);
+        ck_assert_int_eq(
+            pts_extrapolate(set, upto[k], PTS_FORECAST_LAST1, NULL, NULL, scores, NULL), PTS_OK);
         const pts_curve_points *c = &set->curves[0];
         for (size_t i = scores[0].points; i < c->count; i++)
             last += fabs(c->map[i] - c->map[scores[0].points - 1]);
@@ -813,10 +815,11 @@ START_TEST(forecasts_of_the_study)
     }
     pts_error err;
     set->count = 2; /* one data set only */
-    ck_assert_int_eq(pts_extrapolate(set, 50, PTS_FORECAST_MAP, scores, &err), PTS_ERR_SHAPE);
+    ck_assert_int_eq(pts_extrapolate(set, 50, PTS_FORECAST_MAP, NULL, NULL, scores, &err),
+                     PTS_ERR_SHAPE);
     ck_assert_str_eq(err.message, "feet-14: expected at least 2 curves of other data sets for "
                                   "the prior, got 0");
-    ck_assert_int_eq(pts_extrapolate(set, 5, PTS_FORECAST_4PL, scores, NULL), PTS_OK);
+    ck_assert_int_eq(pts_extrapolate(set, 5, PTS_FORECAST_4PL, NULL, NULL, scores, NULL), PTS_OK);
     ck_assert(isnan(scores[0].mae)); /* two points: no fit */
     set->count = 15;
     pts_curves_destroy(set);
@@ -882,10 +885,112 @@ static void refuses(const char *suffix, const char *text, pts_status status, con
     unlink(path);
 }
 
+/* A row equal in every column is a copy; seeds differ somewhere and stay; a weight makes two of one
+ * row. */
+START_TEST(copies_count_once)
+{
+    pts_curve_set *set;
+    const char *path =
+        write_file(".csv", "dataset,class,n,map,map50\nx,0,8,0.2,0.3\nx,0,4,0.1,0.2\n"
+                           "x,0,8,0.2,0.3\nx,0,8,0.2,0.4\nx,1,8,0.2,0.3\n"
+                           "x,0,8,0.2,0.3\n");
+    ck_assert_int_eq(pts_curves_read(&set, path, NULL), PTS_OK);
+    ck_assert_uint_eq(set->count, 2);
+    ck_assert_uint_eq(set->curves[0].count, 3);
+    ck_assert_uint_eq(set->curves[0].duplicates, 2);
+    ck_assert_double_eq(set->curves[0].map50[1], 0.3); /* in the file's order */
+    ck_assert_double_eq(set->curves[0].map50[2], 0.4);
+    ck_assert_uint_eq(set->curves[1].duplicates, 0);
+    ck_assert_ptr_null(set->curves[0].weight);
+    pts_curves_destroy(set);
+    path = write_file(".csv", "weight,n,map\n2,8,0.2\n1,8,0.2\n0.5,4,0.1\n");
+    ck_assert_int_eq(pts_pilot_read(&set, path, NULL), PTS_OK);
+    ck_assert_uint_eq(set->curves[0].count, 3);
+    ck_assert_uint_eq(set->curves[0].duplicates, 0);
+    ck_assert_double_eq(set->curves[0].weight[0], 0.5);
+    ck_assert_double_eq(set->curves[0].weight[1], 2);
+    pts_curves_destroy(set);
+    unlink(path);
+}
+END_TEST
+
+/* A weight of two is a point twice, in whatever order, for the posterior and for the prior. */
+START_TEST(weights_are_repeats)
+{
+    const double n[] = {5, 10, 20, 40, 40, 80}, map[] = {0.04, 0.05, 0.11, 0.2, 0.24, 0.3};
+    const double weights[] = {1, 2, 1, 3, 1, 2};
+    double many_n[10], many_map[10];
+    size_t count = 0;
+    for (int i = 5; i >= 0; i--) {
+        for (int k = 0; k < (int)weights[i]; k++) {
+            many_n[count] = n[i];
+            many_map[count++] = map[i];
+        }
+    }
+    pts_curve_prior prior = some_prior, learnt[2];
+    prior.noise_dof = 12;
+    static pts_curve_posterior a, b;
+    ck_assert_int_eq(pts_curve_posterior_find_weighted(&prior, n, map, weights, 6, &a, NULL),
+                     PTS_OK);
+    ck_assert_int_eq(pts_curve_posterior_find(&prior, many_n, many_map, count, &b, NULL), PTS_OK);
+    for (int k = 0; k < 4; k++)
+        ck_assert_double_eq_tol(a.mean[k], b.mean[k], 1e-7);
+    ck_assert_double_eq_tol(a.noise, b.noise, 1e-9);
+    ck_assert_double_eq_tol(a.unlike, b.unlike, 1e-6);
+    ck_assert_double_eq_tol(pts_curve_at(&a.curve, 500), pts_curve_at(&b.curve, 500), 1e-5);
+    double shifted[6], many_shifted[10], w[6];
+    for (int i = 0; i < 6; i++)
+        shifted[i] = map[i] * 1.2;
+    for (size_t i = 0; i < count; i++)
+        many_shifted[i] = many_map[i] * 1.2;
+    memcpy(w, weights, sizeof w);
+    const pts_curve_points once[2] = {
+        {.count = 6, .n = (double *)n, .map = (double *)map, .weight = w},
+        {.count = 6, .n = (double *)n, .map = shifted, .weight = w}};
+    const pts_curve_points often[2] = {{.count = count, .n = many_n, .map = many_map},
+                                       {.count = count, .n = many_n, .map = many_shifted}};
+    ck_assert_int_eq(pts_curve_prior_learn(once, NULL, 2, &learnt[0], NULL), PTS_OK);
+    ck_assert_int_eq(pts_curve_prior_learn(often, NULL, 2, &learnt[1], NULL), PTS_OK);
+    for (int k = 0; k < 4; k++)
+        ck_assert_double_eq_tol(learnt[0].mean[k], learnt[1].mean[k], 1e-6);
+    ck_assert_double_eq_tol(learnt[0].noise, learnt[1].noise, 1e-8);
+    pts_error err;
+    const double bad[] = {1, 1, 1, 0, 1, 1};
+    ck_assert_int_eq(pts_curve_posterior_find_weighted(&prior, n, map, bad, 6, &a, &err),
+                     PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "curve: point 4: expected a weight above 0, got 0");
+}
+END_TEST
+
+/* Five thousand sizes are pooled into 512 and must say what they say one by one: the most probable
+ * curve is the prior's and the points' least squares, found here over all points. */
+START_TEST(many_sizes_are_pooled)
+{
+    enum { MANY = 5000 };
+    static double n[MANY], map[MANY], weights[MANY];
+    uint64_t seed = 30;
+    const pts_curve truth = {0.1, 1.3, 60, 0.7};
+    for (int i = 0; i < MANY; i++) {
+        n[i] = exp(10.0 * (i + 1) / MANY);
+        map[i] = textbook(&truth, n[i]) +
+                 0.02 * sqrt(1 + 50 / n[i]) * pts_normal_quantile(uniform(&seed));
+        weights[i] = 1 / (1 + 50 / n[i]);
+    }
+    static pts_curve_posterior p;
+    pts_fit fit;
+    ck_assert_int_eq(pts_curve_posterior_find(&some_prior, n, map, MANY, &p, NULL), PTS_OK);
+    ck_assert_int_eq(pts_curve_fit_weighted(n, map, weights, MANY, &fit, NULL), PTS_OK);
+    const pts_curve mode = {p.mean[0], exp(p.mean[1]), exp(p.mean[2]), p.mean[3]};
+    for (double at = 1; at < 20000; at *= 2)
+        ck_assert_double_eq_tol(pts_curve_at(&mode, at), pts_curve_at(&fit.curve, at), 2e-3);
+}
+END_TEST
+
 START_TEST(bad_csv_is_named)
 {
     const char *const cases[][2] = {
-        {"", "line 1: expected a header with a column 'dataset', got '…'"},
+        {"", "expected a header and rows, got an empty file"},
+        {"\n\n", "expected a header and rows, got an empty file"},
         {"dataset,class,n\n", "line 1: expected a header with a column 'map', got 'dataset…'"},
         {"dataset,class,n,map\n", "expected at least one measured point, got none"},
         {"dataset,class,n,map\nx,0,2\n", "line 2: expected 4 columns, got 3"},
@@ -903,6 +1008,10 @@ START_TEST(bad_csv_is_named)
          "line 2: column map: expected a number in 0 … 100, got '-0.1'"},
         {"dataset,class,n,map,map50\nx,0,2,0.1,101\n",
          "line 2: column map50: expected a number in 0 … 100, got '101'"},
+        {"dataset,class,n,map,weight\nx,0,2,0.1,0\n",
+         "line 2: column weight: expected a number in 1e-09 … 1e+09, got '0'"},
+        {"dataset,class,n,map,weight\nx,0,2,0.1,inf\n",
+         "line 2: column weight: expected a number in 1e-09 … 1e+09, got 'inf'"},
         {"dataset,class,n,map\nx,\"0,2,0.1\n", "line 2: column 2: the quote is never closed"},
         {"dataset,class,n,map\nx,0\"1\",2,0.1\n",
          "line 2: column 2: expected a comma or the end of the line, got byte 0x22"},
@@ -973,6 +1082,7 @@ CHECK_SUITE("curve", curve_is_the_textbook_formula, curve_is_safe_at_the_ends,
             families_are_chosen, unknown_noise_is_integrated_out,
             consistent_pilot_overrules_the_prior, unlike_is_bayes_rule,
             advice_follows_what_is_unknown, prior_survives_its_file, forecasts_of_the_study,
+            copies_count_once, weights_are_repeats, many_sizes_are_pooled,
             csv_is_read_in_all_its_forms,
 #ifdef PTS_HAVE_JSON
             processed_result_is_read, bad_processed_result_is_named,

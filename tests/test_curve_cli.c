@@ -94,55 +94,134 @@ START_TEST(prior_is_made_and_used)
 }
 END_TEST
 
-static void write_text(const char *path, const char *header, const double *map, size_t count)
+/* Both kinds of file from one list of rows: DIR/c.csv of curves, DIR/p.csv of pilot results. */
+static void write_rows(const char *folder, const char *rows)
 {
-    FILE *file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    fputs(header, file);
-    for (size_t i = 0; i < count; i++)
-        fprintf(file, "x,0,%d,%g\n", 2 << i, map[i]);
-    fclose(file);
+    char path[64];
+    for (int pilot = 0; pilot < 2; pilot++) {
+        snprintf(path, sizeof path, "%s/%c.csv", folder, pilot ? 'p' : 'c');
+        FILE *file = fopen(path, "w");
+        ck_assert_ptr_nonnull(file);
+        if (*rows)
+            fputs(pilot ? "n,map\n" : "dataset,class,n,map\n", file);
+        for (const char *row = rows; *row; row = strchr(row, '\n') + 1)
+            fprintf(file, "%s%.*s\n", pilot ? "" : "x,0,", (int)(strchr(row, '\n') - row), row);
+        fclose(file);
+    }
 }
 
-/* Answered, and said what is odd about them. */
-START_TEST(odd_curves_get_their_caveat)
+typedef struct odd_case {
+    const char *rows, *says; /* what all commands must say */
+    int refused;             /* else answered by fit, extrapolate and predict */
+} odd_case;
+
+static const odd_case odd_cases[] = {
+    {"2,0.5\n4,0.45\n8,0.3\n16,0.2\n32,0.18\n64,0.18\n",
+     "falls with more images, from 0.481 to 0.122 by a line in ln n", 0},
+    {"2,0.05\n4,0.1\n8,0.2\n16,0.3\n32,40\n64,50\n",
+     "jumps more than twentyfold: are percent and fractions mixed?", 0},
+    {"2,0.3\n4,0.3\n8,0.3\n16,0.3\n32,0.3\n", "is 0.3 at all sizes", 0},
+    {"4,0.1\n16,0.2\n2,0.05\n4,0.1\n8,0.15\n4,0.1\n32,0.3\n",
+     "rows that repeat another in every column: 2, counted once", 0},
+    {"8,0.3\n8,0.31\n8,0.32\n8,0.33\n", "all points have one size, 8 images", 0},
+    {"0,0.1\n8,0.3\n", "csv: line 2: column n: expected a whole number in 1 … 1e+09, got '0'", 1},
+    {"4,0.1\n-8,0.3\n", "csv: line 3: column n: expected a whole number in 1 … 1e+09, got '-8'", 1},
+    {"4,nan\n", "csv: line 2: column map: expected a number in 0 … 100, got 'nan'", 1},
+    {"4,101\n", "csv: line 2: column map: expected a number in 0 … 100, got '101'", 1},
+    {"", "csv: expected a header and rows, got an empty file", 1},
+};
+
+static const char *const odd_commands[] = {
+    "ptstrain fit --family last1 %s/c.csv",
+    "ptstrain extrapolate --upto 8 --method last1 %s/c.csv",
+    "ptsinfer predict --target 0.4 --prior %s/prior.txt --pilot %s/p.csv",
+    "ptstrain prior -o %s/out.txt %s/c.csv",
+};
+
+/* Every kind of bad input through every command that takes points: an answer with its caveat, or
+ * one line and exit 1. One curve is never enough for a prior, so that one fails always. */
+START_TEST(bad_input_is_said_by_every_command)
 {
-    static const double falling[] = {0.5, 0.45, 0.3, 0.2, 0.18, 0.18};
-    static const double mixed[] = {0.05, 0.1, 0.2, 0.3, 40, 50};
-    static const double equal[] = {0.3, 0.3, 0.3, 0.3, 0.3, 0.3};
-    char folder[] = "/tmp/pts_test_XXXXXX", file[64];
+    char folder[] = "/tmp/pts_test_XXXXXX", command[512];
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(file, sizeof file, "%s/c.csv", folder);
-    write_text(file, "dataset,class,n,map\n", falling, 6);
-    ck_assert_int_eq(run_program("ptstrain fit %s", file), 0);
-    ck_assert_ptr_nonnull(strstr(ran.err, "x, class 0: map falls with more images, from 0.5"));
-    write_text(file, "dataset,class,n,map\n", mixed, 6);
-    ck_assert_int_eq(run_program("ptstrain fit %s", file), 0);
-    ck_assert_ptr_nonnull(strstr(ran.err, "are percent and fractions mixed?\n"));
-    write_text(file, "dataset,class,n,map\n", equal, 6);
-    ck_assert_int_eq(run_program("ptstrain fit %s", file), 0);
-    ck_assert_ptr_nonnull(strstr(ran.out, "rank_deficient"));
-    ck_assert_str_eq(ran.err, "");
-    unlink(file);
+    ck_assert_int_eq(run_program("ptstrain prior -o %s/prior.txt %s", folder,
+                                 test_data("curves/ptssp_curves.csv")),
+                     0);
+    for (size_t i = 0; i < sizeof odd_cases / sizeof *odd_cases; i++) {
+        const odd_case *c = &odd_cases[i];
+        write_rows(folder, c->rows);
+        for (size_t k = 0; k < sizeof odd_commands / sizeof *odd_commands; k++) {
+            snprintf(command, sizeof command, odd_commands[k], folder, folder);
+            int code = run_program("%s 2>&1", command);
+            ck_assert_msg(strstr(ran.out, c->says) != NULL, "%s: %s", command, ran.out);
+            ck_assert_ptr_null(strstr(ran.out, "nan;"));
+            if (c->refused || k == 3)
+                ck_assert_int_eq(code, 1);
+            else
+                ck_assert_msg(code == 0 || code == 3, "%s: exit %d", command, code);
+            if (c->refused) /* one line */
+                ck_assert_ptr_eq(strchr(ran.out, '\n'), ran.out + strlen(ran.out) - 1);
+        }
+    }
+    ck_assert_int_eq(run_program("rm %s/?.csv %s/prior.txt", folder, folder), 0);
     ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
 
-START_TEST(too_long_a_pilot_is_refused)
+/* A file of percent with a curve of fractions in it; and one data set under --method all. */
+START_TEST(files_at_odds_are_said)
 {
-    char folder[] = "/tmp/pts_test_XXXXXX", file[64], expected[256];
+    char folder[] = "/tmp/pts_test_XXXXXX", path[64], command[128];
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(file, sizeof file, "%s/p.csv", folder);
-    FILE *out = fopen(file, "w");
-    ck_assert_ptr_nonnull(out);
-    fputs("n,map\n", out);
-    for (int i = 0; i < 10001; i++)
-        fprintf(out, "%d,0.5\n", i + 1);
-    fclose(out);
-    snprintf(expected, sizeof expected,
-             "ptsinfer predict: %s: expected at most 10000 pilot results, got 10001\n", file);
-    expect(1, "ptsinfer predict --prior x.txt --target 0.5 --pilot %s", file, expected);
-    unlink(file);
+    snprintf(path, sizeof path, "%s/c.csv", folder);
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs("dataset,class,n,map\n", file);
+    for (int i = 1; i < 64; i *= 2)
+        fprintf(file, "x,0,%d,%d\nx,1,%d,0.%d\n", i, i, i, i);
+    fclose(file);
+    ck_assert_int_eq(run_program("ptstrain fit %s", path), 0);
+    ck_assert_ptr_nonnull(strstr(ran.err, "c.csv: mAP taken for percent\n"));
+    ck_assert_ptr_nonnull(
+        strstr(ran.err, "x, class 1: never above 1 %: is it in fractions, in a file of percent?"));
+    snprintf(command, sizeof command, "ptstrain extrapolate --upto 8 --method all %s", path);
+    ck_assert_int_eq(run_program("%s", command), 0);
+    ck_assert_ptr_nonnull(strstr(ran.err, "c.csv: map: x: expected at least 2 curves of other data "
+                                          "sets for the prior, got 0\n"));
+    ck_assert_ptr_nonnull(strstr(ran.out, "last1                        2 "));
+    ck_assert_int_eq(run_program("ptstrain extrapolate --upto 64 --method pow2 %s", path), 0);
+    ck_assert_ptr_nonnull(strstr(ran.err, "pow2: no curve could be scored (too few sizes up to "
+                                          "64: 0; none beyond: 2)\n"));
+    unlink(path);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+/* Pilot results that the past curves do not explain. */
+START_TEST(unlike_pilot_gets_its_caveat)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(run_program("ptstrain prior -o %s/prior.txt %s", folder,
+                                 test_data("curves/ptssp_curves.csv")),
+                     0);
+    const char *command = "ptsinfer predict --target 0.4 --prior %s/prior.txt --pilot %s/p.csv %s";
+    write_rows(folder, "2,0.6\n4,0.63\n6,0.66\n8,0.68\n10,0.69\n12,0.7\n16,0.72\n");
+    ck_assert_int_eq(run_program(command, folder, folder, ""), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "Caveat: the pilot results are unlike the past curves "
+                                          "(probability 1.00)"));
+    ck_assert_ptr_null(strstr(ran.out, "95 % band"));
+    write_rows(folder, "4,0.02\n8,0.05\n16,0.1\n32,0.16\n");
+    ck_assert_int_eq(run_program(command, folder, folder, ""), 0);
+    ck_assert_ptr_null(strstr(ran.out, "Caveat"));
+    write_rows(folder, "2,0.6\n4,0\n8,0.7\n16,0.01\n32,0.9\n64,0.1\n128,0.8\n256,0\n");
+    ck_assert_int_ne(run_program(command, folder, folder, ""), 1);
+    ck_assert_ptr_nonnull(strstr(ran.out, "times as much as past ones."));
+#ifdef PTS_HAVE_JSON
+    ck_assert_int_ne(run_program(command, folder, folder, "--json"), 1);
+    ck_assert_ptr_nonnull(strstr(ran.out, "\"caveats\": ["));
+#endif
+    ck_assert_int_eq(run_program("rm %s/?.csv %s/prior.txt", folder, folder), 0);
     ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
@@ -231,9 +310,9 @@ START_TEST(short_curve_is_null_not_nan)
     fclose(csv);
     ck_assert_int_eq(run("ptstrain fit --json %s", file), 0);
     const char *message =
-        "ptstrain fit: x, class 0: curve: expected at least 4 distinct sizes, got 1\n";
-    ck_assert_int_eq(strncmp(ran.out, message, strlen(message)), 0);
-    json_t *list = json_loads(ran.out + strlen(message), 0, NULL);
+        "curves.csv: x, class 0: curve: expected at least 4 distinct sizes, got 1\n";
+    ck_assert_ptr_nonnull(strstr(ran.out, message));
+    json_t *list = json_loads(strstr(ran.out, message) + strlen(message), 0, NULL);
     ck_assert_uint_eq(json_array_size(list), 2);
     json_t *first = json_array_get(list, 0);
     ck_assert(json_is_null(json_object_get(first, "A")));
@@ -247,8 +326,8 @@ END_TEST
 
 START_TEST(extrapolate_writes_the_contract)
 {
-    ck_assert_int_eq(run("ptstrain extrapolate --upto 50 --method all --json %s",
-                         test_data("curves/ptssp_curves.csv")),
+    ck_assert_int_eq(run_program("ptstrain extrapolate --upto 50 --method all --json %s",
+                                 test_data("curves/ptssp_curves.csv")),
                      0);
     json_t *all = json_loads(ran.out, 0, NULL);
     ck_assert_uint_eq(json_array_size(all), 10);
@@ -272,6 +351,6 @@ CHECK_SUITE("curve_cli",
 #ifdef PTS_HAVE_PLOT
             fit_draws_two_figures_a_curve,
 #endif
-            odd_curves_get_their_caveat, too_long_a_pilot_is_refused, prior_is_made_and_used,
-            fit_takes_any_family, curve_answers_and_exits, curve_refuses_in_one_line,
-            fit_refuses_in_one_line)
+            bad_input_is_said_by_every_command, files_at_odds_are_said,
+            unlike_pilot_gets_its_caveat, prior_is_made_and_used, fit_takes_any_family,
+            curve_answers_and_exits, curve_refuses_in_one_line, fit_refuses_in_one_line)

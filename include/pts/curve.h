@@ -242,12 +242,18 @@ typedef struct pts_curve_posterior {
  * nine starts a part of the prior (± 1.2 standard deviations in ln B and ln C); then importance
  * sampling around the best three of each and from the prior, a second time around the first's draws
  * where those were worth little (a fixed quasi-random sequence, so the answer is always the same).
- * count may be 0.
+ * count may be 0. Points of one size are pooled, which loses nothing; beyond 512 sizes also those
+ * within a 512th of the range of ln n, so that a million points take a second.
  * PTS_ERR_ARGUMENT: as pts_curve_fit, or a noise not above 0. PTS_ERR_NUMERIC: the prior's
  * covariance is not positive definite. */
 pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *n,
                                     const double *map, size_t count, pts_curve_posterior *out,
                                     pts_error *err);
+
+/* The same with weights [count] > 0: a point of weight 2 says what two equal ones say. NULL: all 1. */
+pts_status pts_curve_posterior_find_weighted(const pts_curve_prior *prior, const double *n,
+                                             const double *map, const double *weights, size_t count,
+                                             pts_curve_posterior *out, pts_error *err);
 
 /* Pointwise bands low [count], high [count] that hold f(n) with probability `confidence`, 0 < … <
  * 1: quantiles over the draws. A draw's forecast is cut to 0 … 1, what an mAP can be; its
@@ -310,6 +316,8 @@ struct pts_curve_points {
     const char *dataset, *class_name;
     size_t count;
     double *n, *map, *map50, *map75; /* [count], n rising; NAN where the file has none */
+    double *weight;                  /* [count], > 0; NULL: all 1 */
+    size_t duplicates;               /* rows left out, as they repeat another in every column */
 };
 
 typedef struct pts_curve_set {
@@ -318,21 +326,20 @@ typedef struct pts_curve_set {
     bool percent; /* the file was in percent and has been divided by 100 */
 } pts_curve_set;
 
-/* curves.csv: header with the columns dataset, class, n, map and, if measured, map50 and map75 in
- * any order; class is text or a number. A name that ends in .json is the study's
+/* curves.csv: header with the columns dataset, class, n, map and, if there are, map50, map75 and
+ * weight (above 0; e.g. of how many trainings the row is the mean) in any order; class is text or a
+ * number. Rows may come in any order and repeat a size (several seeds); a row that equals another
+ * in every column is taken for a copy and counted once. A name that ends in .json is the study's
  * processed_result.json: [{"class_num": …, "cls_tl_dict": [2, 4, …], "result_dict": {"0": [map,
  * map50, map75], …}}]; its data set is named after the file and its class after class_num, unless
  * keys "dataset" and "class" say otherwise, as in our exports; needs jansson (else
- * PTS_ERR_UNSUPPORTED). Limits: 64 MB, 10,000 curves. Sizes are whole numbers ≥ 1; mAP 0 … 1, or 0
+ * PTS_ERR_UNSUPPORTED). Limits: 64 MB, 100,000 curves. Sizes are whole numbers ≥ 1; mAP 0 … 1, or 0
  * … 100 for the whole file. Messages name file, line, column, what was expected and got. */
 pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err);
 void pts_curves_destroy(pts_curve_set *set);
 
-/* Every draw of a posterior looks at every point: a million rows would take minutes. */
-enum { PTS_PILOT_POINTS = 10000 };
-
-/* Pilot csv: columns n and map, at most PTS_PILOT_POINTS rows; *out has one curve. With columns
- * dataset and class too, all rows must be of one task. */
+/* Pilot csv: columns n and map, if there is weight; *out has one curve. With columns dataset and
+ * class too, all rows must be of one task. */
 pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err);
 
 /* ---- Priors in files ---------------------------------------------------------------------------
@@ -374,7 +381,8 @@ const char *pts_forecast_name(pts_forecast method); /* "map", "4pl", …, "avera
 
 typedef struct pts_forecast_score {
     size_t points, ahead; /* pilot points (n ≤ upto), later points */
-    double mae;        /* mean |forecast − mAP| over the later points, forecasts cut to 0 … 1 */
+    double mae;        /* mean |forecast − mAP| over the later points by their weights, forecasts
+                        * cut to 0 … 1 */
     double log2_ratio; /* mean of |log2(forecast size / needed size)|, at most 6 each, over the
                         * targets at 50, 75 and 90 % of the last mAP that are needed beyond upto */
     double within_2;   /* share of these targets forecast within a factor of two */
@@ -383,9 +391,12 @@ typedef struct pts_forecast_score {
 } pts_forecast_score; /* NAN where there is none: no later points, too few to fit, no band */
 
 /* Forecasts every curve of the set from its sizes ≤ upto: scores [set->count]. The prior of a
- * curve sees no curve of its data set. PTS_ERR_SHAPE: PTS_FORECAST_MAP and one data set only. */
+ * curve sees no curve of its data set; of more than 20 data sets no curve of its group of data sets,
+ * one of 20, and no more than 500 others. `progress` (NULL: none) has the method's name as stage,
+ * curves as units. PTS_ERR_SHAPE: PTS_FORECAST_MAP and one data set only. */
 pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast method,
-                           pts_forecast_score *scores, pts_error *err);
+                           pts_progress progress, void *user, pts_forecast_score *scores,
+                           pts_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 /* ptstrain extrapolate: how well each method forecasts a curve from its small sizes. */
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/doubts.h"
 
 #include "pts/curve.h"
 
@@ -8,9 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct options {
-    const char *method;
+    const char *method, *path;
     long upto;
     bool json;
     int first, end; /* methods */
@@ -32,6 +34,73 @@ static int read_method(const cli_syntax *syntax, options *o)
                                                 "exp3, log2, wbl4, last1, average or all, got '%s'",
                                                 o->method);
 }
+
+/* ---- the work ---- */
+
+typedef struct telling {
+    const cli_syntax *syntax;
+    time_t told;
+} telling;
+
+/* A line every other second or so, hence none for what is done by then. */
+static int tell_progress(void *user, const char *stage, size_t done, size_t total)
+{
+    telling *to = user;
+    time_t now = time(NULL);
+    if (now - to->told < 2)
+        return 0;
+    fprintf(stderr, "%s: %s: %zu of %zu curves\n", to->syntax->command, stage, done, total);
+    to->told = now;
+    return 0;
+}
+
+/* Negative, or an exit code. Beside other methods the prior's may be left out. */
+static int evaluate(const cli_syntax *syntax, const options *o, int method,
+                    const pts_curve_set *set, pts_forecast_score *scores)
+{
+    telling to = {syntax, time(NULL)};
+    pts_error err;
+    pts_status status = pts_extrapolate(set, (double)o->upto, (pts_forecast)method, tell_progress,
+                                        &to, scores, &err);
+    if (status == PTS_OK)
+        return -1;
+    cli_fail(syntax, "%s: %s: %s", o->path, pts_forecast_name((pts_forecast)method), err.message);
+    if (status != PTS_ERR_SHAPE || o->end - o->first == 1)
+        return CLI_FAILED;
+    for (size_t i = 0; i < set->count; i++)
+        scores[i] = (pts_forecast_score){0, 0, NAN, NAN, NAN, NAN, NAN, NAN};
+    return -1;
+}
+
+/* Of a curve without a score. */
+static void doubt_score(cli_doubts *to, const options *o, const pts_forecast_score *s)
+{
+    if (isfinite(s->mae))
+        return;
+    if (s->ahead == 0 && s->points > 0)
+        cli_doubt(to, "no size beyond %ld", o->upto);
+    else
+        cli_doubt(to, "too few sizes up to %ld", o->upto);
+}
+
+/* stderr: that the one method asked for says nothing; in a table of all the zeros show. */
+static void tell_unscored(const cli_syntax *syntax, const options *o, int method,
+                          const pts_forecast_score *scores, size_t count)
+{
+    size_t short_ones = 0, ended = 0;
+    for (size_t i = 0; i < count; i++) {
+        ended += !isfinite(scores[i].mae) && scores[i].ahead == 0;
+        short_ones += !isfinite(scores[i].mae) && scores[i].ahead > 0;
+    }
+    if (ended + short_ones == count && o->end - o->first == 1)
+        fprintf(stderr,
+                "%s: %s: %s: no curve could be scored (too few sizes up to %ld: %zu; none beyond: "
+                "%zu)\n",
+                syntax->command, o->path, pts_forecast_name((pts_forecast)method), o->upto,
+                short_ones, ended);
+}
+
+/* ---- output ---- */
 
 enum { MEASURES = 6 };
 static const char *const measure_names[MEASURES] = {"mae",        "log2_ratio", "within_2",
@@ -69,6 +138,10 @@ static json_t *describe(const options *o, int method, const pts_curve_set *set,
                                   (json_int_t)scores[i].points);
         for (size_t k = 0; k < MEASURES; k++)
             json_object_set_new(curve, measure_names[k], cli_json_real(measure(&scores[i], k)));
+        cli_doubts doubts = {.count = 0};
+        cli_doubt_points(&doubts, &set->curves[i], set->curves[i].map, "map", set->percent);
+        doubt_score(&doubts, o, &scores[i]);
+        cli_json_add_doubts(curve, &doubts);
         json_array_append_new(list, curve);
     }
     json_t *out = json_pack("{sI ss}", "upto", (json_int_t)o->upto, "method",
@@ -85,13 +158,14 @@ static json_t *describe(const options *o, int method, const pts_curve_set *set,
 static int run_json(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
                     pts_forecast_score *scores)
 {
-    pts_error err;
     json_t *all = json_array();
     for (int method = o->first; method < o->end; method++) {
-        if (pts_extrapolate(set, (double)o->upto, (pts_forecast)method, scores, &err) != PTS_OK) {
+        int code = evaluate(syntax, o, method, set, scores);
+        if (code >= 0) {
             json_decref(all);
-            return cli_fail(syntax, "%s", err.message);
+            return code;
         }
+        tell_unscored(syntax, o, method, scores, set->count);
         json_array_append_new(all, describe(o, method, set, scores));
     }
     bool one = json_array_size(all) == 1;
@@ -151,10 +225,11 @@ static void print_mean(const char *name, const pts_forecast_score *scores, size_
 static int run_text(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
                     pts_forecast_score *scores)
 {
-    pts_error err;
     for (int method = o->first; method < o->end; method++) {
-        if (pts_extrapolate(set, (double)o->upto, (pts_forecast)method, scores, &err) != PTS_OK)
-            return cli_fail(syntax, "%s", err.message);
+        int code = evaluate(syntax, o, method, set, scores);
+        if (code >= 0)
+            return code;
+        tell_unscored(syntax, o, method, scores, set->count);
         if (o->end - o->first == 1)
             print_table(o, method, set, scores);
         else if (method == o->first)
@@ -165,14 +240,15 @@ static int run_text(const cli_syntax *syntax, const options *o, const pts_curve_
     return CLI_DONE;
 }
 
-static int extrapolate_file(const cli_syntax *syntax, const options *o, const char *path)
+static int extrapolate_file(const cli_syntax *syntax, options *o, const char *path)
 {
+    o->path = path;
     pts_curve_set *set;
     pts_error err;
     if (pts_curves_read(&set, path, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    if (set->percent)
-        fprintf(stderr, "%s: %s: mAP taken for percent\n", syntax->command, path);
+    cli_tell_unit(syntax, path, set);
+    cli_tell_doubts(syntax, path, set, "map");
     pts_forecast_score *scores = calloc(set->count, sizeof *scores);
     int code = CLI_FAILED;
     if (!scores)

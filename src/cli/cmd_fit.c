@@ -1,6 +1,7 @@
 /* ptstrain fit: measured curves to the parameters of each. */
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/doubts.h"
 
 #include "pts/curve.h"
 #include "pts/file.h"
@@ -26,13 +27,12 @@ typedef struct options {
 typedef struct fitted {
     pts_family_fit fit; /* points 0: none */
     double weights[PTS_FAMILIES];
+    cli_doubts doubts;
 } fitted;
 
 static const double *metric_of(const options *o, const pts_curve_points *c)
 {
-    return strcmp(o->metric, "map50") == 0   ? c->map50
-           : strcmp(o->metric, "map75") == 0 ? c->map75
-                                             : c->map;
+    return cli_metric(c, o->metric);
 }
 
 /* ---- output ---- */
@@ -80,9 +80,12 @@ static json_t *describe_all(const options *o, const pts_curve_set *set, const fi
 {
     json_t *list = json_array();
     bool plain = !o->choose && o->only == PTS_FAMILY_4PL;
-    for (size_t i = 0; i < set->count; i++)
-        json_array_append_new(list, plain ? describe_4pl(&set->curves[i], &fits[i].fit)
-                                          : describe_any(o, &set->curves[i], &fits[i]));
+    for (size_t i = 0; i < set->count; i++) {
+        json_t *one = plain ? describe_4pl(&set->curves[i], &fits[i].fit)
+                            : describe_any(o, &set->curves[i], &fits[i]);
+        cli_json_add_doubts(one, &fits[i].doubts);
+        json_array_append_new(list, one);
+    }
     return list;
 }
 
@@ -278,9 +281,9 @@ static pts_status fit_one(const options *o, const pts_curve_points *c, fitted *o
 {
     const double *y = metric_of(o, c);
     if (!o->choose)
-        return pts_family_fit_points(o->only, c->n, y, NULL, c->count, &out->fit, err);
+        return pts_family_fit_points(o->only, c->n, y, c->weight, c->count, &out->fit, err);
     pts_family_choice choice;
-    pts_status status = pts_family_choose(c->n, y, NULL, c->count, o->how, &choice, err);
+    pts_status status = pts_family_choose(c->n, y, c->weight, c->count, o->how, &choice, err);
     out->fit = choice.fits[choice.best];
     memcpy(out->weights, choice.weight, sizeof out->weights);
     return status;
@@ -297,8 +300,8 @@ static void tell_progress(const cli_syntax *syntax, size_t done, size_t count, t
 }
 
 /* Returns how many could be fitted; the others are named on stderr. */
-static size_t fit_all(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
-                      fitted *fits)
+static size_t fit_all(const cli_syntax *syntax, const options *o, const char *path,
+                      const pts_curve_set *set, fitted *fits)
 {
     size_t done = 0;
     time_t told = time(NULL);
@@ -311,7 +314,7 @@ static size_t fit_all(const cli_syntax *syntax, const options *o, const pts_curv
             continue;
         }
         fits[i].fit.points = 0;
-        cli_fail(syntax, "%s, class %s: %s", c->dataset, c->class_name, err.message);
+        cli_fail(syntax, "%s: %s, class %s: %s", path, c->dataset, c->class_name, err.message);
     }
     return done;
 }
@@ -336,54 +339,14 @@ static int answer(const cli_syntax *syntax, const options *o, const pts_curve_se
     return code;
 }
 
-/* One unit a file: where it is percent, a curve of fractions among them would shrink unseen. */
-static void tell_units(const cli_syntax *syntax, const char *path, const pts_curve_set *set)
+/* What a fit alone does not show: into JSON, and on stderr a line each. */
+static void find_doubts(const cli_syntax *syntax, const options *o, const char *path,
+                        const pts_curve_set *set, fitted *fits)
 {
-    if (!set->percent)
-        return;
-    fprintf(stderr, "%s: %s: mAP taken for percent\n", syntax->command, path);
+    cli_tell_doubts(syntax, path, set, o->metric);
     for (size_t i = 0; i < set->count; i++) {
         const pts_curve_points *c = &set->curves[i];
-        double most = 0;
-        for (size_t k = 0; k < c->count; k++)
-            most = fmax(most, c->map[k]);
-        if (most > 0 && most <= 0.01)
-            fprintf(stderr,
-                    "%s: %s, class %s: never above 1 %%: is it in fractions, unlike the "
-                    "rest?\n",
-                    syntax->command, c->dataset, c->class_name);
-    }
-}
-
-/* Neighbours twentyfold apart across 1 % in a file of percents: some rows may be fractions. */
-static bool jumps(const pts_curve_points *c)
-{
-    for (size_t k = 1; k < c->count; k++) {
-        double low = fmin(c->map[k - 1], c->map[k]), high = fmax(c->map[k - 1], c->map[k]);
-        if (low > 0 && low <= 0.01 && high > 0.01 && high > 20 * low)
-            return true;
-    }
-    return false;
-}
-
-/* What a fit alone does not show: stderr, a line a curve. */
-static void tell_doubts(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
-                        const fitted *fits)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        const pts_curve_points *c = &set->curves[i];
-        const pts_family_fit *f = &fits[i].fit;
-        if (set->percent && jumps(c))
-            fprintf(stderr,
-                    "%s: %s, class %s: jumps more than twentyfold: are percent and "
-                    "fractions mixed?\n",
-                    syntax->command, c->dataset, c->class_name);
-        if (f->points == 0)
-            continue;
-        double first = pts_family_at(f, c->n[0]), last = pts_family_at(f, c->n[c->count - 1]);
-        if (last < first - 0.01)
-            fprintf(stderr, "%s: %s, class %s: %s falls with more images, from %.3f to %.3f\n",
-                    syntax->command, c->dataset, c->class_name, o->metric, first, last);
+        cli_doubt_points(&fits[i].doubts, c, metric_of(o, c), o->metric, set->percent);
     }
 }
 
@@ -393,15 +356,15 @@ static int fit_file(const cli_syntax *syntax, const options *o, const char *path
     pts_error err;
     if (pts_curves_read(&set, path, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    tell_units(syntax, path, set);
+    cli_tell_unit(syntax, path, set);
     fitted *fits = calloc(set->count, sizeof *fits);
     int code = CLI_FAILED;
     if (!fits)
         cli_fail(syntax, "out of memory");
     else if (isnan(metric_of(o, &set->curves[0])[0]))
         cli_fail(syntax, "%s: no column %s", path, o->metric);
-    else if (fit_all(syntax, o, set, fits) > 0) {
-        tell_doubts(syntax, o, set, fits);
+    else if (fit_all(syntax, o, path, set, fits) > 0) {
+        find_doubts(syntax, o, path, set, fits);
         code = answer(syntax, o, set, fits);
     }
     free(fits);

@@ -2,6 +2,7 @@
  * the answer. */
 #include "cli/commands.h"
 #include "cli/defaults.h"
+#include "cli/doubts.h"
 #include "cli/images.h"
 #include "cli/predict_ptssp.h"
 #include "cli/target.h"
@@ -37,6 +38,7 @@ typedef struct prediction {
     pts_prior_file prior;           /* with --prior */
     double next, next_width, width; /* where to measure; the interval's width in factors of two */
     pts_curve_plan plan;            /* with --rounds */
+    cli_doubts doubts;
 } prediction;
 
 static const pts_curve_points *pilot_points(const prediction *p)
@@ -142,18 +144,61 @@ static pts_status advise(prediction *p, pts_error *err)
     return status;
 }
 
+/* How many pilot results lie outside the band that a measurement has in 95 of 100 cases. */
+static pts_status count_outside(const prediction *p, size_t *outside, pts_error *err)
+{
+    const pts_curve_points *pilot = pilot_points(p);
+    double low, high;
+    *outside = 0;
+    for (size_t i = 0, k = 0; i < pilot->count; i = k) {
+        pts_status status =
+            pts_curve_band(&p->posterior, 0.95, true, &pilot->n[i], 1, &low, &high, err);
+        if (status != PTS_OK)
+            return status;
+        for (k = i; k < pilot->count && pilot->n[k] == pilot->n[i]; k++)
+            *outside += pilot->map[k] < low || pilot->map[k] > high;
+    }
+    return PTS_OK;
+}
+
+/* What the answer alone does not show: pilot results that are odd, or at odds with the forecast. */
+static pts_status find_doubts(prediction *p, pts_error *err)
+{
+    const pts_curve_points *pilot = pilot_points(p);
+    size_t outside;
+    if (pilot->count == 0)
+        return PTS_OK;
+    cli_doubt_points(&p->doubts, pilot, pilot->map, "mAP", p->pilot->percent);
+    pts_status status = count_outside(p, &outside, err);
+    if (p->posterior.unlike > 0.5)
+        cli_doubt(&p->doubts,
+                  "the pilot results are unlike %s (probability %.2f): the forecast rests on the "
+                  "pilot alone",
+                  p->prior_name ? "the past curves" : "what the photographs suggest",
+                  p->posterior.unlike);
+    if ((double)outside > 0.1 * (double)pilot->count)
+        cli_doubt(&p->doubts, "%zu of %zu pilot results lie outside the forecast's 95 %% band",
+                  outside, pilot->count);
+    if (p->posterior.noise > 2 * p->start.noise)
+        cli_doubt(&p->doubts, "the pilot results scatter %.1f times as much as past ones",
+                  p->posterior.noise / p->start.noise);
+    return status;
+}
+
 static pts_status predict(prediction *p, pts_error *err)
 {
     pts_status status =
         p->prior_name ? read_prior(p, &p->start, err) : make_prior(p, &p->start, err);
     const pts_curve_points *pilot = pilot_points(p);
     if (status == PTS_OK)
-        status = pts_curve_posterior_find(&p->start, pilot->n, pilot->map, pilot->count,
-                                          &p->posterior, err);
+        status = pts_curve_posterior_find_weighted(&p->start, pilot->n, pilot->map, pilot->weight,
+                                                   pilot->count, &p->posterior, err);
     if (status == PTS_OK)
         status = pts_curve_ask(&p->posterior, p->target, p->confidence, &p->answer, err);
     if (status == PTS_OK)
         status = advise(p, err);
+    if (status == PTS_OK)
+        status = find_doubts(p, err);
     return status;
 }
 
@@ -378,6 +423,8 @@ static void print_text(const prediction *p)
     if (!p->prior_name)
         printf("The curve is that of %s.\n",
                p->trainer[0] ? p->trainer : "the trainer whose results the head was trained on");
+    for (size_t k = 0; k < p->doubts.count; k++)
+        printf("Caveat: %s.\n", p->doubts.text[k]);
     if (p->plot_path)
         printf("Plot: %s\n", p->plot_path);
 }
@@ -430,6 +477,7 @@ static void print_json(const prediction *p)
         json_object_set_new(out, "cost", cli_json_real(p->cost * ceil(p->answer.n)));
     if (p->rounds > 0)
         json_object_set_new(out, "plan", describe_plan(p));
+    cli_json_add_doubts(out, &p->doubts);
     cli_print_json(out);
 }
 #else
@@ -557,7 +605,8 @@ int cmd_predict(int argc, char **argv)
     prediction p = {.confidence = 0.8, .max_pixels = 100000000};
     const cli_option options[] = {
         {"--target", 0, CLI_TEXT, &p.target_text, "Y", "wanted mask mAP, 0 … 1 or percent"},
-        {"--pilot", 0, CLI_TEXT, &p.pilot_path, "FILE.csv", "measured points: header n,map"},
+        {"--pilot", 0, CLI_TEXT, &p.pilot_path, "FILE.csv",
+         "measured points: columns n, map and, if there is, weight"},
         {"--prior", 0, CLI_TEXT, &p.prior_name, "NAME|FILE",
          "instead of photographs: builtin, yolov8m-seg, or a file of ptstrain prior"},
         {"--rounds", 0, CLI_INTEGER, &p.rounds, "R", "plan the collection in up to R rounds"},

@@ -1,6 +1,7 @@
 /* ptstrain prior: a team's own past curves to the prior of its trainer. */
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/doubts.h"
 
 #include "pts/curve.h"
 
@@ -56,13 +57,13 @@ static int learn(const cli_syntax *syntax, const options *o, const char *path)
     pts_prior_file file;
     if (pts_curves_read(&set, path, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    if (set->percent)
-        fprintf(stderr, "%s: %s: mAP taken for percent\n", syntax->command, path);
+    cli_tell_unit(syntax, path, set);
+    cli_tell_doubts(syntax, path, set, "map");
     pts_status status = pts_prior_learn(set, o->trainer ? o->trainer : path, &file, &err);
     pts_curves_destroy(set);
-    if (status == PTS_OK)
-        status = pts_prior_write(o->output, &file, &err);
     if (status != PTS_OK)
+        return cli_fail(syntax, "%s: %s", path, err.message);
+    if (pts_prior_write(o->output, &file, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
     if (o->json)
         print_json(&file);

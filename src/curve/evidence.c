@@ -3,7 +3,8 @@
  * Prior: N(mean, covariance) over θ, and with probability 1/200 any curve at all. A pilot point at
  * n has residual r and scatter σ·√(1 + 50/n); σ² is a scaled inverse χ² with `noise_dof` degrees of
  * freedom around noise², and integrated out: what is left is a joint Student t of the residuals,
- *     −(ν + αN)/2 · ln(ν·noise² + α Σ r²/(1 + 50/n)),        α = 1/2.25.
+ *     −(ν + αN)/2 · ln(ν·noise² + α Σ r²/(1 + 50/n)),        α = 1/2.25,
+ * with weights N = Σ w and Σ w r².
  * Two things are not textbook. The points of one curve come from one sequence of trainings and
  * share their errors, and a curve is not quite a sigmoid, least with few images: so each point
  * counts as 1/2.25 points, and small sets scatter more. Both numbers were set on the study's
@@ -79,12 +80,11 @@ static pts_status set_part(evidence_part *part, const double *mean, const double
     return PTS_OK;
 }
 
-pts_status pts_evidence_init(evidence *e, const pts_curve_prior *prior, const double *n,
-                             const double *map, size_t count, pts_error *err)
+pts_status pts_evidence_init(evidence *e, const pts_curve_prior *prior, const pooled_points *points,
+                             pts_error *err)
 {
-    *e = (evidence){.prior = prior, .n = n, .map = map, .count = count};
+    *e = (evidence){.prior = prior, .points = points};
     PTS_TRY(check_prior(prior, err));
-    PTS_TRY(pts_check_points(n, map, NULL, count, err));
     PTS_TRY(set_part(&e->parts[PTS_EVIDENCE_POPULATION], prior->mean, prior->covariance, 1, err));
     e->part_count = 1;
     e->dof = prior->noise_dof > 0 ? prior->noise_dof : USUAL_DOF;
@@ -122,14 +122,15 @@ static double log_part(const evidence_part *part, const double *theta)
     return log(part->share) + part->log_norm - square / 2;
 }
 
-/* Σ r²/(1 + 50/n). */
+/* Σ w r²/(1 + 50/n). */
 static double scattered_squares(const evidence *e, const double *theta)
 {
-    double sum = 0;
+    const pooled_points *p = e->points;
+    double sum = p->within;
     pts_curve curve = pts_curve_of(theta);
-    for (size_t i = 0; i < e->count; i++) {
-        double r = pts_curve_at(&curve, e->n[i]) - e->map[i];
-        sum += r * r / (1 + 50 / e->n[i]);
+    for (size_t i = 0; i < p->count; i++) {
+        double r = pts_curve_at(&curve, p->n[i]) - p->map[i];
+        sum += p->weight[i] * r * r / (1 + 50 / p->n[i]);
     }
     return sum;
 }
@@ -137,7 +138,7 @@ static double scattered_squares(const evidence *e, const double *theta)
 double pts_evidence_noise(const evidence *e, const double theta[4], double *dof)
 {
     double noise = e->prior->noise;
-    *dof = e->dof + ALPHA * (double)e->count;
+    *dof = e->dof + ALPHA * e->points->total;
     if (isinf(e->dof))
         return noise;
     return sqrt((e->dof * noise * noise + ALPHA * scattered_squares(e, theta)) / *dof);
@@ -150,7 +151,7 @@ static double log_likelihood(const evidence *e, const double *theta)
     double points = ALPHA * scattered_squares(e, theta) / (noise * noise);
     if (isinf(e->dof))
         return -points / 2;
-    return -(e->dof + ALPHA * (double)e->count) / 2 * log1p(points / e->dof);
+    return -(e->dof + ALPHA * e->points->total) / 2 * log1p(points / e->dof);
 }
 
 double pts_evidence_log_density(const evidence *e, const double theta[4], double *unlike)
@@ -162,14 +163,20 @@ double pts_evidence_log_density(const evidence *e, const double theta[4], double
     return most + log(sum) + log_likelihood(e, theta);
 }
 
+/* What a pooled point's residual is multiplied by. */
+static double factor(const evidence *e, size_t i)
+{
+    const pooled_points *p = e->points;
+    return sqrt(ALPHA * p->weight[i]) / (e->sigma * pts_evidence_scatter(p->n[i]));
+}
+
 static int residuals(void *user, const double *theta, double *r)
 {
     const evidence *e = user;
     pts_curve curve = pts_curve_of(theta);
     whitened(&e->parts[e->at], theta, r);
-    for (size_t i = 0; i < e->count; i++)
-        r[4 + i] = (pts_curve_at(&curve, e->n[i]) - e->map[i]) * sqrt(ALPHA) /
-                   (e->sigma * pts_evidence_scatter(e->n[i]));
+    for (size_t i = 0; i < e->points->count; i++)
+        r[4 + i] = (pts_curve_at(&curve, e->points->n[i]) - e->points->map[i]) * factor(e, i);
     return 0;
 }
 
@@ -178,11 +185,11 @@ static int jacobian(void *user, const double *theta, double *rows)
     const evidence *e = user;
     pts_curve curve = pts_curve_of(theta);
     memcpy(rows, e->parts[e->at].whiten, sizeof e->parts[e->at].whiten);
-    for (size_t i = 0; i < e->count; i++) {
-        double *row = rows + (4 + i) * 4;
-        pts_curve_gradient(&curve, e->n[i], row);
+    for (size_t i = 0; i < e->points->count; i++) {
+        double *row = rows + (4 + i) * 4, scale = factor(e, i);
+        pts_curve_gradient(&curve, e->points->n[i], row);
         for (int k = 0; k < 4; k++)
-            row[k] *= sqrt(ALPHA) / (e->sigma * pts_evidence_scatter(e->n[i]));
+            row[k] *= scale;
     }
     return 0;
 }

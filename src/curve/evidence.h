@@ -17,11 +17,23 @@ typedef struct evidence_part {
     double share, log_norm; /* probability; ln |L|⁻¹ */
 } evidence_part;
 
+/* Measured points as the density needs them: one a size, or one for sizes next to each other. */
+typedef struct pooled_points {
+    double *n, *map, *weight; /* [count]; sums of weights, weighted means of ln n and map */
+    size_t count;
+    double total;  /* weight */
+    double within; /* Σ w (map − its mean)²/(1 + 50/n): what no curve explains */
+} pooled_points;
+
+/* Checks the points; weights may be NULL. */
+pts_status pts_pool(pooled_points *out, const double *n, const double *map, const double *weights,
+                    size_t count, pts_error *err);
+void pts_pool_free(pooled_points *points);
+
 typedef struct evidence {
     const pts_curve_prior *prior;
-    const double *n, *map;
-    size_t count;
-    double dof; /* of the noise's prior; INFINITY: the noise is known */
+    const pooled_points *points; /* borrowed */
+    double dof;                  /* of the noise's prior; INFINITY: the noise is known */
     evidence_part parts[PTS_EVIDENCE_PARTS];
     size_t part_count;
     size_t at;    /* the part whose modes are sought */
@@ -35,9 +47,9 @@ typedef struct evidence_mode {
     double sigma;
 } evidence_mode;
 
-/* Checks the prior and the points. The prior is the population alone. */
-pts_status pts_evidence_init(evidence *e, const pts_curve_prior *prior, const double *n,
-                             const double *map, size_t count, pts_error *err);
+/* Checks the prior, which is the population alone. */
+pts_status pts_evidence_init(evidence *e, const pts_curve_prior *prior, const pooled_points *points,
+                             pts_error *err);
 
 /* Adds the second part of the prior, any curve at all. */
 pts_status pts_evidence_widen(evidence *e, pts_error *err);
@@ -51,7 +63,7 @@ double pts_evidence_log_density(const evidence *e, const double theta[4], double
 /* The noise that the points leave most probable, given the curve. */
 double pts_evidence_noise(const evidence *e, const double theta[4], double *dof);
 
-/* From theta to the mode of part e->at next to it; lm is for count + 4 residuals of 4 parameters.
+/* From theta to the mode of part e->at next to it; lm is for points + 4 residuals of 4 parameters.
  */
 pts_status pts_evidence_climb(evidence *e, pts_lm *lm, double theta[4], size_t rounds,
                               evidence_mode *out, pts_error *err);

@@ -105,94 +105,211 @@ static void size_error(const forecast *f, const pts_curve_points *c, double upto
     out->within_2 = count ? (double)near / (double)count : NAN;
 }
 
-static pts_status covered(const forecast *f, const pts_curve_points *c, size_t from,
-                          double confidence, double *out, pts_error *err)
+/* ---- later points ---- */
+
+/* Where a posterior is asked for its quantiles, which takes 2000 draws each time: at every later
+ * size, or where these are many at as many places evenly in ln n. */
+enum { PLACES = 512 };
+
+typedef struct places {
+    double n[PLACES];
+    size_t count;
+} places;
+
+static void place(const pts_curve_points *c, size_t from, places *out)
 {
-    size_t ahead = c->count - from, inside = 0;
+    out->count = 0;
+    for (size_t i = from; i < c->count && out->count < PLACES; i++) {
+        if (out->count == 0 || c->n[i] != out->n[out->count - 1])
+            out->n[out->count++] = c->n[i];
+    }
+    double first = c->n[from], last = c->n[c->count - 1];
+    if (out->n[out->count - 1] == last)
+        return;
+    for (size_t k = 0; k < PLACES; k++)
+        out->n[k] = first * pow(last / first, (double)k / (PLACES - 1));
+}
+
+/* Of values at the places, the one at n, linear in ln n; *at: a place not above n, for sizes that
+ * rise from call to call. */
+static double value_at(const places *p, const double *values, double n, size_t *at)
+{
+    while (*at + 1 < p->count && p->n[*at + 1] <= n)
+        ++*at;
+    if (*at + 1 == p->count || n <= p->n[*at])
+        return values[*at];
+    double part = log(n / p->n[*at]) / log(p->n[*at + 1] / p->n[*at]);
+    return values[*at] + part * (values[*at + 1] - values[*at]);
+}
+
+static double weight_of(const pts_curve_points *c, size_t i)
+{
+    return c->weight ? c->weight[i] : 1;
+}
+
+static pts_status covered(const forecast *f, const pts_curve_points *c, size_t from,
+                          const places *at, double confidence, double *out, pts_error *err)
+{
+    double low[PLACES], high[PLACES], inside = 0, total = 0;
     if (f->method != PTS_FORECAST_MAP)
         return PTS_OK;
-    double *band = pts_calloc64(ahead, 2 * sizeof *band), *high = band + ahead;
-    if (!band)
-        return pts_fail_memory(err, ahead * 2 * sizeof *band);
-    pts_status status =
-        pts_curve_band(&f->posterior, confidence, true, c->n + from, ahead, band, high, err);
-    for (size_t i = 0; i < ahead; i++)
-        inside += c->map[from + i] >= band[i] && c->map[from + i] <= high[i];
-    free(band);
-    *out = (double)inside / (double)ahead;
-    return status;
+    PTS_TRY(pts_curve_band(&f->posterior, confidence, true, at->n, at->count, low, high, err));
+    for (size_t i = from, k = 0, l = 0; i < c->count; i++) {
+        bool in = c->map[i] >= value_at(at, low, c->n[i], &k) &&
+                  c->map[i] <= value_at(at, high, c->n[i], &l);
+        inside += in ? weight_of(c, i) : 0;
+        total += weight_of(c, i);
+    }
+    *out = inside / total;
+    return PTS_OK;
+}
+
+static pts_status mean_error(const forecast *f, const pts_curve_points *c, size_t from,
+                             const places *at, double *out, pts_error *err)
+{
+    double median[PLACES], sum = 0, total = 0;
+    if (f->method == PTS_FORECAST_MAP)
+        PTS_TRY(pts_curve_median(&f->posterior, at->n, at->count, median, err));
+    for (size_t i = from, k = 0; i < c->count; i++) {
+        double y = f->method == PTS_FORECAST_MAP ? value_at(at, median, c->n[i], &k)
+                                                 : forecast_at(f, c->n[i]);
+        sum += weight_of(c, i) * fabs(y - c->map[i]);
+        total += weight_of(c, i);
+    }
+    *out = sum / total;
+    return PTS_OK;
 }
 
 static pts_status score(const forecast *f, const pts_curve_points *c, double upto,
                         pts_forecast_score *out, pts_error *err)
 {
-    double sum = 0;
-    for (size_t i = out->points; i < c->count; i++)
-        sum += fabs(forecast_at(f, c->n[i]) - c->map[i]);
-    out->mae = sum / (double)out->ahead;
+    places at;
+    place(c, out->points, &at);
+    PTS_TRY(mean_error(f, c, out->points, &at, &out->mae, err));
     size_error(f, c, upto, out);
-    PTS_TRY(covered(f, c, out->points, 0.5, &out->covered_50, err));
-    PTS_TRY(covered(f, c, out->points, 0.8, &out->covered_80, err));
-    return covered(f, c, out->points, 0.95, &out->covered_95, err);
+    PTS_TRY(covered(f, c, out->points, &at, 0.5, &out->covered_50, err));
+    PTS_TRY(covered(f, c, out->points, &at, 0.8, &out->covered_80, err));
+    return covered(f, c, out->points, &at, 0.95, &out->covered_95, err);
 }
 
-/* The other data sets' curves, packed, and their shares of the votes. */
+/* ---- priors of the others ---- */
+
+enum { GROUPS = 20, OTHERS = 500 };
+
+/* Data sets in groups, one each while there are no more than GROUPS; a prior a group. */
 typedef struct population {
     const pts_curve_set *set;
+    size_t *dataset; /* [set->count] number of a curve's data set */
+    size_t datasets;
     pts_curve_points *others; /* [set->count], borrowed points */
-    double *weights;
-    const char *dataset; /* whose prior this is; NULL: none yet */
-    pts_curve_prior prior;
+    double *weights;          /* [set->count] */
+    size_t *mates;            /* [set->count] curves of a data set among the others */
+    pts_curve_prior priors[GROUPS];
+    bool known[GROUPS];
 } population;
 
-/* The prior from the data sets other than curve i's, one vote a data set. */
-static pts_status prior_without(population *all, size_t i, pts_curve_prior *out, pts_error *err)
+typedef struct named {
+    const char *dataset;
+    size_t curve;
+} named;
+
+static int by_dataset(const void *a, const void *b)
 {
-    const pts_curve_points *curves = all->set->curves;
-    size_t count = 0;
-    if (all->dataset && strcmp(all->dataset, curves[i].dataset) == 0) {
-        *out = all->prior;
-        return PTS_OK;
+    return strcmp(((const named *)a)->dataset, ((const named *)b)->dataset);
+}
+
+static pts_status number_datasets(population *all, pts_error *err)
+{
+    const pts_curve_set *set = all->set;
+    named *order = pts_calloc64(set->count, sizeof *order);
+    if (!order)
+        return pts_fail_memory(err, set->count * sizeof *order);
+    for (size_t i = 0; i < set->count; i++)
+        order[i] = (named){set->curves[i].dataset, i};
+    qsort(order, set->count, sizeof *order, by_dataset);
+    for (size_t i = 0; i < set->count; i++) {
+        all->datasets += i == 0 || strcmp(order[i - 1].dataset, order[i].dataset) != 0;
+        all->dataset[order[i].curve] = all->datasets - 1;
     }
-    for (size_t j = 0; j < all->set->count; j++) {
-        if (strcmp(curves[j].dataset, curves[i].dataset) == 0)
+    free(order);
+    return PTS_OK;
+}
+
+static size_t group_of(const population *all, size_t curve)
+{
+    return all->dataset[curve] % GROUPS;
+}
+
+/* Packs the curves of other groups, evenly picked where they are too many, with the votes of their
+ * data sets. Returns how many. */
+static size_t pack_others(population *all, size_t group)
+{
+    const pts_curve_set *set = all->set;
+    size_t others = 0, count = 0, seen = 0;
+    for (size_t j = 0; j < set->count; j++) {
+        others += group_of(all, j) != group;
+        all->mates[j] = 0;
+    }
+    size_t *picked = all->mates + set->count;
+    for (size_t j = 0; j < set->count; j++) {
+        if (group_of(all, j) == group)
             continue;
-        size_t mates = 0;
-        for (size_t k = 0; k < all->set->count; k++)
-            mates += strcmp(curves[k].dataset, curves[j].dataset) == 0;
-        all->others[count] = curves[j];
-        all->weights[count++] = 1 / (double)mates;
+        if (others <= OTHERS || seen * OTHERS / others != (seen + 1) * OTHERS / others) {
+            picked[count] = j;
+            all->others[count++] = set->curves[j];
+            all->mates[all->dataset[j]]++;
+        }
+        seen++;
     }
+    for (size_t k = 0; k < count; k++)
+        all->weights[k] = 1 / (double)all->mates[all->dataset[picked[k]]];
+    return count;
+}
+
+/* The prior from the data sets of other groups than curve i's, one vote a data set. */
+static pts_status prior_without(population *all, size_t i, const pts_curve_prior **out,
+                                pts_error *err)
+{
+    size_t group = group_of(all, i);
+    *out = &all->priors[group];
+    if (all->known[group])
+        return PTS_OK;
+    size_t count = pack_others(all, group);
     if (count < 2)
         return pts_fail(err, PTS_ERR_SHAPE,
                         "%s: expected at least 2 curves of other data sets for the prior, got %zu",
-                        curves[i].dataset, count);
-    PTS_TRY(pts_curve_prior_learn(all->others, all->weights, count, &all->prior, err));
-    all->dataset = curves[i].dataset;
-    *out = all->prior;
+                        all->set->curves[i].dataset, count);
+    PTS_TRY(pts_curve_prior_learn(all->others, all->weights, count, &all->priors[group], err));
+    all->known[group] = true;
     return PTS_OK;
 }
+
+/* ---- all ---- */
 
 static pts_status make_forecast(population *all, size_t i, size_t points, forecast *f,
                                 pts_error *err)
 {
     const pts_curve_points *c = &all->set->curves[i];
-    pts_curve_prior prior;
+    const pts_curve_prior *prior;
     if (f->method == PTS_FORECAST_MAP) {
         PTS_TRY(prior_without(all, i, &prior, err));
-        return pts_curve_posterior_find(&prior, c->n, c->map, points, &f->posterior, err);
+        return pts_curve_posterior_find_weighted(prior, c->n, c->map, c->weight, points,
+                                                 &f->posterior, err);
     }
     if (points == 0)
         return pts_fail(err, PTS_ERR_SHAPE, "no pilot point");
     if (f->method == PTS_FORECAST_AVERAGE)
-        return pts_family_choose(c->n, c->map, NULL, points, PTS_SELECT_AICC, &f->choice, err);
-    return pts_family_fit_points(methods[f->method].family, c->n, c->map, NULL, points, &f->fit,
-                                 err);
+        return pts_family_choose(c->n, c->map, c->weight, points, PTS_SELECT_AICC, &f->choice, err);
+    return pts_family_fit_points(methods[f->method].family, c->n, c->map, c->weight, points,
+                                 &f->fit, err);
 }
 
 static pts_status extrapolate(population *all, double upto, pts_forecast method,
-                              pts_forecast_score *scores, pts_error *err)
+                              pts_progress progress, void *user, pts_forecast_score *scores,
+                              pts_error *err)
 {
+    if (method == PTS_FORECAST_MAP)
+        PTS_TRY(number_datasets(all, err));
     for (size_t i = 0; i < all->set->count; i++) {
         const pts_curve_points *c = &all->set->curves[i];
         forecast f = {.method = method};
@@ -200,6 +317,8 @@ static pts_status extrapolate(population *all, double upto, pts_forecast method,
         while (scores[i].points < c->count && c->n[scores[i].points] <= upto)
             scores[i].points++;
         scores[i].ahead = c->count - scores[i].points;
+        if (progress && progress(user, methods[method].name, i, all->set->count) != 0)
+            return pts_fail(err, PTS_ERR_CANCELLED, "extrapolate: stopped");
         if (scores[i].ahead == 0)
             continue;
         pts_status status = make_forecast(all, i, scores[i].points, &f, err);
@@ -213,19 +332,27 @@ static pts_status extrapolate(population *all, double upto, pts_forecast method,
 }
 
 pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast method,
-                           pts_forecast_score *scores, pts_error *err)
+                           pts_progress progress, void *user, pts_forecast_score *scores,
+                           pts_error *err)
 {
-    size_t each = sizeof(pts_curve_points) + sizeof(double);
     if (!(upto >= 0) || (size_t)method >= PTS_FORECASTS)
         return pts_fail(err, PTS_ERR_ARGUMENT,
                         "extrapolate: expected a size of at least 0 and a "
                         "method, got %g and %d",
                         upto, (int)method);
-    population all = {.set = set, .others = pts_calloc64(set->count, each)};
-    if (!all.others)
-        return pts_fail_memory(err, set->count * each);
-    all.weights = (double *)(all.others + set->count);
-    pts_status status = extrapolate(&all, upto, method, scores, err);
+    population all = {.set = set,
+                      .others = pts_calloc64(set->count, sizeof *all.others),
+                      .weights = pts_calloc64(set->count, sizeof *all.weights),
+                      .dataset = pts_calloc64(set->count, sizeof *all.dataset),
+                      .mates = pts_calloc64(set->count, 2 * sizeof *all.mates)};
+    pts_status status = PTS_OK;
+    if (!all.others || !all.weights || !all.dataset || !all.mates)
+        status = pts_fail_memory(err, set->count * sizeof *all.others);
+    else
+        status = extrapolate(&all, upto, method, progress, user, scores, err);
     free(all.others);
+    free(all.weights);
+    free(all.dataset);
+    free(all.mates);
     return status;
 }

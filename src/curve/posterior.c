@@ -191,16 +191,16 @@ static void deal(mixture *to)
 static pts_status make_components(const evidence *e, const landscape *found, mixture *to,
                                   pts_error *err)
 {
-    double most = -INFINITY, total = 0, share = e->count ? 0.2 : 1;
+    double most = -INFINITY, total = 0, share = e->points->count ? 0.2 : 1;
     to->count = 0;
     for (size_t part = 0; part < e->part_count; part++) {
-        PTS_TRY(add_component(to, e->parts[part].mean, e->parts[part].covariance, 1, false,
-                              share * (e->count ? 1 / (double)e->part_count : e->parts[part].share),
-                              err));
+        PTS_TRY(add_component(
+            to, e->parts[part].mean, e->parts[part].covariance, 1, false,
+            share * (e->points->count ? 1 / (double)e->part_count : e->parts[part].share), err));
         for (size_t i = 0; i < found->count[part]; i++)
             most = fmax(most, log_mass(&found->modes[part][i]));
     }
-    for (size_t part = 0; e->count && part < e->part_count; part++) {
+    for (size_t part = 0; e->points->count && part < e->part_count; part++) {
         for (size_t i = 0; i < found->count[part]; i++) {
             const evidence_mode *mode = &found->modes[part][i];
             double mass = fmax(exp(log_mass(mode) - most), part ? 0.03 : 0.15);
@@ -385,19 +385,31 @@ static pts_status find(evidence *e, pts_lm *lm, pts_curve_posterior *out, pts_er
     out->curve = pts_curve_of(out->mean);
     out->noise = pts_evidence_noise(e, out->mean, &dof);
     PTS_TRY(sample(e, &found, out, err));
-    return e->count ? summarise(out, err) : PTS_OK;
+    return e->points->count ? summarise(out, err) : PTS_OK;
+}
+
+pts_status pts_curve_posterior_find_weighted(const pts_curve_prior *prior, const double *n,
+                                             const double *map, const double *weights, size_t count,
+                                             pts_curve_posterior *out, pts_error *err)
+{
+    evidence e;
+    pooled_points points;
+    pts_lm *lm = NULL;
+    *out = (pts_curve_posterior){.noise = prior->noise};
+    PTS_TRY(pts_pool(&points, n, map, weights, count, err));
+    pts_status status = pts_evidence_init(&e, prior, &points, err);
+    if (status == PTS_OK)
+        status = pts_lm_create(&lm, points.count + 4, 4, err);
+    if (status == PTS_OK)
+        status = find(&e, lm, out, err);
+    pts_lm_destroy(lm);
+    pts_pool_free(&points);
+    return status;
 }
 
 pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *n,
                                     const double *map, size_t count, pts_curve_posterior *out,
                                     pts_error *err)
 {
-    evidence e;
-    *out = (pts_curve_posterior){.noise = prior->noise};
-    PTS_TRY(pts_evidence_init(&e, prior, n, map, count, err));
-    pts_lm *lm;
-    PTS_TRY(pts_lm_create(&lm, count + 4, 4, err));
-    pts_status status = find(&e, lm, out, err);
-    pts_lm_destroy(lm);
-    return status;
+    return pts_curve_posterior_find_weighted(prior, n, map, NULL, count, out, err);
 }

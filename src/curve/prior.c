@@ -18,6 +18,7 @@ static const double first_mean[4] = {0.05, 0.5, 4, 0.5}, first_sd[4] = {0.15, 0.
 
 typedef struct member {
     const pts_curve_points *curve;
+    pooled_points points;
     double weight; /* its share of the votes */
     pts_lm *lm;
     double theta[4], covariance[16];
@@ -30,12 +31,12 @@ typedef struct member {
  * the fit's hat matrix. */
 static void judge_residuals(member *m, double noise)
 {
-    const pts_curve_points *c = m->curve;
+    const pooled_points *p = &m->points;
     pts_curve curve = pts_curve_of(m->theta);
-    double squares = 0, trace = 0;
-    for (size_t i = 0; i < c->count; i++) {
-        double g[4], r = pts_curve_gradient(&curve, c->n[i], g) - c->map[i];
-        double scatter = 1 + 50 / c->n[i], leverage = 0;
+    double squares = p->within, trace = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        double g[4], r = pts_curve_gradient(&curve, p->n[i], g) - p->map[i];
+        double scatter = (1 + 50 / p->n[i]) / p->weight[i], leverage = 0;
         for (int a = 0; a < 4; a++) {
             for (int b = 0; b < 4; b++)
                 leverage += g[a] * m->covariance[a * 4 + b] * g[b];
@@ -43,17 +44,16 @@ static void judge_residuals(member *m, double noise)
         squares += r * r / scatter;
         trace += leverage / (noise * noise * 2.25 * scatter);
     }
-    m->dof = fmax((double)c->count - trace, 0.5);
+    m->dof = fmax(p->total - trace, 0.5);
     m->variance = fmax(squares / m->dof, 1e-6);
 }
 
 static pts_status estimate(member *m, const pts_curve_prior *prior, bool first, pts_error *err)
 {
     static const double shift[3] = {0, -1.5, 1.5};
-    const pts_curve_points *c = m->curve;
     evidence e;
     evidence_mode best = {.value = -INFINITY}, mode;
-    PTS_TRY(pts_evidence_init(&e, prior, c->n, c->map, c->count, err));
+    PTS_TRY(pts_evidence_init(&e, prior, &m->points, err));
     for (int start = 0; start < (first ? 3 : 1); start++) {
         double theta[4];
         memcpy(theta, first ? prior->mean : m->theta, sizeof theta);
@@ -64,8 +64,8 @@ static pts_status estimate(member *m, const pts_curve_prior *prior, bool first, 
             best = mode;
     }
     if (!isfinite(best.value))
-        return pts_fail(err, PTS_ERR_NUMERIC, "prior: no finite fit of %s, class %s", c->dataset,
-                        c->class_name);
+        return pts_fail(err, PTS_ERR_NUMERIC, "prior: no finite fit of %s, class %s",
+                        m->curve->dataset, m->curve->class_name);
     memcpy(m->theta, best.theta, sizeof m->theta);
     memcpy(m->covariance, best.covariance, sizeof m->covariance);
     judge_residuals(m, best.sigma);
@@ -185,12 +185,17 @@ pts_status pts_curve_prior_learn(const pts_curve_points *curves, const double *w
     for (size_t c = 0; c < count && status == PTS_OK; c++) {
         members[c].curve = &curves[c];
         members[c].weight = (weights ? weights[c] : 1) / total;
-        status = pts_lm_create(&members[c].lm, curves[c].count + 4, 4, err);
+        status = pts_pool(&members[c].points, curves[c].n, curves[c].map, curves[c].weight,
+                          curves[c].count, err);
+        if (status == PTS_OK)
+            status = pts_lm_create(&members[c].lm, members[c].points.count + 4, 4, err);
     }
     if (status == PTS_OK)
         status = iterate(members, count, out, err);
-    for (size_t c = 0; c < count; c++)
+    for (size_t c = 0; c < count; c++) {
         pts_lm_destroy(members[c].lm);
+        pts_pool_free(&members[c].points);
+    }
     free(members);
     return status;
 }

@@ -38,6 +38,27 @@ static int by_size(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
+static int compare_numbers(double x, double y)
+{
+    return (x > y) - (x < y); /* NAN, a column that is not there, equals NAN */
+}
+
+static int by_values(const void *a, const void *b)
+{
+    const table_row *x = a, *y = b;
+    int order = compare_numbers(x->n, y->n);
+    for (int k = 0; order == 0 && k < 3; k++)
+        order = compare_numbers(x->values[k], y->values[k]);
+    return order ? order : compare_numbers(x->weight, y->weight);
+}
+
+static int by_all(const void *a, const void *b)
+{
+    const table_row *x = a, *y = b;
+    int order = by_values(a, b);
+    return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
 /* A run of rows [first, first + count) that are one curve. */
 typedef struct group {
     size_t first, count, index; /* index: of its first row in the file */
@@ -69,23 +90,41 @@ static pts_status find_groups(point_table *table, const char *path, group **out,
     return PTS_OK;
 }
 
-static pts_status fill_curve(table_row *rows, size_t count, pts_curve_points *out, pts_error *err)
+/* Seeds give a size several results, but hardly the same in every digit: a row that equals another
+ * is a copy, of a file pasted to itself. Returns the number of rows that are left, n rising. */
+static size_t drop_copies(table_row *rows, size_t count)
 {
+    size_t kept = 1;
+    qsort(rows, count, sizeof *rows, by_all);
+    for (size_t i = 1; i < count; i++) {
+        if (by_values(&rows[kept - 1], &rows[i]) != 0)
+            rows[kept++] = rows[i];
+    }
+    qsort(rows, kept, sizeof *rows, by_size);
+    return kept;
+}
+
+static pts_status fill_curve(table_row *rows, size_t count, bool weighted, pts_curve_points *out,
+                             pts_error *err)
+{
+    size_t kept = drop_copies(rows, count);
     out->dataset = strdup(rows[0].dataset);
     out->class_name = strdup(rows[0].class_name);
-    out->n = pts_calloc64(count, 4 * sizeof *out->n);
+    out->n = pts_calloc64(kept, 5 * sizeof *out->n);
     if (!out->dataset || !out->class_name || !out->n)
-        return pts_fail_memory(err, count * 4 * sizeof *out->n);
-    out->count = count;
-    out->map = out->n + count;
-    out->map50 = out->n + 2 * count;
-    out->map75 = out->n + 3 * count;
-    qsort(rows, count, sizeof *rows, by_size);
-    for (size_t i = 0; i < count; i++) {
+        return pts_fail_memory(err, kept * 5 * sizeof *out->n);
+    out->count = kept;
+    out->duplicates = count - kept;
+    out->map = out->n + kept;
+    out->map50 = out->n + 2 * kept;
+    out->map75 = out->n + 3 * kept;
+    out->weight = weighted ? out->n + 4 * kept : NULL;
+    for (size_t i = 0; i < kept; i++) {
         out->n[i] = rows[i].n;
         out->map[i] = rows[i].values[0];
         out->map50[i] = rows[i].values[1];
         out->map75[i] = rows[i].values[2];
+        out->n[4 * kept + i] = rows[i].weight;
     }
     return PTS_OK;
 }
@@ -114,7 +153,8 @@ static pts_status build(point_table *table, const group *groups, size_t count, p
         return pts_fail_memory(err, count * sizeof *set->curves);
     set->count = count;
     for (size_t i = 0; i < count; i++)
-        PTS_TRY(fill_curve(table->rows + groups[i].first, groups[i].count, &set->curves[i], err));
+        PTS_TRY(fill_curve(table->rows + groups[i].first, groups[i].count, table->weighted,
+                           &set->curves[i], err));
     return PTS_OK;
 }
 
@@ -155,24 +195,28 @@ void pts_curves_destroy(pts_curve_set *set)
     free(set);
 }
 
-enum { DATASET, CLASS, SIZE, MAP, MAP50, MAP75, COLUMNS };
-static const char *const column_names[COLUMNS] = {"dataset", "class", "n", "map", "map50", "map75"};
+enum { DATASET, CLASS, SIZE, MAP, MAP50, MAP75, WEIGHT, COLUMNS };
+static const char *const column_names[COLUMNS] = {"dataset", "class", "n",     "map",
+                                                  "map50",   "map75", "weight"};
 
 /* Where each column is, from the header; −1 where it is not. */
 static pts_status read_header(pts_csv *csv, const bool *required, int *where, pts_error *err)
 {
     bool more;
     PTS_TRY(pts_csv_next(csv, &more, err));
+    if (!more)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected a header and rows, got an empty file",
+                        csv->path);
     for (int k = 0; k < COLUMNS; k++) {
         where[k] = -1;
-        for (size_t i = 0; more && i < csv->count; i++) {
+        for (size_t i = 0; i < csv->count; i++) {
             if (strcmp(csv->fields[i], column_names[k]) == 0)
                 where[k] = (int)i;
         }
         if (required[k] && where[k] < 0)
             return pts_fail(err, PTS_ERR_FORMAT,
                             "%s: line 1: expected a header with a column '%s', got '%s…'",
-                            csv->path, column_names[k], more ? csv->fields[0] : "");
+                            csv->path, column_names[k], csv->fields[0]);
     }
     return PTS_OK;
 }
@@ -207,6 +251,9 @@ static pts_status read_row(pts_csv *csv, const int *where, size_t columns, table
         if (where[k] >= 0)
             PTS_TRY(read_number(csv, where, k, 0, 100, &row->values[k - MAP], err));
     }
+    row->weight = 1;
+    if (where[WEIGHT] >= 0)
+        PTS_TRY(read_number(csv, where, WEIGHT, 1e-9, 1e9, &row->weight, err));
     return PTS_OK;
 }
 
@@ -215,6 +262,7 @@ static pts_status read_rows(pts_csv *csv, const bool *required, point_table *row
     int where[COLUMNS];
     PTS_TRY(read_header(csv, required, where, err));
     size_t columns = csv->count;
+    rows->weighted = where[WEIGHT] >= 0;
     for (bool more = true;;) {
         table_row row;
         PTS_TRY(pts_csv_next(csv, &more, err));
@@ -253,15 +301,11 @@ pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err)
 {
     static const bool required[COLUMNS] = {[SIZE] = true, [MAP] = true};
     PTS_TRY(read_csv(out, path, required, err));
-    size_t points = (*out)->curves[0].count;
-    if ((*out)->count == 1 && points <= PTS_PILOT_POINTS)
+    if ((*out)->count == 1)
         return PTS_OK;
     pts_status status =
-        (*out)->count > 1
-            ? pts_fail(err, PTS_ERR_FORMAT, "%s: expected the points of one task, got %zu curves",
-                       path, (*out)->count)
-            : pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %d pilot results, got %zu", path,
-                       PTS_PILOT_POINTS, points);
+        pts_fail(err, PTS_ERR_FORMAT, "%s: expected the points of one task, got %zu curves", path,
+                 (*out)->count);
     pts_curves_destroy(*out);
     *out = NULL;
     return status;

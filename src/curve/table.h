@@ -4,22 +4,25 @@
 
 #include "pts/curve.h"
 
-enum { PTS_TABLE_BYTES = 64 << 20, PTS_TABLE_CURVES = 10000 };
+enum { PTS_TABLE_BYTES = 64 << 20, PTS_TABLE_CURVES = 100000 };
 
 typedef struct table_row {
     const char *dataset, *class_name; /* borrowed until pts_table_build has copied them */
     double n, values[3];              /* map, map50, map75 */
+    double weight;
     size_t index;
 } table_row;
 
 typedef struct point_table {
     table_row *rows;
     size_t count, capacity;
+    bool weighted; /* the file has weights */
 } point_table;
 
 pts_status pts_table_add(point_table *table, table_row row, pts_error *err);
 
-/* Groups the rows by (dataset, class); curves in the order of their first row, n rising. */
+/* Groups the rows by (dataset, class); curves in the order of their first row, n rising; copies of
+ * a row are left out. */
 pts_status pts_table_build(point_table *table, const char *path, pts_curve_set **out,
                            pts_error *err);
 

@@ -27,7 +27,7 @@ static pts_status wrong(const reader *in, size_t curve, const char *expected, pt
 static pts_status read_point(reader *in, size_t curve, size_t k, const json_t *size,
                              const json_t *triple, pts_error *err)
 {
-    table_row row = {.dataset = in->dataset, .class_name = in->class_name};
+    table_row row = {.dataset = in->dataset, .class_name = in->class_name, .weight = 1};
     row.n = json_number_value(size);
     if (!json_is_number(size) || row.n < 1 || row.n > 1e9 || row.n != floor(row.n))
         return pts_fail(err, PTS_ERR_FORMAT,
