@@ -770,6 +770,35 @@ START_TEST(a_long_reader_and_a_writer_do_not_wait)
 }
 END_TEST
 
+static pts_store *open_network_run(void)
+{
+    pts_store *store;
+    ck_assert_int_eq(store_open(&store, path, PTS_STORE_WRITE, 1, NULL), PTS_OK);
+    begin(store);
+    return store;
+}
+
+START_TEST(a_network_file_system_gets_no_shared_memory)
+{
+    make_folder();
+    ck_assert_int_eq(store_on_network(path), 0);
+    pts_store *store = open_run();
+    assert_query("PRAGMA journal_mode", "wal\n");
+    pts_store_close(store);
+    store = open_network_run();
+    pts_store *other = open_network_run();
+    assert_query("PRAGMA journal_mode", "delete\n");
+    add(store, "coins", 0, 2, 43, 0.5);
+    ck_assert_int_eq(take(other, job_of("coins", 0, 2, 43)).state, PTS_STORE_DONE);
+    add(other, "coins", 0, 4, 43, 0.5);
+    ck_assert_uint_eq(count_points(store), 2);
+    pts_store_close(store);
+    pts_store_close(other);
+    ck_assert_int_eq(system_in_folder("test $(ls | wc -l) = 1"), 0);
+    remove_folder();
+}
+END_TEST
+
 /* ---- Places that cannot be written ---- */
 
 /* Runs as somebody who may not write everywhere; root may. */
@@ -1542,8 +1571,8 @@ CHECK_SUITE("store", points_come_back_in_order, points_keep_every_figure_and_can
             a_process_number_used_again_is_not_the_holder, a_killed_writer_loses_nothing,
             a_writer_that_ends_without_closing_loses_nothing, writers_wait_for_each_other,
             four_processes_do_each_job_once, a_kill_never_leaves_half_a_job,
-            a_long_reader_and_a_writer_do_not_wait, a_read_only_store_can_be_read,
-            a_read_only_folder_with_a_journal_is_not_half_read,
+            a_long_reader_and_a_writer_do_not_wait, a_network_file_system_gets_no_shared_memory,
+            a_read_only_store_can_be_read, a_read_only_folder_with_a_journal_is_not_half_read,
             a_file_that_cannot_grow_keeps_what_it_has, a_full_disk_keeps_what_it_has,
             other_files_are_refused_and_left_alone, altered_stores_are_refused,
             views_in_place_of_tables_never_run, version_1_is_read_as_it_is,

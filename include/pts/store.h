@@ -1,5 +1,5 @@
 /* pts/store.h: the store of measured results (builds with sqlite3: PTS_HAVE_STORE): data sets,
- * runs, jobs and points in one SQLite file, shared by the processes of one machine.
+ * runs, jobs and points in one SQLite file, which several processes may fill.
  *
  *   pts_store *store;
  *   PTS_TRY(pts_store_open(&store, "runs.db", PTS_STORE_WRITE, err));
@@ -21,7 +21,9 @@
  * The journal is SQLite's WAL: a reader never waits and never makes a writer wait. While the store
  * is open, FILE-wal and FILE-shm belong to it; the last one that closes it takes them away, and a
  * killed process leaves them to the next one that opens it. Writers wait for each other up to 30
- * seconds.
+ * seconds. On a network file system (NFS, Lustre …), where processes of several hosts may meet and
+ * WAL would not be safe, the journal is the rollback journal: readers and writers wait for each
+ * other there, and the file system has to carry locks between hosts.
  *
  * Messages begin with the file's name: "runs.db: expected …". Texts are UTF-8 of at most 1 MiB. A
  * handle is for one thread at a time and not for use after fork(). */

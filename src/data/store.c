@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define APPLICATION_ID 0x50545352 /* "PTSR", in the file's header */
@@ -224,6 +225,27 @@ static pts_status check_or_make(const pts_store *store, pts_store_mode mode, int
 
 /* ---- Opening ---- */
 
+/* The folder of a name that holds a '/'; NULL without memory. Release with sqlite3_free(). */
+static char *folder_of(const char *name)
+{
+    return sqlite3_mprintf("%.*s", (int)(strrchr(name, '/') + 1 - name), name);
+}
+
+int store_on_network(const char *name)
+{
+    /* statfs(2): NFS, SMB, CIFS, SMB2, 9P, FUSE, Ceph, Lustre, GPFS, BeeGFS, AFS, Coda. */
+    static const uint32_t kinds[] = {0x6969,     0x517b,     0xff534d42, 0xfe534d42,
+                                     0x01021997, 0x65735546, 0x00c36400, 0x0bd00bd0,
+                                     0x47504653, 0x19830326, 0x5346414f, 0x73757245};
+    struct statfs info;
+    char *folder = folder_of(name);
+    int found = 0, known = folder && statfs(folder, &info) == 0;
+    for (size_t i = 0; known && i < sizeof kinds / sizeof *kinds; i++)
+        found |= (uint32_t)info.f_type == kinds[i];
+    sqlite3_free(folder);
+    return found;
+}
+
 /* A store of version 1 is read as one of version 2: a copy in memory is migrated. */
 static pts_status migrate_copy(pts_store *store, pts_error *err)
 {
@@ -256,9 +278,18 @@ static pts_status configure(const pts_store *store, pts_error *err)
                       err);
 }
 
-/* BEGIN IMMEDIATE lets one of two processes that both find no store make it. Only what has proved
- * to be a store is set to WAL; where that cannot be now, as another process reads with the rollback
- * journal, that journal is as safe and the next opening tries again. */
+/* WAL shares memory between its users, which two hosts do not have: stores on network file systems
+ * keep the rollback journal. Only what has proved to be a store is changed; where it cannot be now,
+ * as another process is at it, the other journal is as safe on this host, and the next opening
+ * tries again. */
+static void set_journal(const pts_store *store)
+{
+    sqlite3_exec(store->db,
+                 store->network ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL",
+                 NULL, NULL, NULL);
+}
+
+/* BEGIN IMMEDIATE lets one of two processes that both find no store make it. */
 static pts_status prepare_file(pts_store *store, pts_store_mode mode, pts_error *err)
 {
     int64_t version = 0;
@@ -268,7 +299,7 @@ static pts_status prepare_file(pts_store *store, pts_store_mode mode, pts_error 
     PTS_TRY(store_exec(store, mode == PTS_STORE_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", err));
     PTS_TRY(store_end(store, check_or_make(store, mode, &version, err), err));
     if (mode == PTS_STORE_WRITE)
-        sqlite3_exec(store->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        set_journal(store);
     else if (version == 1)
         return migrate_copy(store, err);
     return PTS_OK;
@@ -320,7 +351,7 @@ static pts_status open_immutable(pts_store *store, const char *name, pts_error *
 /* Can files be made beside this one? (Not asked of SQLite: its code is gone after the rollback.) */
 static int in_writable_folder(const char *name)
 {
-    char *folder = sqlite3_mprintf("%.*s", (int)(strrchr(name, '/') + 1 - name), name);
+    char *folder = folder_of(name);
     int writable = folder && access(folder, W_OK) == 0;
     sqlite3_free(folder);
     return writable;
@@ -336,7 +367,26 @@ static pts_status open_file(pts_store *store, const char *name, pts_store_mode m
     return status;
 }
 
-pts_status pts_store_open(pts_store **out, const char *path, pts_store_mode mode, pts_error *err)
+static pts_status open_named(pts_store *store, const char *path, pts_store_mode mode, int network,
+                             pts_error *err)
+{
+    /* "./" before relative names: ":memory:" would be a database that vanishes. */
+    char *name = sqlite3_mprintf("%s%s", path[0] == '/' ? "" : "./", path);
+    store->path = sqlite3_mprintf("%s", path);
+    store->stale = PTS_STORE_STALE;
+    store_holder_self(&store->self);
+    if (!name || !store->path) {
+        sqlite3_free(name);
+        return pts_fail_memory(err, strlen(path) + 3);
+    }
+    store->network = network || store_on_network(name);
+    pts_status status = open_file(store, name, mode, err);
+    sqlite3_free(name);
+    return status;
+}
+
+pts_status store_open(pts_store **out, const char *path, pts_store_mode mode, int network,
+                      pts_error *err)
 {
     *out = NULL;
     if (!path[0])
@@ -344,19 +394,17 @@ pts_status pts_store_open(pts_store **out, const char *path, pts_store_mode mode
     pts_store *store = calloc(1, sizeof *store);
     if (!store)
         return pts_fail_memory(err, sizeof *store);
-    store->stale = PTS_STORE_STALE;
-    store_holder_self(&store->self);
-    /* "./" before relative names: ":memory:" would be a database that vanishes. */
-    char *name = sqlite3_mprintf("%s%s", path[0] == '/' ? "" : "./", path);
-    store->path = sqlite3_mprintf("%s", path);
-    pts_status status = name && store->path ? open_file(store, name, mode, err)
-                                            : pts_fail_memory(err, strlen(path) + 3);
-    sqlite3_free(name);
+    pts_status status = open_named(store, path, mode, network, err);
     if (status == PTS_OK)
         *out = store;
     else
         pts_store_close(store);
     return status;
+}
+
+pts_status pts_store_open(pts_store **out, const char *path, pts_store_mode mode, pts_error *err)
+{
+    return store_open(out, path, mode, 0, err);
 }
 
 void pts_store_close(pts_store *store)

@@ -32,10 +32,18 @@ struct pts_store {
     char *path;
     store_holder self;
     double stale; /* PTS_STORE_STALE; tests cannot wait as long */
+    int network;  /* it lies on a network file system */
     int64_t run;  /* 0: none begun */
     store_sighting *seen;
     size_t n_seen, seen_capacity;
 };
+
+/* As pts_store_open; `network`: as if on a network file system. */
+pts_status store_open(pts_store **out, const char *path, pts_store_mode mode, int network,
+                      pts_error *err);
+
+/* Does the folder of a file, there or not, lie on a network file system? The name holds a '/'. */
+int store_on_network(const char *name);
 
 /* The message of SQLite's last failure on this store. */
 pts_status store_fail(const pts_store *store, pts_error *err);
