@@ -436,10 +436,10 @@ START_TEST(refuses_images)
     expect_image("{\"id\":\"5\"}", "images[0]: id: expected an integer, got a string");
     expect_image("{\"id\":5,\"file_name\":\"a.jpg\",\"width\":1000000,\"height\":1000000}",
                  "images[0] (id 5): 'a.jpg': expected a width and height of 1 to 100000000 pixels "
-                 "in all, got none");
+                 "in all, got another size");
     expect_image("{\"id\":5,\"file_name\":\"a.jpg\",\"width\":-1,\"height\":240}",
                  "images[0] (id 5): 'a.jpg': expected a width and height of 1 to 100000000 pixels "
-                 "in all, got none");
+                 "in all, got another size");
     expect_image(IMAGE(5, "a.jpg") "," IMAGE(5, "a.jpg"),
                  "images[1] (id 5): id: expected identifiers that differ, got 5 twice");
 }
@@ -518,6 +518,32 @@ START_TEST(files_of_one_set_agree_on_categories)
 }
 END_TEST
 
+/* rejected/messages.txt: a file a line, "name|message". */
+START_TEST(refuses_the_rejected_files)
+{
+    char line[512], path[600];
+    size_t files = 0;
+    FILE *messages = fopen(coco_mini("rejected/messages.txt"), "r");
+    ck_assert_ptr_nonnull(messages);
+    for (; fgets(line, sizeof line, messages); files++) {
+        line[strcspn(line, "\n")] = '\0';
+        char *message = strchr(line, '|');
+        ck_assert_ptr_nonnull(message);
+        *message++ = '\0';
+        make_folder();
+        put_photo("a.jpg");
+        snprintf(path, sizeof path, "coco-mini/rejected/%s.json", line);
+        put_copy("_annotations.coco.json", test_data(path));
+        const char *got = message_of(PTS_ERR_FORMAT);
+        ck_assert_msg(strncmp(got, "/_annotations.coco.json: ", 25) == 0, "%s: %s", line, got);
+        ck_assert_str_eq(got + 25, message);
+        remove_folder();
+    }
+    fclose(messages);
+    ck_assert_uint_eq(files, 23);
+}
+END_TEST
+
 /* ---- what is left out when not strict ---- */
 
 typedef struct seen {
@@ -586,5 +612,6 @@ CHECK_SUITE("data_coco", every_form_gives_the_masks_of_yolo,
             several_polygons_are_one_object_and_crowds_are_told, masks_keep_their_size,
             counts_of_real_coco_are_pycocotools, roboflow_exports, finds_files_and_images,
             a_file_alone_is_a_set, refuses_segmentations, refuses_annotations, refuses_images,
-            refuses_images_on_disk, refuses_files, files_of_one_set_agree_on_categories,
-            leaves_out_what_is_bad_and_counts_it, nothing_left_is_said)
+            refuses_images_on_disk, refuses_files, refuses_the_rejected_files,
+            files_of_one_set_agree_on_categories, leaves_out_what_is_bad_and_counts_it,
+            nothing_left_is_said)

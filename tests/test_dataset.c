@@ -8,6 +8,7 @@
 #include "pts/data.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define GOOD_LINE "0 0.1 0.1 0.2 0.1 0.2 0.2\n"
 
@@ -203,6 +204,10 @@ START_TEST(refuses_labels)
     expect_label("0 0 0 0 1", "/labels/1.txt: line 1: expected a polygon of at least 3 points, got "
                               "2 (a box?)");
     expect_label("0", "/labels/1.txt: line 1: expected a polygon of at least 3 points, got 0");
+    expect_label("0 .5 .5 .5 .5 .5 .5",
+                 "/labels/1.txt: line 1: expected a polygon with an area, got one of none");
+    expect_label("0 .1 .5 .2 .5 .3 .5",
+                 "/labels/1.txt: line 1: expected a polygon with an area, got one of none");
     expect_label("\xEF\xBB\xBF",
                  "/labels/1.txt: line 1: expected a class from 0 to 1, got '\?\?\?'");
 }
@@ -337,6 +342,159 @@ START_TEST(reading_reports_all_and_goes_on)
     ck_assert_int_eq(pts_dataset_split(&split, set, 1, NULL, &err), PTS_ERR_SHAPE);
     ck_assert_ptr_nonnull(strstr(err.message, ": class 1 'ghost': expected at least 3 images, one "
                                               "for each part of the split, got 0"));
+    pts_dataset_close(set);
+    remove_folder();
+}
+END_TEST
+
+/* ---- Images and folders on disk ---- */
+
+static pts_dataset *read_folder(pts_look look, int strict, findings *f, pts_error *err)
+{
+    pts_dataset *set;
+    const pts_dataset_options options = {.strict = strict, .look = look, .report = take, .user = f};
+    *f = (findings){0};
+    pts_dataset_read(&set, folder, &options, err);
+    return set;
+}
+
+static void put_link(const char *target, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    ck_assert_int_eq(symlink(target, path), 0);
+}
+
+/* One good image among others. */
+static void make_mixed_folder(void)
+{
+    make_folder();
+    put("data.yaml", "names: [a]\n");
+    put_copy("images/good.jpg", test_data("yolo-mini/train/images/0061.jpg"));
+    put("labels/good.txt", GOOD_LINE);
+}
+
+START_TEST(corrupt_images_are_named_left_out_and_counted)
+{
+    make_mixed_folder();
+    put("images/empty.jpg", "");
+    put("images/text.png", "not a picture");
+    put_bytes("images/cut.jpg", "\xff\xd8\xff\xe0", 4);
+    put_copy("images/bomb.png", test_data("image/refused-bomb.png"));
+    put("images/folder.jpg/x", "");
+    put_link("gone.jpg", "images/dangling.jpg");
+    put_link("loop.jpg", "images/loop.jpg");
+    put("labels/empty.txt", GOOD_LINE);
+    put("labels/text.txt", "not read, as its image is left out\n");
+    findings f;
+    pts_error err;
+    pts_dataset *set = read_folder(PTS_LOOK_NAMES, 1, &f, &err);
+    ck_assert_ptr_null(set); /* text.txt */
+    set = read_folder(PTS_LOOK_PIXELS, 0, &f, &err);
+    ck_assert_uint_eq(pts_dataset_images(set), 1);
+    ck_assert_uint_eq(pts_dataset_skipped_images(set), 7);
+    ck_assert_uint_eq(pts_dataset_skipped_labels(set), 0);
+    ck_assert_uint_eq(pts_dataset_class_instances(set, 0), 1);
+    ck_assert_int_eq(f.warnings, 0); /* labels of images left out are not without image */
+    static const char *const expected[] = {
+        "/images/bomb.png: out of memory, or damaged: ",
+        "/images/cut.jpg: ",
+        "/images/dangling.jpg: No such file or directory\n",
+        "/images/empty.jpg: expected a JPEG, PNG or BMP image, got an empty file\n",
+        "/images/folder.jpg: expected a regular file\n",
+        "/images/loop.jpg: Too many levels of symbolic links\n",
+        "/images/text.png: expected a JPEG, PNG or BMP image, got other bytes\n"};
+    const char *at = f.text;
+    for (size_t i = 0; i < 7; i++) {
+        at = strstr(at, expected[i]);
+        ck_assert_msg(at != NULL, "%s: %s", expected[i], f.text);
+    }
+    pts_dataset_close(set);
+    set = read_folder(PTS_LOOK_HEADERS, 0, &f, &err);
+    ck_assert_uint_eq(pts_dataset_images(set), 2); /* the bomb shows when it is decoded */
+    pts_dataset_close(set);
+    ck_assert_ptr_null(read_folder(PTS_LOOK_PIXELS, 1, &f, &err));
+    ck_assert_ptr_nonnull(strstr(err.message, "/images/bomb.png: out of memory, or damaged: "));
+    remove_folder();
+}
+END_TEST
+
+START_TEST(looks_alone_and_in_a_team)
+{
+    make_mixed_folder();
+    for (int i = 0; i < 600; i++) { /* more than a round */
+        char name[64];
+        snprintf(name, sizeof name, "images/%03d.jpg", i);
+        if (i % 3)
+            put(name, "x");
+        else
+            put_copy(name, test_data("yolo-mini/train/images/0061.jpg"));
+    }
+    pts_team *team;
+    ck_assert_int_eq(pts_team_create(&team, 4, NULL), PTS_OK);
+    for (int k = 0; k < 2; k++) {
+        pts_dataset *set;
+        const pts_dataset_options options = {.look = PTS_LOOK_PIXELS, .team = k ? team : NULL};
+        ck_assert_int_eq(pts_dataset_read(&set, folder, &options, NULL), PTS_OK);
+        ck_assert_uint_eq(pts_dataset_images(set), 201);
+        ck_assert_uint_eq(pts_dataset_skipped_images(set), 400);
+        size_t width, height;
+        for (size_t i = 0; i < 201; i++) {
+            pts_dataset_image_size(set, i, &width, &height);
+            ck_assert(width == 240 && height == 240);
+        }
+        pts_dataset_close(set);
+    }
+    pts_team_destroy(team);
+    remove_folder();
+}
+END_TEST
+
+START_TEST(folders_that_loop_or_cannot_be_read)
+{
+    findings f;
+    pts_error err;
+    make_mixed_folder();
+    put_link("..", "images/up");
+    put_link("../images", "images/self");
+    put_link("train", "train");
+    put("labels/other.txt/x", "");
+    put("images/other.jpg", "");
+    pts_dataset *set = read_folder(PTS_LOOK_NAMES, 0, &f, &err);
+    ck_assert_ptr_nonnull(set);
+    ck_assert_uint_eq(pts_dataset_images(set), 2);
+    ck_assert_str_eq(
+        f.text,
+        "/train/images: expected a folder that can be read: Too many levels of symbolic links\n"
+        "/labels/other.txt: expected a regular file\n"
+        "/train/labels: expected a folder that can be read: Too many levels of symbolic links\n");
+    ck_assert_int_eq(f.errors, 3);
+    pts_dataset_close(set);
+    ck_assert_ptr_null(read_folder(PTS_LOOK_NAMES, 1, &f, &err));
+    ck_assert_str_eq(err.message + strlen(folder), "/train/images: expected a folder that can be "
+                                                   "read: Too many levels of symbolic links");
+    remove_folder();
+}
+END_TEST
+
+START_TEST(notes_names_in_two_splits_and_crossing_outlines)
+{
+    findings f;
+    make_mixed_folder();
+    put_copy("train/images/good.jpg", test_data("yolo-mini/train/images/0061.jpg"));
+    put("train/labels/good.txt", GOOD_LINE "0 .1 .1 .9 .9 .1 .9 .9 .1\n0 0 0 1 0 1 1 0 1\n");
+    pts_dataset *set = read_folder(PTS_LOOK_HEADERS, 1, &f, NULL);
+    ck_assert_ptr_nonnull(set);
+    char expected[512];
+    snprintf(expected, sizeof expected,
+             "/train/images/good.jpg: expected a name in one folder only, got 1 again in another, "
+             "the first in %s/images/good.jpg\n"
+             "/train/labels/good.txt: line 2: expected outlines that do not cross themselves, got "
+             "1 that do\n",
+             folder);
+    ck_assert_str_eq(f.text, expected);
+    ck_assert_int_eq(f.warnings, 2);
+    ck_assert_uint_eq(pts_dataset_class_instances(set, 0), 4);
     pts_dataset_close(set);
     remove_folder();
 }
@@ -489,5 +647,8 @@ END_TEST
 CHECK_SUITE("dataset", reads_a_real_set, reads_the_points, finds_classes_and_splits_them,
             pools_every_layout_in_a_fixed_order, takes_what_exports_write, refuses_labels,
             refuses_a_nul_byte_and_endless_tokens, refuses_folders, reads_forms_of_yaml,
-            refuses_yaml, reading_reports_all_and_goes_on, mutated_labels_never_break_the_reader,
-            mutated_yaml_never_breaks_the_reader, command_tells_the_counts_and_the_problems)
+            refuses_yaml, reading_reports_all_and_goes_on,
+            corrupt_images_are_named_left_out_and_counted, looks_alone_and_in_a_team,
+            folders_that_loop_or_cannot_be_read, notes_names_in_two_splits_and_crossing_outlines,
+            mutated_labels_never_break_the_reader, mutated_yaml_never_breaks_the_reader,
+            command_tells_the_counts_and_the_problems)

@@ -122,7 +122,8 @@ static int by_id(const void *a, const void *b)
 static pts_status merge_categories(coco_reading *c)
 {
     size_t kept = 0;
-    qsort(c->categories, c->n_categories, sizeof *c->categories, by_id);
+    if (c->n_categories)
+        qsort(c->categories, c->n_categories, sizeof *c->categories, by_id);
     for (size_t i = 0; i < c->n_categories; i++) {
         const coco_category *next = &c->categories[i];
         const coco_category *last = kept ? &c->categories[kept - 1] : NULL;
@@ -302,7 +303,7 @@ static pts_status read_image(coco_reading *c, size_t f, const json_t *entry, siz
     if (!get_size(entry, &image))
         return dataset_coco_finding(c, PTS_FINDING_IMAGE, f, "images", index,
                                     "'%.100s': expected a width and height of 1 to 100000000 "
-                                    "pixels in all, got none",
+                                    "pixels in all, got another size",
                                     name);
     PTS_TRY(find_file(file, name, &image.path, c->reading->err));
     if (!image.path)

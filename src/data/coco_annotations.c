@@ -68,7 +68,8 @@ static pts_status find_places(coco_reading *c, place_list *list)
         pts_ids_free(&seen);
         PTS_TRY(status);
     }
-    qsort(list->places, list->count, sizeof *list->places, by_image);
+    if (list->count)
+        qsort(list->places, list->count, sizeof *list->places, by_image);
     return PTS_OK;
 }
 
