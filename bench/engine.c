@@ -49,7 +49,7 @@ static pts_status fit_work(void *user, pts_error *err)
     return pts_curve_fit(j->n, j->map, CURVE_POINTS, &fit, err);
 }
 
-enum { RESAMPLES = 1000 };
+enum { RESAMPLES = 10000 };
 
 typedef struct bootstrap_job {
     const fit_job *from;
@@ -94,7 +94,8 @@ pts_status bench_lm(bench *b)
     if (status != PTS_OK)
         return status;
     bootstrap_job bootstrap = {&job, b->team};
-    return bench_measure(b, "lm: bootstrap, 1000 fits of 45 points", 0, bootstrap_work, &bootstrap);
+    return bench_measure(b, "lm: bootstrap, 10000 fits of 45 points", 0, bootstrap_work,
+                         &bootstrap);
 }
 
 /* ---- multilayer perceptron ---- */
