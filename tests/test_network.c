@@ -4,7 +4,9 @@
 #include "check_main.h"
 #include "golden.h"
 
+#include "kernels/level.h"
 #include "learn/layers.h"
+#include "pts/cpu.h"
 #include "pts/mlp.h"
 
 #include <string.h>
@@ -67,8 +69,14 @@ START_TEST(network_equals_torch)
     golden g = golden_open("learn/mlp.f32");
     const float *x = golden_take(&g, STEPS * ROWS * IN);
     const float *target = golden_take(&g, STEPS * ROWS * OUT);
-    for (size_t r = 0; r < RUNS; r++)
-        check_run(&runs[r], x, target, &g);
+    const size_t start = g.used;
+    for (size_t l = 0; pts_level_at(l); l++) {
+        ck_assert_int_eq(pts_cpu_limit(pts_level_at(l)->name, NULL), PTS_OK);
+        g.used = start;
+        for (size_t r = 0; r < RUNS; r++)
+            check_run(&runs[r], x, target, &g);
+    }
+    pts_cpu_limit(NULL, NULL);
     golden_close(&g);
 }
 END_TEST
@@ -231,8 +239,9 @@ static void check_gradient(network n, size_t rows, double huber, size_t samples)
     pts_team_destroy(team);
 }
 
-/* Between two linear layers, so that its own parameters and what it hands down both count. */
-START_TEST(gradients_of_each_kind_of_layer)
+/* Of a layer between two linear ones, so that its own parameters and what it hands down both count.
+ */
+static void check_kinds(void)
 {
     static const pts_mlp_layer kinds[] = {
         {PTS_MLP_LINEAR, 9, 0},    {PTS_MLP_RELU, 0, 0},         {PTS_MLP_GELU, 0, 0},
@@ -251,9 +260,18 @@ START_TEST(gradients_of_each_kind_of_layer)
             check_gradient(last, 4, 0, 0);
     }
 }
+
+START_TEST(gradients_of_each_kind_of_layer)
+{
+    for (size_t l = 0; pts_level_at(l); l++) {
+        ck_assert_int_eq(pts_cpu_limit(pts_level_at(l)->name, NULL), PTS_OK);
+        check_kinds();
+    }
+    pts_cpu_limit(NULL, NULL);
+}
 END_TEST
 
-START_TEST(gradients_of_whole_networks)
+static void check_networks(void)
 {
     network whole = {IN, EVERY, {{PTS_MLP_LINEAR, 0, 0}}};
     memcpy(whole.layers, every, sizeof every);
@@ -282,6 +300,15 @@ START_TEST(gradients_of_whole_networks)
     check_gradient(
         (network){40, 3, {{PTS_MLP_LINEAR, 33, 0}, {PTS_MLP_GELU, 0, 0}, {PTS_MLP_LINEAR, 17, 0}}},
         300, 0, 60); /* more rows than a block of the product is deep */
+}
+
+START_TEST(gradients_of_whole_networks)
+{
+    for (size_t l = 0; pts_level_at(l); l++) {
+        ck_assert_int_eq(pts_cpu_limit(pts_level_at(l)->name, NULL), PTS_OK);
+        check_networks();
+    }
+    pts_cpu_limit(NULL, NULL);
 }
 END_TEST
 
@@ -395,7 +422,7 @@ static pts_mlp *build_wide(uint64_t seed, pts_team *team)
     return mlp;
 }
 
-START_TEST(training_does_not_depend_on_threads)
+static void check_threads(void)
 {
     for (size_t r = 0; r < RUNS; r++) {
         pts_mlp *first = build_wide(9, NULL);
@@ -411,6 +438,15 @@ START_TEST(training_does_not_depend_on_threads)
         }
         pts_mlp_destroy(first);
     }
+}
+
+START_TEST(training_does_not_depend_on_threads)
+{
+    for (size_t l = 0; pts_level_at(l); l++) {
+        ck_assert_int_eq(pts_cpu_limit(pts_level_at(l)->name, NULL), PTS_OK);
+        check_threads();
+    }
+    pts_cpu_limit(NULL, NULL);
 }
 END_TEST
 
@@ -433,12 +469,12 @@ START_TEST(interrupted_training_goes_on_bit_for_bit)
     for (size_t r = 0; r < RUNS; r++) {
         pts_mlp *a = build_wide(9, NULL), *b = build_wide(9, NULL);
         size_t count = pts_mlp_parameter_count(a);
-        float *from, *to;
+        float *moments = malloc(2 * count * sizeof *moments);
         train_wide(a, &runs[r], 0, 4);
         memcpy(pts_mlp_parameters(b), pts_mlp_parameters(a), count * sizeof(float));
-        ck_assert_int_eq(pts_mlp_moments(a, &from, NULL), PTS_OK);
-        ck_assert_int_eq(pts_mlp_moments(b, &to, NULL), PTS_OK);
-        memcpy(to, from, 2 * count * sizeof(float));
+        ck_assert_int_eq(pts_mlp_get_moments(a, moments, NULL), PTS_OK);
+        ck_assert_int_eq(pts_mlp_set_moments(b, moments, NULL), PTS_OK);
+        free(moments);
         pts_mlp_set_steps(b, pts_mlp_steps(a));
         ck_assert_uint_eq(pts_mlp_steps(a), 4);
         train_wide(a, &runs[r], 4, 8);

@@ -69,7 +69,9 @@ size_t pts_mlp_inputs(const pts_mlp *mlp);
 size_t pts_mlp_outputs(const pts_mlp *mlp);
 
 /* All parameters in one array, layer by layer: of a linear layer weight [in][out] then bias [out],
- * of a layer norm gain then shift. The caller may change them. */
+ * of a layer norm gain then shift. The caller may read and change them until
+ * the next call that uses the network; training keeps them in another order, so asking after each
+ * step costs a copy. */
 size_t pts_mlp_parameter_count(const pts_mlp *mlp);
 float *pts_mlp_parameters(pts_mlp *mlp);
 
@@ -153,10 +155,11 @@ double pts_mlp_rate(const pts_mlp_schedule *schedule, uint64_t steps);
 
 /* Steps made so far: Adam's correction and what dropout draws follow their number. With the
  * parameters, the seed, this number and the moments [2][parameters] written back, training goes on
- * bit for bit. The moments belong to the network and start at zero. */
+ * bit for bit. */
 uint64_t pts_mlp_steps(const pts_mlp *mlp);
 void pts_mlp_set_steps(pts_mlp *mlp, uint64_t steps);
-pts_status pts_mlp_moments(pts_mlp *mlp, float **moments, pts_error *err);
+pts_status pts_mlp_get_moments(pts_mlp *mlp, float *moments, pts_error *err);
+pts_status pts_mlp_set_moments(pts_mlp *mlp, const float *moments, pts_error *err);
 
 #ifdef __cplusplus
 }

@@ -23,8 +23,7 @@ static pts_status place_layers(pts_mlp *mlp, size_t inputs, const pts_mlp_layer 
             mlp->first = l;
         if (layer->out > mlp->widest)
             mlp->widest = layer->out;
-        if (mlp_layer_slab(layer) > mlp->slab)
-            mlp->slab = mlp_layer_slab(layer);
+        mlp->stored = mlp_place(mlp->level, layer, mlp->stored);
     }
     if (mlp->parameters > PTS_MLP_PARAMETERS_MAX)
         return pts_fail(err, PTS_ERR_LIMIT, "network: expected at most %zu parameters, got %zu",
@@ -34,16 +33,16 @@ static pts_status place_layers(pts_mlp *mlp, size_t inputs, const pts_mlp_layer 
 
 static void take_fixed(pts_mlp *mlp)
 {
-    size_t threads = (size_t)pts_team_threads(mlp->team);
-    mlp->values = pts_arena_take(&mlp->fixed, mlp->parameters, sizeof *mlp->values);
-    mlp->slabs = pts_arena_take(&mlp->fixed, threads * mlp->slab, sizeof *mlp->slabs);
+    mlp->plain = pts_arena_take(&mlp->fixed, mlp->parameters, sizeof *mlp->plain);
+    mlp->store = pts_arena_take(&mlp->fixed, mlp->stored, sizeof *mlp->store);
 }
 
 static void start_weights(pts_mlp *mlp)
 {
     pts_rng rng = {mlp->seed};
-    float *at = mlp->values;
+    float *at = mlp->plain;
     memset(at, 0, mlp->parameters * sizeof *at);
+    memset(mlp->store, 0, mlp->stored * sizeof *mlp->store);
     for (size_t l = 0; l < mlp->layers; at += mlp->layer[l++].parameters) {
         mlp_layer *layer = &mlp->layer[l];
         if (!layer->parameters)
@@ -81,7 +80,6 @@ pts_status pts_mlp_build(pts_mlp **out, size_t inputs, const pts_mlp_layer *laye
     if (!mlp)
         return pts_fail_memory(err, sizeof *mlp);
     mlp->layers = count;
-    mlp->slab = MLP_CHUNK;
     mlp->team = team;
     mlp->level = pts_level_current();
     mlp->seed = seed;
@@ -143,7 +141,8 @@ size_t pts_mlp_parameter_count(const pts_mlp *mlp)
 
 float *pts_mlp_parameters(pts_mlp *mlp)
 {
-    return mlp->values;
+    mlp_to_plain(mlp);
+    return mlp->plain;
 }
 
 /* The linear layer of this number; NULL past the last. */
@@ -170,11 +169,13 @@ size_t pts_mlp_size(const pts_mlp *mlp, size_t index)
 
 float *pts_mlp_weight(pts_mlp *mlp, size_t layer)
 {
+    mlp_to_plain(mlp);
     return linear(mlp, layer)->weight;
 }
 
 float *pts_mlp_bias(pts_mlp *mlp, size_t layer)
 {
+    mlp_to_plain(mlp);
     return linear(mlp, layer)->bias;
 }
 
@@ -188,11 +189,19 @@ void pts_mlp_set_steps(pts_mlp *mlp, uint64_t steps)
     mlp->steps = steps;
 }
 
-pts_status pts_mlp_moments(pts_mlp *mlp, float **moments, pts_error *err)
+pts_status pts_mlp_get_moments(pts_mlp *mlp, float *moments, pts_error *err)
 {
-    *moments = NULL;
     PTS_TRY(mlp_hold_moments(mlp, err));
-    *moments = mlp->m;
+    mlp_unpack(mlp, mlp->m, moments);
+    mlp_unpack(mlp, mlp->v, moments + mlp->parameters);
+    return PTS_OK;
+}
+
+pts_status pts_mlp_set_moments(pts_mlp *mlp, const float *moments, pts_error *err)
+{
+    PTS_TRY(mlp_hold_moments(mlp, err));
+    mlp_pack(mlp, moments, mlp->m);
+    mlp_pack(mlp, moments + mlp->parameters, mlp->v);
     return PTS_OK;
 }
 
@@ -200,11 +209,15 @@ pts_status pts_mlp_moments(pts_mlp *mlp, float **moments, pts_error *err)
 
 static void take_rows(pts_mlp *mlp, size_t rows)
 {
+    const size_t threads = (size_t)pts_team_threads(mlp->team);
     size_t copied = 0, packed = 0;
+    mlp->slab = 0;
     for (size_t l = 0; l < mlp->layers; l++) {
         mlp_layer *layer = &mlp->layer[l];
         layer->y = pts_arena_take(&mlp->batch, rows * layer->out, sizeof *layer->y);
         layer->moments = pts_arena_take(&mlp->batch, 2 * rows, sizeof *layer->moments);
+        if (mlp_layer_slab(mlp, layer, rows) > mlp->slab)
+            mlp->slab = mlp_layer_slab(mlp, layer, rows);
         if (layer->kind != PTS_MLP_LINEAR)
             continue;
         if (mlp_linear_copied(layer, rows) > copied)
@@ -214,6 +227,8 @@ static void take_rows(pts_mlp *mlp, size_t rows)
     }
     mlp->copied = pts_arena_take(&mlp->batch, copied, sizeof *mlp->copied);
     mlp->packed = pts_arena_take(&mlp->batch, packed, sizeof *mlp->packed);
+    mlp->slab = (mlp->slab + 15) / 16 * 16;
+    mlp->slabs = pts_arena_take(&mlp->batch, threads * mlp->slab, sizeof *mlp->slabs);
     for (size_t i = 0; i < 2; i++)
         mlp->dy[i] = pts_arena_take(&mlp->batch, rows * mlp->widest, sizeof *mlp->dy[i]);
 }
@@ -234,25 +249,27 @@ pts_status mlp_hold_rows(pts_mlp *mlp, size_t rows, pts_error *err)
     return PTS_OK;
 }
 
+/* One block of zeros [arrays][stored], taken when it is first wanted. */
+static pts_status hold(pts_mlp *mlp, pts_arena *arena, size_t arrays, float **block, pts_error *err)
+{
+    if (*block)
+        return PTS_OK;
+    const size_t count = arrays * mlp->stored;
+    pts_arena_take(arena, count, sizeof **block);
+    PTS_TRY(pts_arena_commit(arena, err));
+    *block = pts_arena_take(arena, count, sizeof **block);
+    memset(*block, 0, count * sizeof **block);
+    return PTS_OK;
+}
+
 pts_status mlp_hold_moments(pts_mlp *mlp, pts_error *err)
 {
-    if (mlp->m)
-        return PTS_OK;
-    const size_t count = 2 * mlp->parameters;
-    pts_arena_take(&mlp->later, count, sizeof *mlp->m);
-    PTS_TRY(pts_arena_commit(&mlp->later, err));
-    mlp->m = pts_arena_take(&mlp->later, count, sizeof *mlp->m);
-    mlp->v = mlp->m + mlp->parameters;
-    memset(mlp->m, 0, count * sizeof *mlp->m);
+    PTS_TRY(hold(mlp, &mlp->later, 2, &mlp->m, err));
+    mlp->v = mlp->m + mlp->stored;
     return PTS_OK;
 }
 
 pts_status mlp_hold_whole(pts_mlp *mlp, pts_error *err)
 {
-    if (mlp->whole)
-        return PTS_OK;
-    pts_arena_take(&mlp->whole_block, mlp->parameters, sizeof *mlp->whole);
-    PTS_TRY(pts_arena_commit(&mlp->whole_block, err));
-    mlp->whole = pts_arena_take(&mlp->whole_block, mlp->parameters, sizeof *mlp->whole);
-    return PTS_OK;
+    return hold(mlp, &mlp->whole_block, 1, &mlp->whole, err);
 }

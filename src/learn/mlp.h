@@ -1,5 +1,11 @@
 /* Inside of pts_mlp: a row of layers, each an entry of one table of forward/backward pairs, over
- * three blocks of memory: parameters, moments of the optimiser, what a batch leaves behind. */
+ * one block of parameters and as many of moments.
+ *
+ * Parameters lie in two orders. `plain` is the caller's; `store`, which all passes work on, has the
+ * weights as the packed product of the CPU level reads them (kernels/product.h): blocks of rows,
+ * panels of columns. So the forward pass reads 80 MB of weights in one run through memory, and
+ * gradient, moments and weights of a panel are four short runs side by side. One of the two is
+ * valid at a time: mlp_to_store and mlp_to_plain change over. */
 #ifndef PTS_SRC_LEARN_MLP_H
 #define PTS_SRC_LEARN_MLP_H
 
@@ -13,19 +19,21 @@
 
 enum {
     MLP_SIZE_MAX = 1048576, /* keeps every dimension and batch product inside an int */
-    MLP_CHUNK = 4096,       /* floats that a slab holds at least */
-    MLP_TILE_OUT = 256,     /* columns of a linear layer's forward part */
-    MLP_TILE_IN = 64 /* rows of its weight that a backward part takes: 2,048 outputs, 512 kB */
+    MLP_CHUNK = 4096,       /* floats of an update from the whole gradient */
+    MLP_TILE_OUT = 256,     /* columns of a linear layer's forward part: some panels */
+    MLP_TILE_BACK = 64,     /* rows of its weight that a backward part takes … */
+    MLP_TILE_IN = 256       /* … and a gradient part: a block of the packed weight */
 };
 
 typedef struct mlp_layer {
     pts_mlp_kind kind;
     size_t in, out, parameters;
     float value;
-    float *weight;  /* linear [in][out]; layer norm: gain [out] */
-    float *bias;    /* [out], right after the weight; layer norm: shift */
-    float *y;       /* [rows][out] */
-    float *moments; /* layer norm: [rows][2] */
+    float *weight;      /* plain: linear [in][out]; layer norm: gain [out] */
+    float *bias;        /* plain: [out], right after the weight; layer norm: shift */
+    size_t at, bias_at; /* where weight and bias begin in the store */
+    float *y;           /* [rows][out] */
+    float *moments;     /* layer norm: [rows][2] */
 } mlp_layer;
 
 struct pts_mlp {
@@ -35,15 +43,18 @@ struct pts_mlp {
     pts_team *team;
     const pts_level *level;
     uint64_t seed, steps, drawn; /* drawn: steps before the last forward pass */
-    float *values;               /* [parameters] */
-    float *m, *v;                /* [parameters]; NULL before the first step */
-    float *whole; /* [parameters]: the whole gradient, where it is wanted at once; or NULL */
-    size_t slab;
-    float *slabs;        /* [threads][slab] */
-    size_t rows, passed; /* room for rows; those of the last forward pass in training */
+    float *plain;                /* [parameters] */
+    size_t stored;               /* floats of the store: some more, as panels are padded by zeros */
+    float *store;                /* [stored] */
+    bool in_store;               /* which of the two is valid */
+    float *m, *v;                /* [stored]; NULL before the first step */
+    float *whole;                /* [stored]: the gradient, where all of it is wanted; or NULL */
+    size_t rows, passed;         /* room for rows; those of the last forward pass in training */
     float *dy[2]; /* [rows][widest]: gradient by a layer's output and by its input, in turns */
-    float *copied, *packed;                     /* a linear layer's: see mlp_linear.c */
-    pts_arena fixed, later, whole_block, batch; /* values and slabs, moments, whole, the rest */
+    float *copied, *packed; /* a linear layer's: see mlp_linear.c */
+    size_t slab;
+    float *slabs;                               /* [threads][slab] */
+    pts_arena fixed, later, whole_block, batch; /* parameters, moments, whole, what rows need */
 };
 
 /* Memory for `rows` samples, for the moments, for the whole gradient; kept once it is there. */
@@ -51,7 +62,20 @@ pts_status mlp_hold_rows(pts_mlp *mlp, size_t rows, pts_error *err);
 pts_status mlp_hold_moments(pts_mlp *mlp, pts_error *err);
 pts_status mlp_hold_whole(pts_mlp *mlp, pts_error *err);
 
-/* What a step does to a range of parameters. */
+/* ---- the two orders ---- */
+
+/* Places a layer behind `at` in the store; returns where the next one begins. */
+size_t mlp_place(const pts_level *level, mlp_layer *layer, size_t at);
+/* plain [parameters] → store [stored], whose padding is left alone, and back. */
+void mlp_pack(const pts_mlp *mlp, const float *plain, float *store);
+void mlp_unpack(const pts_mlp *mlp, const float *store, float *plain);
+/* Makes the store, or plain, the valid one. */
+void mlp_to_store(pts_mlp *mlp);
+void mlp_to_plain(pts_mlp *mlp);
+
+/* ---- a step ---- */
+
+/* What a step does to a range of the store. */
 typedef struct mlp_update {
     pts_mlp_rule rule;
     pts_adam adam;
@@ -65,6 +89,8 @@ mlp_update mlp_update_of(const pts_mlp_training *training, uint64_t step);
 void mlp_update_range(pts_mlp *mlp, const mlp_update *update, size_t offset, size_t count,
                       float *gradient);
 
+/* ---- layers ---- */
+
 /* One layer's part of a pass over the network. */
 typedef struct mlp_pass {
     pts_mlp *mlp;
@@ -74,22 +100,25 @@ typedef struct mlp_pass {
     const float *x;           /* [rows][in] */
     float *dy;                /* [rows][out] */
     float *dx;                /* [rows][in]; NULL: not wanted */
-    const mlp_update *update; /* NULL: the gradient goes to `gradient` */
-    float *gradient;          /* [parameters] */
+    const mlp_update *update; /* NULL: the gradient goes to mlp->whole */
 } mlp_pass;
 
-/* Number of parameters of a layer; PTS_ERR_ARGUMENT for a layer that cannot be. */
+/* PTS_ERR_ARGUMENT for a layer that cannot be. */
 pts_status mlp_check_layer(const pts_mlp_layer *layer, size_t index, pts_error *err);
 size_t mlp_layer_parameters(const mlp_layer *layer);
-/* Floats that a thread's slab must hold. */
-size_t mlp_layer_slab(const mlp_layer *layer);
-/* A gradient is used right where it was made, while in cache: written out to main memory and read
- * again by the optimiser, the 17 million weights of the study's first layer cost more than their
- * product. `at`: the parameter that gradient[0] belongs to. */
-void mlp_use_gradient(const mlp_pass *pass, const float *at, size_t count, float *gradient);
+/* Floats of a thread's slab. */
+size_t mlp_layer_slab(const pts_mlp *mlp, const mlp_layer *layer, size_t rows);
+void mlp_layer_forward(mlp_pass *pass);
+/* Returns the gradient by the layer's input: pass->dx, or dy changed in place. */
+float *mlp_layer_backward(mlp_pass *pass);
 
-/* Linear layers: floats of a slab, of mlp->copied and mlp->packed, and the parts of the passes. */
-size_t mlp_linear_slab(const mlp_layer *layer);
+/* A gradient, of the store from `offset` on, is used right where it was made, while in cache:
+ * written out to main memory and read again by the optimiser, the 17 million weights of the
+ * study's first layer cost more than their product. */
+void mlp_use_gradient(const mlp_pass *pass, size_t offset, size_t count, float *gradient);
+
+/* Linear layers: floats of a slab, of mlp->copied and mlp->packed; the parts of the passes. */
+size_t mlp_linear_slab(const pts_mlp *mlp, const mlp_layer *layer, size_t rows);
 size_t mlp_linear_copied(const mlp_layer *layer, size_t rows);
 size_t mlp_linear_packed(const mlp_layer *layer, size_t rows);
 void mlp_linear_copy(const mlp_pass *pass, size_t first, size_t count, float *slab);
@@ -97,9 +126,5 @@ void mlp_linear_forward(const mlp_pass *pass, size_t first, size_t count, float 
 void mlp_linear_pack(const mlp_pass *pass, size_t first, size_t count, float *slab);
 void mlp_linear_backward(const mlp_pass *pass, size_t first, size_t count, float *slab);
 void mlp_linear_gradient(const mlp_pass *pass, size_t first, size_t count, float *slab);
-
-void mlp_layer_forward(mlp_pass *pass);
-/* Returns the gradient by the layer's input: pass->dx, or dy changed in place. */
-float *mlp_layer_backward(mlp_pass *pass);
 
 #endif

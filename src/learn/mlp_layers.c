@@ -33,13 +33,12 @@ typedef struct kind {
     bool in_place;  /* backward turns dy into dx */
 } kind;
 
-void mlp_use_gradient(const mlp_pass *p, const float *at, size_t count, float *gradient)
+void mlp_use_gradient(const mlp_pass *p, size_t offset, size_t count, float *gradient)
 {
-    size_t offset = (size_t)(at - p->mlp->values);
     if (p->update)
         mlp_update_range(p->mlp, p->update, offset, count, gradient);
     else
-        memcpy(p->gradient + offset, gradient, count * sizeof *gradient);
+        memcpy(p->mlp->whole + offset, gradient, count * sizeof *gradient);
 }
 
 /* ---- layers without parameters: `first` and `count` are rows ---- */
@@ -119,8 +118,9 @@ static void norm_forward(const mlp_pass *p, size_t first, size_t count, float *s
     const pts_layer_norm shape = {count, layer->out, layer->value};
     const size_t at = first * layer->out;
     (void)slab;
-    pts_layer_norm_forward(&shape, p->x + at, layer->weight, layer->bias, layer->y + at,
-                           layer->moments + 2 * first);
+    const float *store = p->mlp->store;
+    pts_layer_norm_forward(&shape, p->x + at, store + layer->at, store + layer->bias_at,
+                           layer->y + at, layer->moments + 2 * first);
 }
 
 static void norm_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
@@ -129,8 +129,8 @@ static void norm_backward(const mlp_pass *p, size_t first, size_t count, float *
     const pts_layer_norm shape = {count, layer->out, layer->value};
     const size_t at = first * layer->out;
     (void)slab;
-    pts_layer_norm_backward(&shape, p->x + at, layer->weight, layer->moments + 2 * first,
-                            p->dy + at, p->dx + at);
+    pts_layer_norm_backward(&shape, p->x + at, p->mlp->store + layer->at,
+                            layer->moments + 2 * first, p->dy + at, p->dx + at);
 }
 
 static void norm_gradient(const mlp_pass *p, size_t first, size_t count, float *slab)
@@ -139,8 +139,8 @@ static void norm_gradient(const mlp_pass *p, size_t first, size_t count, float *
     const pts_layer_norm shape = {p->rows, layer->out, layer->value};
     memset(slab, 0, 2 * count * sizeof *slab);
     pts_layer_norm_gradient(&shape, p->x, layer->moments, p->dy, first, count, slab, slab + count);
-    mlp_use_gradient(p, layer->weight + first, count, slab);
-    mlp_use_gradient(p, layer->bias + first, count, slab + count);
+    mlp_use_gradient(p, layer->at + first, count, slab);
+    mlp_use_gradient(p, layer->bias_at + first, count, slab + count);
 }
 
 /* ---- the table ---- */
@@ -151,7 +151,7 @@ static const kind kinds[PTS_MLP_KINDS] = {
                         .copy = {OVER_ROWS, TILE_ROWS, mlp_linear_copy},
                         .forward = {OVER_OUTPUTS, MLP_TILE_OUT, mlp_linear_forward},
                         .pack = {OVER_OUTPUTS, TILE_PACK, mlp_linear_pack},
-                        .backward = {OVER_INPUTS, MLP_TILE_IN, mlp_linear_backward},
+                        .backward = {OVER_INPUTS, MLP_TILE_BACK, mlp_linear_backward},
                         .gradient = {OVER_INPUTS, MLP_TILE_IN, mlp_linear_gradient}},
     [PTS_MLP_RELU] = {.name = "relu",
                       .forward = {OVER_ROWS, TILE_ROWS, relu_forward},
@@ -210,9 +210,9 @@ size_t mlp_layer_parameters(const mlp_layer *layer)
     }
 }
 
-size_t mlp_layer_slab(const mlp_layer *layer)
+size_t mlp_layer_slab(const pts_mlp *mlp, const mlp_layer *layer, size_t rows)
 {
-    return layer->kind == PTS_MLP_LINEAR ? mlp_linear_slab(layer) : 2 * TILE_GAINS;
+    return layer->kind == PTS_MLP_LINEAR ? mlp_linear_slab(mlp, layer, rows) : 2 * TILE_GAINS;
 }
 
 /* ---- running ---- */

@@ -1,11 +1,10 @@
 /* The linear layer's three products, by the packed product of the CPU level (kernels/product.h).
  *
- * What is multiplied with many times is packed and stays in the second-level cache: a block of the
- * weight in the forward pass, the gradient by the outputs in the other two. The weight as a whole,
- * larger than any cache, passes through once each time, row by row as it lies. What is read as
- * left operand is copied to rows an odd number of cache lines apart: at a stride of 8 kB the rows
- * of a tile would fall into one set of the cache. OpenBLAS, which packs both sides for every call,
- * took twice as long for the forward pass of 64 rows. */
+ * Forward, the packed weight stands right. Backward the gradient by the outputs does, packed as it
+ * is and transposed, and stays in the second-level cache: dxᵀ = W·dyᵀ, dW = xᵀ·dy, a panel at a
+ * time, whose update follows at once. What stands left is copied or transposed to rows that do not
+ * lie a multiple of 4 kB apart, as those of a tile would fall into one set of the cache. OpenBLAS,
+ * which packs both sides for every call, took twice as long for the forward pass of 64 rows. */
 #include "learn/mlp.h"
 
 #include <string.h>
@@ -14,6 +13,7 @@ enum {
     DEPTH = 256, /* of a block of packed operands */
     CHUNK = 128, /* rows of a batch whose gradient is packed as one */
     LANES = 16,  /* at most, by which the last panel may be padded */
+    PIECE = 64,  /* rows of the weight that are updated at once: a panel, 8 kB */
     SQUARE = 16, /* side of a square that is transposed at once */
     STRIDE = DEPTH + LANES
 };
@@ -37,13 +37,34 @@ static size_t part(size_t whole, size_t first, size_t most)
     return whole - first < most ? whole - first : most;
 }
 
-size_t mlp_linear_slab(const mlp_layer *layer)
+/* Columns of a panel, of which the last may be narrower; level "c" has none. */
+static size_t panel_of(const mlp_pass *p)
 {
-    const size_t forward = DEPTH * (MLP_TILE_OUT + LANES);
-    const size_t backward = MLP_TILE_IN * (STRIDE + CHUNK);
-    const size_t gradient = MLP_TILE_IN * (CHUNK + layer->out);
-    const size_t larger = forward > backward ? forward : backward;
-    return larger > gradient ? larger : gradient;
+    return p->mlp->level->panel ? p->mlp->level->panel : p->layer->out;
+}
+
+/* Rows of the weight from `row` on that lie in one block of its store, up to `end`. */
+static size_t in_block(const mlp_pass *p, size_t row, size_t end)
+{
+    const size_t block = pts_product_block(p->layer->in, p->mlp->level->block);
+    return part(end, row, block - row % block);
+}
+
+/* Floats from one row to the next of the panel that `column` is in. */
+static size_t store_step(const mlp_pass *p, size_t column)
+{
+    const size_t panel = panel_of(p), lanes = p->mlp->level->panel ? p->mlp->level->lanes : 1;
+    const size_t width = part(p->layer->out, column / panel * panel, panel);
+    return (width + lanes - 1) / lanes * lanes;
+}
+
+size_t mlp_linear_slab(const pts_mlp *mlp, const mlp_layer *layer, size_t rows)
+{
+    const size_t panel = mlp->level->panel ? mlp->level->panel : layer->out;
+    const size_t backward = MLP_TILE_BACK * (STRIDE + CHUNK);
+    const size_t gradient = MLP_TILE_IN * rows + PIECE * panel;
+    const size_t larger = backward > gradient ? backward : gradient;
+    return larger > layer->out ? larger : layer->out;
 }
 
 /* ---- forward ---- */
@@ -66,24 +87,19 @@ void mlp_linear_copy(const mlp_pass *p, size_t first, size_t count, float *slab)
 void mlp_linear_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
     const mlp_layer *layer = p->layer;
-    const pts_level *level = p->mlp->level;
-    for (size_t k = 0; k < layer->in; k += DEPTH) {
-        const size_t depth = part(layer->in, k, DEPTH);
-        const pts_product product = {.rows = p->rows,
-                                     .columns = count,
-                                     .depth = depth,
-                                     .end = count,
-                                     .a = p->mlp->copied + k,
-                                     .a_stride = pts_row_stride(layer->in),
-                                     .b = slab,
-                                     .bias = k + depth == layer->in ? layer->bias + first : NULL,
-                                     .c = layer->y + first,
-                                     .c_stride = layer->out,
-                                     .accumulate = k > 0};
-        pts_product_pack(level, layer->weight + k * layer->out + first, layer->out, depth, count,
-                         slab);
-        level->product(&product);
-    }
+    const pts_product product = {.rows = p->rows,
+                                 .columns = layer->out,
+                                 .depth = layer->in,
+                                 .first = first,
+                                 .end = first + count,
+                                 .a = p->mlp->copied,
+                                 .a_stride = pts_row_stride(layer->in),
+                                 .b = p->mlp->store + layer->at,
+                                 .bias = p->mlp->store + layer->bias_at,
+                                 .c = layer->y,
+                                 .c_stride = layer->out};
+    (void)slab;
+    p->mlp->level->product(&product);
 }
 
 /* ---- backward ---- */
@@ -110,37 +126,64 @@ static float *packed_outputs(const mlp_pass *p, size_t row, size_t first)
     return packed_rows(p, row) + CHUNK * (p->layer->out + LANES) + first * (CHUNK + LANES);
 }
 
-/* Row `at` of a packed B [depth][columns], its columns [first, first + count), from where they lie
- * `step` floats apart; the padding of the last panel is zeros. */
-static void pack_row(const pts_level *level, size_t depth, size_t columns, size_t at, size_t first,
-                     size_t count, const float *from, size_t step, float *packed)
+/* Rows [first, first + count) of one panel of B [depth][columns], a single block: its element (i,
+ * j) is from[i·row_step + j·step]. The padding of the last panel is zeros. */
+static void pack_panel(const pts_level *level, size_t first, size_t count, size_t width,
+                       const float *from, size_t row_step, size_t step, float *panel)
 {
-    const size_t panel = level->panel ? level->panel : columns;
-    for (size_t c = first; c < first + count; c += panel) {
-        const size_t width = part(first + count, c, panel);
-        float *to = packed + pts_product_packed_at(level, depth, columns, at, c);
-        for (size_t i = 0; i < width; i++)
-            to[i] = from[(c - first + i) * step];
-        for (size_t i = width; level->panel && i % level->lanes; i++)
-            to[i] = 0;
+    const size_t lanes = level->panel ? level->lanes : 1,
+                 wide = (width + lanes - 1) / lanes * lanes;
+    float *to = panel + first * wide;
+    for (size_t i = 0; i < count; i++, to += wide, from += row_step) {
+        for (size_t j = 0; j < width; j++)
+            to[j] = from[j * step];
+        for (size_t j = width; j < wide; j++)
+            to[j] = 0;
     }
 }
 
 /* The gradient by outputs [first, first + count), both ways; first is a multiple of every panel. */
 void mlp_linear_pack(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
+    const pts_level *level = p->mlp->level;
     const size_t out = p->layer->out, block = first / DEPTH * DEPTH,
                  depth = part(out, block, DEPTH);
-    const pts_level *level = p->mlp->level;
     (void)slab;
     for (size_t r = 0; r < p->rows; r += CHUNK) {
         const size_t rows = part(p->rows, r, CHUNK);
         const float *dy = p->dy + r * out + first;
-        for (size_t i = 0; i < rows; i++)
-            pack_row(level, rows, out, i, first, count, dy + i * out, 1, packed_rows(p, r));
-        for (size_t o = 0; o < count && p->dx; o++)
-            pack_row(level, depth, rows, first + o - block, 0, rows, dy + o, out,
-                     packed_outputs(p, r, block));
+        if (level->panel)
+            for (size_t c = 0; c < count; c += level->panel)
+                pack_panel(level, 0, rows, part(count, c, level->panel), dy + c, out, 1,
+                           packed_rows(p, r) + (first + c) * rows);
+        else
+            for (size_t i = 0; i < rows; i++)
+                memcpy(packed_rows(p, r) + i * out + first, dy + i * out, count * sizeof *dy);
+        const size_t panel = level->panel ? level->panel : rows;
+        for (size_t c = 0; c < rows && p->dx; c += panel)
+            pack_panel(level, first - block, count, part(rows, c, panel), dy + c * out, 1, out,
+                       packed_outputs(p, r, block) + c * depth);
+    }
+}
+
+/* Rows [first, first + count) of the weight, their columns [k, k + depth) → copy [count][STRIDE].
+ */
+static void copy_weight(const mlp_pass *p, size_t first, size_t count, size_t k, size_t depth,
+                        float *copy)
+{
+    const mlp_layer *layer = p->layer;
+    const pts_level *level = p->mlp->level;
+    const size_t panel = level->panel ? level->panel : DEPTH;
+    for (size_t i = first, run; i < first + count; i += run) {
+        run = in_block(p, i, first + count);
+        for (size_t c = k; c < k + depth; c += panel) {
+            const size_t width = part(k + depth, c, panel), step = store_step(p, c);
+            const float *from = p->mlp->store + layer->at +
+                                pts_product_packed_at(level, layer->in, layer->out, i, c);
+            for (size_t j = 0; j < run; j++)
+                memcpy(copy + (i - first + j) * STRIDE + (c - k), from + j * step,
+                       width * sizeof *copy);
+        }
     }
 }
 
@@ -148,14 +191,11 @@ void mlp_linear_pack(const mlp_pass *p, size_t first, size_t count, float *slab)
 void mlp_linear_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
     const mlp_layer *layer = p->layer;
-    float *copy = slab + MLP_TILE_IN * CHUNK; /* slab: dxᵀ [count][rows] */
+    float *copy = slab + MLP_TILE_BACK * CHUNK; /* slab: dxᵀ [count][rows] */
     for (size_t r = 0; r < p->rows; r += CHUNK) {
         const size_t rows = part(p->rows, r, CHUNK);
         for (size_t k = 0; k < layer->out; k += DEPTH) {
             const size_t depth = part(layer->out, k, DEPTH);
-            for (size_t i = 0; i < count; i++)
-                memcpy(copy + i * STRIDE, layer->weight + (first + i) * layer->out + k,
-                       depth * sizeof *copy);
             const pts_product product = {.rows = count,
                                          .columns = rows,
                                          .depth = depth,
@@ -166,6 +206,7 @@ void mlp_linear_backward(const mlp_pass *p, size_t first, size_t count, float *s
                                          .c = slab,
                                          .c_stride = rows,
                                          .accumulate = k > 0};
+            copy_weight(p, first, count, k, depth, copy);
             p->mlp->level->product(&product);
         }
         transpose(slab, rows, count, rows, p->dx + r * layer->in + first, layer->in);
@@ -181,30 +222,62 @@ static void bias_gradient(const mlp_pass *p, float *slab)
     for (size_t r = 0; r < p->rows; r++)
         for (size_t o = 0; o < layer->out; o++)
             slab[o] += p->dy[r * layer->out + o];
-    mlp_use_gradient(p, layer->bias, layer->out, slab);
+    mlp_use_gradient(p, layer->bias_at, layer->out, slab);
+}
+
+/* Rows of the weight that lie in one block of its store, and x of their inputs, transposed. */
+typedef struct strip {
+    size_t first, count;
+    const float *turned; /* of each chunk of rows: [count][its rows] */
+} strip;
+
+/* Rows [i, i + count) of a strip, the panel that begins at `column`: one run of the store. */
+static void panel_gradient(const mlp_pass *p, const strip *s, size_t i, size_t count, size_t column,
+                           float *gradient)
+{
+    const mlp_layer *layer = p->layer;
+    const pts_level *level = p->mlp->level;
+    const size_t width = part(layer->out, column, panel_of(p));
+    const size_t stride = store_step(p, column);
+    if (stride > width)
+        memset(gradient, 0, count * stride * sizeof *gradient);
+    for (size_t r = 0; r < p->rows; r += CHUNK) {
+        const size_t rows = part(p->rows, r, CHUNK);
+        const pts_product product = {.rows = count,
+                                     .columns = width,
+                                     .depth = rows,
+                                     .end = width,
+                                     .a = s->turned + r * s->count + i * rows,
+                                     .a_stride = rows,
+                                     .b = packed_rows(p, r) + column * rows,
+                                     .c = gradient,
+                                     .c_stride = stride,
+                                     .accumulate = r > 0};
+        level->product(&product);
+    }
+    const size_t at = pts_product_packed_at(level, layer->in, layer->out, s->first + i, column);
+    mlp_use_gradient(p, layer->at + at, count * stride, gradient);
+}
+
+static void strip_gradient(const mlp_pass *p, const strip *s, float *gradient)
+{
+    for (size_t c = 0; c < p->layer->out; c += panel_of(p))
+        for (size_t i = 0; i < s->count; i += PIECE)
+            panel_gradient(p, s, i, part(s->count, i, PIECE), c, gradient);
 }
 
 /* dweight[part, :] = x[:, part]ᵀ · dy */
 void mlp_linear_gradient(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
     const mlp_layer *layer = p->layer;
-    float *turned = slab + MLP_TILE_IN * layer->out; /* xᵀ [count][rows] */
     if (first == 0)
         bias_gradient(p, slab);
-    for (size_t r = 0; r < p->rows; r += CHUNK) {
-        const size_t rows = part(p->rows, r, CHUNK);
-        transpose(p->x + r * layer->in + first, layer->in, rows, count, turned, rows);
-        const pts_product product = {.rows = count,
-                                     .columns = layer->out,
-                                     .depth = rows,
-                                     .end = layer->out,
-                                     .a = turned,
-                                     .a_stride = rows,
-                                     .b = packed_rows(p, r),
-                                     .c = slab,
-                                     .c_stride = layer->out,
-                                     .accumulate = r > 0};
-        p->mlp->level->product(&product);
+    for (size_t i = first, run; i < first + count; i += run) {
+        run = in_block(p, i, first + count);
+        for (size_t r = 0; r < p->rows; r += CHUNK) {
+            const size_t rows = part(p->rows, r, CHUNK);
+            transpose(p->x + r * layer->in + i, layer->in, rows, run, slab + r * run, rows);
+        }
+        strip_gradient(p, &(strip){i, run, slab}, slab + MLP_TILE_IN * p->rows);
     }
-    mlp_use_gradient(p, layer->weight + first * layer->out, count * layer->out, slab);
 }

@@ -10,6 +10,7 @@
 
 static void forward(pts_mlp *mlp, const float *x, size_t rows, bool training)
 {
+    mlp_to_store(mlp);
     mlp->passed = training ? rows : 0;
     mlp->drawn = mlp->steps;
     for (size_t l = 0; l < mlp->layers; l++) {
@@ -24,9 +25,8 @@ static void forward(pts_mlp *mlp, const float *x, size_t rows, bool training)
     }
 }
 
-/* From the gradient by the outputs in mlp->dy[0]. */
-static void backward(pts_mlp *mlp, const float *x, size_t rows, const mlp_update *update,
-                     float *gradient)
+/* From the gradient by the outputs in mlp->dy[0]; without an update to mlp->whole. */
+static void backward(pts_mlp *mlp, const float *x, size_t rows, const mlp_update *update)
 {
     float *dy = mlp->dy[0];
     for (size_t l = mlp->layers; l-- > mlp->first;) {
@@ -36,8 +36,7 @@ static void backward(pts_mlp *mlp, const float *x, size_t rows, const mlp_update
                          .rows = rows,
                          .x = l > 0 ? mlp->layer[l - 1].y : x,
                          .dy = dy,
-                         .update = update,
-                         .gradient = gradient};
+                         .update = update};
         if (l > mlp->first)
             pass.dx = dy == mlp->dy[0] ? mlp->dy[1] : mlp->dy[0];
         dy = mlp_layer_backward(&pass);
@@ -98,7 +97,7 @@ static void sgd_step(const mlp_update *u, size_t count, float *weight, const flo
 void mlp_update_range(pts_mlp *mlp, const mlp_update *u, size_t offset, size_t count,
                       float *gradient)
 {
-    float *weight = mlp->values + offset, *m = mlp->m + offset, *v = mlp->v + offset;
+    float *weight = mlp->store + offset, *m = mlp->m + offset, *v = mlp->v + offset;
     for (size_t i = 0; i < count && u->scale != 1; i++)
         gradient[i] *= u->scale;
     for (size_t i = 0; i < count && u->decay != 0; i++)
@@ -139,7 +138,6 @@ enum { NORM_PARTS = 256 }; /* whatever the threads are: so the sum's order is fi
 
 typedef struct apply_run {
     pts_mlp *mlp;
-    const float *gradient; /* [parameters] */
     const mlp_update *update;
     double squares[NORM_PARTS];
 } apply_run;
@@ -147,31 +145,30 @@ typedef struct apply_run {
 static void square_part(void *user, size_t part, int thread)
 {
     apply_run *run = user;
-    const size_t count = run->mlp->parameters;
+    const size_t count = run->mlp->stored;
+    const float *gradient = run->mlp->whole;
     (void)thread;
     double sum = 0;
     for (size_t i = count * part / NORM_PARTS; i < count * (part + 1) / NORM_PARTS; i++)
-        sum += (double)run->gradient[i] * (double)run->gradient[i];
+        sum += (double)gradient[i] * (double)gradient[i];
     run->squares[part] = sum;
 }
 
 static void apply_chunk(void *user, size_t chunk, int thread)
 {
     const apply_run *run = user;
-    pts_mlp *mlp = run->mlp;
-    const size_t first = chunk * MLP_CHUNK, left = mlp->parameters - first;
-    const size_t count = left < MLP_CHUNK ? left : MLP_CHUNK;
-    float *slab = mlp->slabs + (size_t)thread * mlp->slab;
-    memcpy(slab, run->gradient + first, count * sizeof *slab);
-    mlp_update_range(mlp, run->update, first, count, slab);
+    const size_t first = chunk * MLP_CHUNK, left = run->mlp->stored - first;
+    (void)thread;
+    mlp_update_range(run->mlp, run->update, first, left < MLP_CHUNK ? left : MLP_CHUNK,
+                     run->mlp->whole + first);
 }
 
-/* The norm is that of all parameters' gradients together, as torch.nn.utils.clip_grad_norm_. */
-static pts_status apply(pts_mlp *mlp, const float *gradient, const pts_mlp_training *training,
-                        pts_error *err)
+/* From mlp->whole. The norm is that of all parameters' gradients together, as
+ * torch.nn.utils.clip_grad_norm_ has it. */
+static pts_status apply(pts_mlp *mlp, const pts_mlp_training *training, pts_error *err)
 {
     mlp_update update = mlp_update_of(training, mlp->steps + 1);
-    apply_run run = {.mlp = mlp, .gradient = gradient, .update = &update};
+    apply_run run = {.mlp = mlp, .update = &update};
     double sum = 0;
     pts_team_run(mlp->team, NORM_PARTS, square_part, &run);
     for (size_t i = 0; i < NORM_PARTS; i++)
@@ -181,7 +178,7 @@ static pts_status apply(pts_mlp *mlp, const float *gradient, const pts_mlp_train
                         (unsigned long long)mlp->steps + 1);
     if (training->clip > 0)
         update.scale = (float)fmin(1, training->clip / (sqrt(sum) + 1e-6));
-    pts_team_run(mlp->team, (mlp->parameters + MLP_CHUNK - 1) / MLP_CHUNK, apply_chunk, &run);
+    pts_team_run(mlp->team, (mlp->stored + MLP_CHUNK - 1) / MLP_CHUNK, apply_chunk, &run);
     mlp->steps++;
     return PTS_OK;
 }
@@ -194,12 +191,22 @@ static pts_status learn(pts_mlp *mlp, const float *x, size_t rows, const pts_mlp
     PTS_TRY(mlp_hold_moments(mlp, err));
     if (training->clip > 0) {
         PTS_TRY(mlp_hold_whole(mlp, err));
-        backward(mlp, x, rows, NULL, mlp->whole);
-        return apply(mlp, mlp->whole, training, err);
+        backward(mlp, x, rows, NULL);
+        return apply(mlp, training, err);
     }
     const mlp_update update = mlp_update_of(training, mlp->steps + 1);
-    backward(mlp, x, rows, &update, NULL);
+    backward(mlp, x, rows, &update);
     mlp->steps++;
+    return PTS_OK;
+}
+
+/* Backward from mlp->dy[0] to the caller's array. */
+static pts_status hand_out(pts_mlp *mlp, const float *x, size_t rows, float *gradient,
+                           pts_error *err)
+{
+    PTS_TRY(mlp_hold_whole(mlp, err));
+    backward(mlp, x, rows, NULL);
+    mlp_unpack(mlp, mlp->whole, gradient);
     return PTS_OK;
 }
 
@@ -236,8 +243,7 @@ pts_status pts_mlp_gradient(pts_mlp *mlp, const float *x, const float *target, s
 {
     PTS_TRY(check_range("huber", huber, 0, 1e30, err));
     PTS_TRY(forward_to_loss(mlp, x, target, rows, huber, loss, err));
-    backward(mlp, x, rows, NULL, gradient);
-    return PTS_OK;
+    return hand_out(mlp, x, rows, gradient, err);
 }
 
 pts_status pts_mlp_step(pts_mlp *mlp, const float *x, const float *target, size_t rows,
@@ -257,7 +263,10 @@ pts_status pts_mlp_apply(pts_mlp *mlp, const float *gradient, const pts_mlp_trai
 {
     PTS_TRY(check_training(training, err));
     PTS_TRY(mlp_hold_moments(mlp, err));
-    return apply(mlp, gradient, training, err);
+    PTS_TRY(mlp_hold_whole(mlp, err));
+    mlp_to_store(mlp);
+    mlp_pack(mlp, gradient, mlp->whole);
+    return apply(mlp, training, err);
 }
 
 pts_status pts_mlp_backward(pts_mlp *mlp, const float *x, const float *dy, size_t rows,
@@ -273,10 +282,8 @@ pts_status pts_mlp_backward(pts_mlp *mlp, const float *x, const float *dy, size_
             return pts_fail(err, PTS_ERR_NUMERIC, "network: backward: gradient %zu is not finite",
                             i);
     memcpy(mlp->dy[0], dy, count * sizeof *dy);
-    if (!training) {
-        backward(mlp, x, rows, NULL, gradient);
-        return PTS_OK;
-    }
+    if (!training)
+        return hand_out(mlp, x, rows, gradient, err);
     PTS_TRY(check_training(training, err));
     return learn(mlp, x, rows, training, err);
 }
