@@ -19,6 +19,8 @@ plot||
 encoders|kernels|weights image
 learn|kernels|curve weights image encoders data
 segment|kernels learn|image weights metrics encoders
+ranks||
+collect||weights image encoders metrics data segment ranks
 END
 }
 

@@ -1,317 +1,190 @@
-/* ptstrain collect: measures learning curves of a data set with the built-in segmenter. */
+/* ptstrain collect: measures learning curves of data sets with a trainer. */
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/defaults.h"
+#include "cli/progress.h"
 
-#include "pts/data.h"
-#include "pts/segment.h"
-#include "pts/store.h"
+#include "pts/collect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
-typedef struct collect_options {
-    const char *data, *class_name, *store, *sizes, *trainer, *encoder;
-    long side, seed, seeds, min_images, threads;
-    bool resume;
-} collect_options;
+typedef struct collect_flags {
+    cli_list data;
+    const char *store, *trainer, *encoder, *mode, *jobs;
+    double keep, piece, threshold, time_limit;
+    long side, seed, seeds, min_images, window, retries, threads;
+    bool resume, strict, study;
+    pts_collect_options options;
+    char piece_sizes[64];
+    const char *command_line;
+} collect_flags;
+
+/* ---- what happens, in words ---- */
+
+static void say_point(cli_progress *bar, const pts_collect_event *e)
+{
+    const pts_store_point *p = e->point;
+    cli_progress_say(bar,
+                     "%s: %s: n %zu  mAP %.3f  mAP50 %.3f  mAP75 %.3f  (seed %llu, %.1f s%s%s)",
+                     e->dataset, e->class_name, e->n, p->map, p->map50, p->map75,
+                     (unsigned long long)e->seed, p->seconds, *p->kind ? ", " : "", p->kind);
+}
+
+static int on_event(void *user, const pts_collect_event *e)
+{
+    cli_progress *bar = user;
+    char stage[160];
+    switch (e->what) {
+    case PTS_COLLECT_FINDING:
+        cli_progress_say(bar, "%s: %s", e->n ? "left out" : "note", e->message);
+        break;
+    case PTS_COLLECT_LEFT_OUT:
+        cli_progress_say(bar, "%s: %s: left out, only %zu images", e->dataset, e->class_name, e->n);
+        break;
+    case PTS_COLLECT_PREPARING:
+    case PTS_COLLECT_TRAINING:
+        snprintf(stage, sizeof stage, "%s: %s", e->dataset, e->message);
+        cli_progress_show(bar, stage, e->done, e->total);
+        break;
+    case PTS_COLLECT_POINT:
+        say_point(bar, e);
+        break;
+    case PTS_COLLECT_FAILED:
+        cli_progress_say(bar, "%s: %s: n %zu, seed %llu failed: %s", e->dataset, e->class_name,
+                         e->n, (unsigned long long)e->seed, e->message);
+        break;
+    case PTS_COLLECT_ELSEWHERE:
+        cli_progress_say(bar, "%s: %s: n %zu, seed %llu: %s", e->dataset, e->class_name, e->n,
+                         (unsigned long long)e->seed, e->message);
+        break;
+    case PTS_COLLECT_PLANNED:
+        break;
+    case PTS_COLLECT_JOB:
+        cli_progress_show(bar, "jobs", e->done, e->total);
+        break;
+    }
+    return cli_stopping();
+}
+
+/* Ranks other than the first: what they do is told by it. */
+static int on_silence(void *user, const pts_collect_event *e)
+{
+    (void)user, (void)e;
+    return cli_stopping();
+}
+
+static void say_report(const cli_syntax *syntax, const pts_collect_report *r)
+{
+    fprintf(stderr, "%s: %zu jobs: %zu measured, %zu were there before", syntax->command, r->jobs,
+            r->done, r->done_before);
+    if (r->failed)
+        fprintf(stderr, ", %zu failed (--resume tries them again)", r->failed);
+    if (r->elsewhere)
+        fprintf(stderr, ", %zu are another process's", r->elsewhere);
+    fputc('\n', stderr);
+}
+
+/* ---- running ---- */
 
 typedef struct collector {
-    const cli_syntax *syntax;
-    const collect_options *options;
-    int only; /* the one class to measure, or -1 */
-    char settings[128];
+    const collect_flags *flags;
+    pts_ranks *ranks; /* NULL where mpirun did not start this */
     pts_team *team;
+    pts_collection *collection;
     pts_encoder *encoder;
-    pts_dataset *set;
-    pts_features *features; /* NULL before the first measurement: a resumed run may need none */
+    pts_trainer *trainer;
     pts_store *store;
-    pts_error err;
 } collector;
 
-static double seconds_now(void)
+static void collector_close(collector *c)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    pts_store_close(c->store);
+    pts_collection_close(c->collection);
+    pts_trainer_destroy(c->trainer);
+    pts_encoder_close(c->encoder);
+    pts_team_destroy(c->team);
 }
 
-static uint64_t peak_bytes(void)
+static pts_status open_trainer(collector *c, pts_error *err)
 {
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
-}
-
-static int show_progress(void *user, const char *stage, size_t done, size_t total)
-{
-    const collector *c = user;
-    if (done % 50 == 0 || done == total)
-        fprintf(stderr, "%s: %s %zu of %zu\n", pts_dataset_name(c->set), stage, done, total);
-    return 0;
-}
-
-/* ---- labels of one class on some images ---- */
-
-typedef struct labels {
-    pts_labelled_image *images;
-    pts_labelled_instance *instances;
-    size_t count;
-} labels;
-
-static void labels_free(labels *l)
-{
-    free(l->images);
-    free(l->instances);
-    *l = (labels){0};
-}
-
-static pts_status labels_make(labels *l, const pts_dataset *set, int class_id, const size_t *images,
-                              size_t count)
-{
-    *l = (labels){.count = count};
-    size_t total = pts_dataset_class_instances(set, class_id), used = 0;
-    l->images = calloc(count + 1, sizeof *l->images);
-    l->instances = calloc(total + 1, sizeof *l->instances);
-    if (!l->images || !l->instances) {
-        labels_free(l);
-        return PTS_ERR_MEMORY;
+    const collect_flags *f = c->flags;
+    if (strcmp(f->trainer, "builtin") != 0) {
+        const pts_command_options command = {f->trainer, f->jobs, f->time_limit, (int)f->retries};
+        return pts_trainer_command(&c->trainer, &command, err);
     }
-    for (size_t i = 0; i < count; i++) {
-        size_t instances;
-        const pts_instance *instance = pts_dataset_instances(set, images[i], &instances);
-        l->images[i] = (pts_labelled_image){images[i], l->instances + used, 0};
-        for (size_t k = 0; k < instances; k++) {
-            if (instance[k].class_id == class_id)
-                l->instances[used++] =
-                    (pts_labelled_instance){instance[k].xy, instance[k].ends, instance[k].parts,
-                                            instance[k].mask, instance[k].crowd};
-        }
-        l->images[i].count = (size_t)(l->instances + used - l->images[i].instances);
-    }
-    return PTS_OK;
-}
-
-/* ---- measuring ---- */
-
-typedef struct class_labels {
-    labels train, test, validation;
-} class_labels;
-
-static void class_labels_free(class_labels *l)
-{
-    labels_free(&l->train);
-    labels_free(&l->test);
-    labels_free(&l->validation);
-}
-
-static pts_status class_labels_make(class_labels *l, const pts_dataset *set, int class_id,
-                                    const pts_split *split)
-{
-    *l = (class_labels){0};
-    pts_status status = labels_make(&l->train, set, class_id, split->train, split->n_train);
-    if (status == PTS_OK)
-        status = labels_make(&l->test, set, class_id, split->test, split->n_test);
-    if (status == PTS_OK)
-        status = labels_make(&l->validation, set, class_id, split->val, split->n_val);
-    if (status != PTS_OK)
-        class_labels_free(l);
-    return status;
-}
-
-static pts_status make_features(collector *c)
-{
-    size_t count = pts_dataset_images(c->set);
-    const char **paths = calloc(count + 1, sizeof *paths);
-    if (!paths)
-        return PTS_ERR_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        paths[i] = pts_dataset_image_path(c->set, i);
     pts_feature_settings settings;
     pts_feature_settings_default(&settings);
-    settings.side = (size_t)c->options->side;
-    pts_status status = pts_features_create(&c->features, c->encoder, paths, count, &settings,
-                                            show_progress, c, &c->err);
-    free(paths);
+    settings.side = (size_t)f->side;
+    pts_status status = pts_encoder_open(&c->encoder, f->encoder, c->team, err);
+    if (status == PTS_OK)
+        status = pts_trainer_builtin(&c->trainer, c->encoder, &settings, c->team, err);
     return status;
 }
 
-static pts_status measure(collector *c, const class_labels *l, pts_store_row *row)
+static pts_status open_store(collector *c, pts_error *err)
 {
-    pts_status status = c->features ? PTS_OK : make_features(c);
-    if (status != PTS_OK)
-        return status;
-    const pts_segment_task task = {l->train.images, l->validation.images, row->key.n,
-                                   l->validation.count};
-    double start = seconds_now();
-    pts_segmenter *model;
-    pts_segment_options options = PTS_SEGMENT_DEFAULTS;
-    pts_segment_score score;
-    options.seed = row->key.seed;
-    status = pts_segmenter_train(&model, c->features, &task, &options, c->team, &c->err);
-    if (status == PTS_OK)
-        status = pts_segmenter_evaluate(model, c->features, l->test.images, l->test.count, c->team,
-                                        NULL, NULL, &score, &c->err);
-    pts_segmenter_destroy(model);
-    if (status != PTS_OK)
-        return status;
-    const pts_map map = score.map;
-    row->map = map.map;
-    row->map50 = map.map50;
-    row->map75 = map.map75;
-    row->seconds = seconds_now() - start;
-    row->peak_bytes = peak_bytes();
-    fprintf(stderr, "%s: %s: n %zu  mAP %.3f  mAP50 %.3f  mAP75 %.3f  (seed %llu, %.1f s)\n",
-            row->key.dataset, row->key.class_name, row->key.n, map.map, map.map50, map.map75,
-            (unsigned long long)row->key.seed, row->seconds);
-    return pts_store_add(c->store, row, &c->err);
+    char environment[512];
+    const pts_build build = pts_build_info();
+    snprintf(environment, sizeof environment, "%d threads; %.200s; %.200s",
+             pts_team_threads(c->team), build.kernels, build.features);
+    const pts_store_run run = {.command = c->flags->command_line, .environment = environment};
+    pts_status status = pts_store_open(&c->store, c->flags->store, PTS_STORE_WRITE, err);
+    return status == PTS_OK ? pts_store_run_begin(c->store, &run, err) : status;
 }
 
-static pts_status measure_sizes(collector *c, const class_labels *l, int class_id, uint64_t seed)
+static pts_status open_collection(collector *c, collect_flags *f, cli_progress *bar, pts_error *err)
 {
-    size_t *sizes, count;
-    pts_status status =
-        pts_schedule_parse(&sizes, &count, c->options->sizes, l->train.count, &c->err);
-    for (size_t i = 0; status == PTS_OK && i < count; i++) {
-        pts_store_row row = {.key = {.dataset = pts_dataset_name(c->set),
-                                     .class_id = class_id,
-                                     .class_name = pts_dataset_class_name(c->set, class_id),
-                                     .n = sizes[i],
-                                     .seed = seed,
-                                     .trainer = "builtin",
-                                     .settings = c->settings}};
-        int has = 0;
-        if (c->options->resume)
-            status = pts_store_has(c->store, &row.key, &has, &c->err);
-        if (status == PTS_OK && !has)
-            status = measure(c, l, &row);
-    }
-    free(sizes);
+    pts_status status = pts_team_create(&c->team, (int)f->threads, err);
+    if (status == PTS_OK && cli_under_mpirun())
+        status = pts_ranks_start(&c->ranks, err);
+    f->options.team = c->team;
+    f->options.ranks = c->ranks;
+    if (status == PTS_OK)
+        status = pts_collection_open(&c->collection, f->data.items, f->data.count, &f->options,
+                                     pts_ranks_rank(c->ranks) ? on_silence : on_event, bar, err);
     return status;
 }
 
-static pts_status collect_class(collector *c, int class_id)
+/* The store comes last: a mistake in anything else leaves none behind. */
+static pts_status collect(collector *c, collect_flags *f, cli_progress *bar,
+                          pts_collect_report *report, pts_error *err)
 {
-    for (long k = 0; k < c->options->seeds; k++) {
-        pts_split_options split_options = PTS_SPLIT_DEFAULTS;
-        split_options.seed = (uint64_t)c->options->seed + (uint64_t)k;
-        pts_split *split;
-        class_labels l;
-        pts_status status = pts_dataset_split(&split, c->set, class_id, &split_options, &c->err);
-        if (status != PTS_OK)
-            return status;
-        status = class_labels_make(&l, c->set, class_id, split);
-        pts_split_destroy(split);
-        if (status == PTS_OK)
-            status = measure_sizes(c, &l, class_id, split_options.seed);
-        class_labels_free(&l);
-        if (status != PTS_OK)
-            return status;
-    }
-    return PTS_OK;
-}
-
-/* ---- which classes ---- */
-
-static size_t images_of(const collector *c, int class_id)
-{
-    size_t images;
-    pts_dataset_showing(c->set, class_id, &images);
-    return images;
-}
-
-static bool wanted(const collector *c, int class_id)
-{
-    return c->only >= 0 ? class_id == c->only
-                        : images_of(c, class_id) >= (size_t)c->options->min_images;
-}
-
-/* Images enough for the split, and for one of the sizes? */
-static pts_status check_class(collector *c, int class_id)
-{
-    pts_split *split;
-    pts_error why;
-    size_t *sizes, count;
-    pts_status status = pts_dataset_split(&split, c->set, class_id, NULL, &c->err);
-    if (status != PTS_OK)
-        return status;
-    status = pts_schedule_parse(&sizes, &count, c->options->sizes, split->n_train, &why);
-    if (status != PTS_OK)
-        snprintf(c->err.message, sizeof c->err.message, "%.100s: %.60s: %.300s",
-                 pts_dataset_name(c->set), pts_dataset_class_name(c->set, class_id), why.message);
-    free(sizes);
-    pts_split_destroy(split);
+    pts_status status = open_collection(c, f, bar, err);
+    int rank = pts_ranks_rank(c->ranks);
+    if (status == PTS_OK)
+        status = open_trainer(c, err);
+    if (status == PTS_OK && rank == 0)
+        status = open_store(c, err);
+    if (status == PTS_OK)
+        status = pts_collection_run(c->collection, c->trainer, c->store,
+                                    rank ? on_silence : on_event, bar, report, err);
     return status;
 }
 
-/* Before the encoder runs over the data set for minutes. */
-static pts_status check_classes(collector *c)
+static int collect_all(const cli_syntax *syntax, collect_flags *flags)
 {
-    size_t count = 0;
-    for (int k = 0; k < pts_dataset_classes(c->set); k++) {
-        if (wanted(c, k)) {
-            pts_status status = check_class(c, k);
-            if (status != PTS_OK)
-                return status;
-            count++;
-        } else if (c->only < 0) {
-            fprintf(stderr, "%s: %s: left out, %zu images of at least %ld\n",
-                    pts_dataset_name(c->set), pts_dataset_class_name(c->set, k), images_of(c, k),
-                    c->options->min_images);
-        }
-    }
-    if (count)
-        return PTS_OK;
-    snprintf(c->err.message, sizeof c->err.message,
-             "%s: expected a class that %ld images show (--min-images), got none", c->options->data,
-             c->options->min_images);
-    return PTS_ERR_SHAPE;
+    collector c = {.flags = flags};
+    cli_progress bar;
+    pts_collect_report report = {0};
+    pts_error err;
+    cli_progress_begin(&bar);
+    cli_stop_on_signals();
+    pts_status status = collect(&c, flags, &bar, &report, &err);
+    cli_progress_end(&bar);
+    collector_close(&c);
+    if (report.jobs)
+        say_report(syntax, &report);
+    if (status == PTS_ERR_CANCELLED && cli_stopping())
+        return cli_fail(syntax, "stopped; what is measured is kept, and the same command goes on");
+    if (status != PTS_OK)
+        return cli_fail(syntax, "%s", err.message); /* mpirun ends the other ranks */
+    pts_ranks_finish(c.ranks);
+    return report.failed ? CLI_FAILED : CLI_DONE;
 }
 
-static pts_status collect_classes(collector *c)
-{
-    pts_status status = PTS_OK;
-    for (int k = 0; status == PTS_OK && k < pts_dataset_classes(c->set); k++) {
-        if (wanted(c, k))
-            status = collect_class(c, k);
-    }
-    return status;
-}
-
-static pts_status collect(collector *c)
-{
-    const collect_options *o = c->options;
-    pts_status status = pts_dataset_open(&c->set, o->data, &c->err);
-    if (status == PTS_OK && strcmp(o->class_name, "all") != 0)
-        status = pts_dataset_find_class(c->set, o->class_name, &c->only, &c->err);
-    if (status == PTS_OK)
-        status = check_classes(c);
-    if (status == PTS_OK)
-        status = pts_team_create(&c->team, (int)o->threads, &c->err);
-    if (status == PTS_OK)
-        status = pts_encoder_open(&c->encoder, o->encoder, c->team, &c->err);
-    if (status == PTS_OK)
-        status = pts_store_open(&c->store, o->store, PTS_STORE_WRITE, &c->err);
-    if (status == PTS_OK)
-        snprintf(c->settings, sizeof c->settings, "segmenter %d, side %ld, encoder %.12s",
-                 PTS_SEGMENTER_VERSION, o->side, pts_encoder_id(c->encoder));
-    return status == PTS_OK ? collect_classes(c) : status;
-}
-
-static int collect_all(const cli_syntax *syntax, const collect_options *options)
-{
-    collector c = {.syntax = syntax, .options = options, .only = -1};
-    snprintf(c.err.message, sizeof c.err.message, "out of memory");
-    pts_status status = collect(&c);
-    pts_features_destroy(c.features);
-    pts_encoder_close(c.encoder);
-    pts_team_destroy(c.team);
-    pts_store_close(c.store);
-    pts_dataset_close(c.set);
-    return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", c.err.message);
-}
+/* ---- options ---- */
 
 /* Of no class yet: only whether the text can be understood. */
 static int check_sizes(const cli_syntax *syntax, const char *text)
@@ -324,62 +197,140 @@ static int check_sizes(const cli_syntax *syntax, const char *text)
     return -1;
 }
 
-static int check(const cli_syntax *syntax, const collect_options *o)
+static int check_counts(const cli_syntax *syntax, const collect_flags *f)
 {
-    if (!o->data || !o->store)
+    if (f->seeds < 1 || f->seeds > 1000)
+        return cli_wrong(syntax, "--seeds: expected 1 … 1000, got %ld", f->seeds);
+    if (f->side < 128 || f->side > 2048)
+        return cli_wrong(syntax, "--side: expected 128 … 2048, got %ld", f->side);
+    if (f->seed < 0)
+        return cli_wrong(syntax, "--seed: expected 0 or more, got %ld", f->seed);
+    if (f->min_images < 3)
+        return cli_wrong(syntax, "--min-images: expected 3 or more, got %ld", f->min_images);
+    if (!(f->keep > 0 && f->keep <= 1))
+        return cli_wrong(syntax, "--keep-perc: expected above 0, at most 1, got %g", f->keep);
+    if (f->window < 0 || f->window > 1000000)
+        return cli_wrong(syntax, "--prev-num: expected 0 … 1000000, got %ld", f->window);
+    if (f->retries < 0 || f->retries > 100)
+        return cli_wrong(syntax, "--retries: expected 0 … 100, got %ld", f->retries);
+    if (f->time_limit < 0)
+        return cli_wrong(syntax, "--time-limit: expected seconds, got %g", f->time_limit);
+    return -1;
+}
+
+static int set_mode(const cli_syntax *syntax, collect_flags *f)
+{
+    for (int mode = PTS_COLLECT_FRESH; mode <= PTS_COLLECT_BASE; mode++) {
+        if (strcmp(f->mode, pts_collect_mode_text((pts_collect_mode)mode)) == 0) {
+            f->options.mode = (pts_collect_mode)mode;
+            return -1;
+        }
+    }
+    return cli_wrong(syntax, "--mode: expected fresh, incremental or base, got '%s'", f->mode);
+}
+
+static int check(const cli_syntax *syntax, collect_flags *f)
+{
+    if (!f->data.count || !f->store)
         return cli_wrong(syntax, "expected --data and --store (-h shows an example)");
-    if (strcmp(o->trainer, "builtin") != 0)
-        return cli_wrong(syntax, "--trainer: expected 'builtin', got '%s'", o->trainer);
-    if (o->seeds < 1 || o->seeds > 1000)
-        return cli_wrong(syntax, "--seeds: expected 1 … 1000, got %ld", o->seeds);
-    if (o->side < 128 || o->side > 2048)
-        return cli_wrong(syntax, "--side: expected 128 … 2048, got %ld", o->side);
-    if (o->seed < 0)
-        return cli_wrong(syntax, "--seed: expected 0 or more, got %ld", o->seed);
-    if (o->min_images < 3)
-        return cli_wrong(syntax, "--min-images: expected 3 or more, got %ld", o->min_images);
-    return check_sizes(syntax, o->sizes);
+    int code = check_counts(syntax, f);
+    if (code < 0)
+        code = set_mode(syntax, f);
+    if (code < 0 && f->piece != 0) {
+        snprintf(f->piece_sizes, sizeof f->piece_sizes, "piece:%.6g", f->piece);
+        f->options.sizes = f->piece_sizes;
+    }
+    return code < 0 ? check_sizes(syntax, f->options.sizes) : code;
 }
 
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
-    collect_options *o = user;
+    collect_flags *f = user;
     int code = cli_no_operands(syntax, operands);
     if (code < 0)
-        code = check(syntax, o);
+        code = check(syntax, f);
     if (code >= 0)
         return code;
-    char path[4096];
-    if (!o->encoder)
-        o->encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
-    return collect_all(syntax, o);
+    char path[4096], jobs[4096];
+    if (!f->encoder)
+        f->encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
+    if (!f->jobs) {
+        snprintf(jobs, sizeof jobs, "%s-jobs", f->store);
+        f->jobs = jobs;
+    }
+    f->options.seed = (uint64_t)f->seed;
+    f->options.seeds = (size_t)f->seeds;
+    f->options.min_images = (size_t)f->min_images;
+    f->options.keep = f->keep;
+    f->options.stop_window = (size_t)f->window;
+    f->options.stop_threshold = f->threshold;
+    f->options.select_on_test = f->study;
+    f->options.retry = f->resume;
+    f->options.strict = f->strict;
+    return collect_all(syntax, f);
+}
+
+/* The arguments as one line, for the store. */
+static char *join(int argc, char **argv)
+{
+    size_t length = sizeof "ptstrain";
+    for (int i = 0; i < argc; i++)
+        length += strlen(argv[i]) + 1;
+    char *line = malloc(length);
+    if (!line)
+        return NULL;
+    strcpy(line, "ptstrain");
+    for (int i = 0; i < argc; i++)
+        strcat(strcat(line, " "), argv[i]);
+    return line;
 }
 
 int cmd_collect(int argc, char **argv)
 {
-    collect_options o = {.class_name = "all",
-                         .sizes = "study",
-                         .trainer = "builtin",
-                         .side = 480,
-                         .seed = 43,
-                         .seeds = 1,
-                         .min_images = 60};
+    collect_flags f = {.trainer = "builtin",
+                       .mode = "fresh",
+                       .side = 480,
+                       .seed = 43,
+                       .seeds = 1,
+                       .min_images = 60,
+                       .keep = 1,
+                       .window = 50,
+                       .threshold = 0.001,
+                       .retries = 0,
+                       .options = PTS_COLLECT_DEFAULTS};
     const cli_option options[] = {
-        {"--data", 0, CLI_TEXT, &o.data, "DIR", "data set in the YOLO layout"},
-        {"--class", 0, CLI_TEXT, &o.class_name, "K|all", "class by name or number (all)"},
-        {"--store", 0, CLI_TEXT, &o.store, "FILE", "experiment store, made where there is none"},
-        {"--sizes", 0, CLI_TEXT, &o.sizes, "LIST", "study, geometric[:K] or 2,4,8,… (study)"},
-        {"--seed", 0, CLI_INTEGER, &o.seed, "S", "of split and training (43)"},
-        {"--seeds", 0, CLI_INTEGER, &o.seeds, "K", "repeats each size with K seeds (1)"},
-        {"--min-images", 0, CLI_INTEGER, &o.min_images, "N", "with all: least images a class (60)"},
-        {"--side", 0, CLI_INTEGER, &o.side, "PIXELS", "longer side of the encoder's input (480)"},
-        {"--encoder", 'w', CLI_TEXT, &o.encoder, "FILE", "weights (the installed encoder)"},
-        {"--trainer", 0, CLI_TEXT, &o.trainer, "builtin", "what is trained at each size"},
-        {"--resume", 0, CLI_FLAG, &o.resume, NULL, "skip what the store has already"},
-        CLI_THREADS_OPTION(&o.threads),
+        {"--data", 0, CLI_TEXTS, &f.data, "DIR", "a data set; may be repeated"},
+        {"--class", 0, CLI_TEXT, &f.options.class_name, "K|all", "class by name or number (all)"},
+        {"--store", 0, CLI_TEXT, &f.store, "FILE", "experiment store, made where there is none"},
+        {"--sizes", 0, CLI_TEXT, &f.options.sizes, "LIST",
+         "study, geometric[:K], piece:P or 2,4,8,… (study)"},
+        {"--piece-perc", 0, CLI_NUMBER, &f.piece, "P", "sizes in steps of this share, the study's"},
+        {"--keep-perc", 0, CLI_NUMBER, &f.keep, "P", "share of the images that is used (1)"},
+        {"--mode", 0, CLI_TEXT, &f.mode, "MODE", "fresh, incremental or base (fresh)"},
+        {"--study", 0, CLI_FLAG, &f.study, NULL, "choose on the test split, as the study did"},
+        {"--prev-num", 0, CLI_INTEGER, &f.window, "N",
+         "early stop, not of fresh: results it looks at, 0: off (50)"},
+        {"--threshold", 0, CLI_NUMBER, &f.threshold, "T",
+         "early stop: least gain over them (0.001)"},
+        {"--seed", 0, CLI_INTEGER, &f.seed, "S", "of split and training (43)"},
+        {"--seeds", 0, CLI_INTEGER, &f.seeds, "K", "repeats each size with K seeds (1)"},
+        {"--min-images", 0, CLI_INTEGER, &f.min_images, "N", "with all: least images a class (60)"},
+        {"--trainer", 0, CLI_TEXT, &f.trainer, "builtin|CMD", "what trains (builtin)"},
+        {"--jobs", 0, CLI_TEXT, &f.jobs, "DIR", "CMD's job folders (the store's name + -jobs)"},
+        {"--time-limit", 0, CLI_NUMBER, &f.time_limit, "S", "seconds a run of CMD may take (none)"},
+        {"--retries", 0, CLI_INTEGER, &f.retries, "K", "runs of CMD after a failed one (0)"},
+        {"--side", 0, CLI_INTEGER, &f.side, "PIXELS", "longer side of the encoder's input (480)"},
+        {"--encoder", 'w', CLI_TEXT, &f.encoder, "FILE", "weights (the installed encoder)"},
+        {"--strict", 0, CLI_FLAG, &f.strict, NULL, "stop at an image or label that cannot be read"},
+        {"--resume", 0, CLI_FLAG, &f.resume, NULL, "go on with a store; tries failed jobs again"},
+        CLI_THREADS_OPTION(&f.threads),
     };
     const cli_syntax syntax = {"ptstrain collect", "--data DIR --store FILE [OPTION …]",
                                "ptstrain collect --data coins --store runs.db --sizes geometric:8",
                                options, sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &o);
+    char *line = join(argc, argv);
+    f.command_line = line ? line : "ptstrain collect";
+    int code = cli_run(&syntax, argc, argv, run, &f);
+    free(line);
+    return code;
 }

@@ -1,0 +1,34 @@
+/* Progress on stderr: a bar with rate and time left on a terminal, now and then a line in a log;
+ * Ctrl-C, which lets a command finish
+ * cleanly; and whether others run beside it. */
+#ifndef PTS_CLI_PROGRESS_H
+#define PTS_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct cli_progress {
+    bool terminal, drawn;
+    double started, shown; /* seconds, of the present stage */
+    size_t first;          /* `done` at its start: what was there before says nothing of the rate */
+    char stage[96];
+} cli_progress;
+
+void cli_progress_begin(cli_progress *progress);
+/* Now `done` of `total` units of `stage` are over, or, with total 0, it is still going on; may be
+ * called as often as one likes. */
+void cli_progress_show(cli_progress *progress, const char *stage, size_t done, size_t total);
+/* A line of its own, above the bar. */
+void cli_progress_say(cli_progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Takes the bar away. */
+void cli_progress_end(cli_progress *progress);
+
+/* From now on SIGINT and SIGTERM only make cli_stopping() true; a second one kills as usual. */
+void cli_stop_on_signals(void);
+bool cli_stopping(void);
+
+/* Whether mpirun (or srun) has started this process as one of several. */
+bool cli_under_mpirun(void);
+
+#endif

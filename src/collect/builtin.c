@@ -1,0 +1,209 @@
+/* The built-in segmenter as a trainer. */
+#include "base/error.h"
+#include "collect/trainer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct builtin {
+    pts_trainer base;
+    pts_encoder *encoder;
+    pts_feature_settings settings;
+    pts_team *team;
+    const pts_dataset *set; /* whose features these are */
+    pts_features *features;
+} builtin;
+
+/* ---- memory ---- */
+
+/* "5" resets the high-water mark of the resident set (proc(5)); without it peaks only rise. */
+static void reset_peak(void)
+{
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    if (!file)
+        return;
+    fputs("5", file);
+    fclose(file);
+}
+
+static uint64_t peak_bytes(void)
+{
+    FILE *file = fopen("/proc/self/status", "r");
+    char line[256];
+    unsigned long long kilobytes = 0;
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof line, file) && sscanf(line, "VmHWM: %llu kB", &kilobytes) != 1)
+        continue;
+    fclose(file);
+    return (uint64_t)kilobytes * 1024;
+}
+
+/* ---- labels of one class on some images ---- */
+
+typedef struct labels {
+    pts_labelled_image *images;
+    pts_labelled_instance *instances;
+    size_t count;
+} labels;
+
+static void labels_free(labels *l)
+{
+    free(l->images);
+    free(l->instances);
+    *l = (labels){0};
+}
+
+static pts_status labels_make(labels *l, const pts_dataset *set, int class_id, image_list list,
+                              pts_error *err)
+{
+    *l = (labels){.count = list.count};
+    size_t total = pts_dataset_class_instances(set, class_id), used = 0;
+    l->images = calloc(list.count + 1, sizeof *l->images);
+    l->instances = calloc(total + 1, sizeof *l->instances);
+    if (!l->images || !l->instances) {
+        labels_free(l);
+        return pts_fail_memory(err, total * sizeof *l->instances);
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        size_t instances;
+        const pts_instance *instance = pts_dataset_instances(set, list.images[i], &instances);
+        l->images[i] = (pts_labelled_image){list.images[i], l->instances + used, 0};
+        for (size_t k = 0; k < instances; k++) {
+            if (instance[k].class_id == class_id)
+                l->instances[used++] =
+                    (pts_labelled_instance){instance[k].xy, instance[k].ends, instance[k].parts,
+                                            instance[k].mask, instance[k].crowd};
+        }
+        l->images[i].count = (size_t)(l->instances + used - l->images[i].instances);
+    }
+    return PTS_OK;
+}
+
+typedef struct parts {
+    labels train, validation, test;
+} parts;
+
+static void parts_free(parts *p)
+{
+    labels_free(&p->train);
+    labels_free(&p->validation);
+    labels_free(&p->test);
+}
+
+static pts_status parts_make(parts *p, const train_request *r, pts_error *err)
+{
+    *p = (parts){0};
+    pts_status status = labels_make(&p->train, r->set, r->class_id, r->train, err);
+    if (status == PTS_OK)
+        status = labels_make(&p->validation, r->set, r->class_id, r->validation, err);
+    if (status == PTS_OK)
+        status = labels_make(&p->test, r->set, r->class_id, r->test, err);
+    if (status != PTS_OK)
+        parts_free(p);
+    return status;
+}
+
+/* ---- the table's functions ---- */
+
+static pts_status prepare(pts_trainer *trainer, const pts_dataset *set, pts_progress progress,
+                          void *user, pts_error *err)
+{
+    builtin *b = (builtin *)trainer;
+    if (b->set == set)
+        return PTS_OK;
+    pts_features_destroy(b->features);
+    b->features = NULL;
+    b->set = NULL;
+    size_t count = pts_dataset_images(set);
+    const char **paths = calloc(count + 1, sizeof *paths);
+    if (!paths)
+        return pts_fail_memory(err, count * sizeof *paths);
+    for (size_t i = 0; i < count; i++)
+        paths[i] = pts_dataset_image_path(set, i);
+    pts_status status = pts_features_create(&b->features, b->encoder, paths, count, &b->settings,
+                                            progress, user, err);
+    free(paths);
+    if (status == PTS_OK)
+        b->set = set;
+    return status;
+}
+
+static pts_status train_and_test(const builtin *b, const train_request *r, const parts *p,
+                                 pts_segmenter **model, train_result *result, pts_error *err)
+{
+    const pts_segment_task task = {p->train.images, p->validation.images, p->train.count,
+                                   p->validation.count};
+    pts_segment_options options = PTS_SEGMENT_DEFAULTS;
+    pts_segment_score score;
+    pts_segmenter_info info;
+    options.start = r->start;
+    options.seed = r->seed;
+    options.progress = r->progress;
+    options.user = r->user;
+    PTS_TRY(pts_segmenter_train(model, b->features, &task, &options, b->team, err));
+    PTS_TRY(pts_segmenter_evaluate(*model, b->features, p->test.images, p->test.count, b->team,
+                                   r->progress, r->user, &score, err));
+    pts_segmenter_describe(*model, &info);
+    result->test = score.map;
+    result->validation = info.validation.map;
+    return PTS_OK;
+}
+
+static pts_status train(pts_trainer *trainer, const train_request *r, train_result *result,
+                        pts_error *err)
+{
+    const builtin *b = (builtin *)trainer;
+    parts p;
+    pts_segmenter *model = NULL;
+    double start = trainer_clock();
+    reset_peak();
+    PTS_TRY(parts_make(&p, r, err));
+    pts_status status = train_and_test(b, r, &p, &model, result, err);
+    parts_free(&p);
+    if (status != PTS_OK) {
+        pts_segmenter_destroy(model);
+        return status;
+    }
+    result->model = model;
+    result->seconds = trainer_clock() - start;
+    result->peak_bytes = peak_bytes();
+    return PTS_OK;
+}
+
+static void forget(pts_trainer *trainer, void *model)
+{
+    (void)trainer;
+    pts_segmenter_destroy(model);
+}
+
+static void destroy(pts_trainer *trainer)
+{
+    builtin *b = (builtin *)trainer;
+    pts_features_destroy(b->features);
+    free(b);
+}
+
+pts_status pts_trainer_builtin(pts_trainer **out, pts_encoder *encoder,
+                               const pts_feature_settings *settings, pts_team *team, pts_error *err)
+{
+    *out = NULL;
+    char text[128];
+    snprintf(text, sizeof text, "segmenter %d, side %zu, encoder %.12s", PTS_SEGMENTER_VERSION,
+             settings->side, pts_encoder_id(encoder));
+    builtin *b = calloc(1, sizeof *b);
+    char *copy = strdup(text);
+    if (!b || !copy) {
+        free(b);
+        free(copy);
+        return pts_fail_memory(err, sizeof *b);
+    }
+    *b = (builtin){.base = {"builtin", copy, prepare, train, forget, destroy},
+                   .encoder = encoder,
+                   .settings = *settings,
+                   .team = team};
+    *out = &b->base;
+    return PTS_OK;
+}

@@ -1,0 +1,360 @@
+/* The road of a job: taken in the store, measured here or by another rank, its points put down.
+ * One process alone is a master without workers. */
+#include "pts/collect.h"
+#include "base/error.h"
+#include "collect/farm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The store is told that this run lives several times within PTS_STORE_STALE. */
+#define BEAT_SECONDS (PTS_STORE_STALE / 6.0)
+/* How long the master waits for a message when it has nothing else to do. */
+#define WAIT_SECONDS 0.2
+
+struct pts_collection {
+    pts_collect_options options;
+    plan plan;
+};
+
+typedef struct master {
+    pts_store *store;
+    const pts_collect_options *options;
+    const plan *plan;
+    worker worker;
+    char settings[512];
+    pts_collect_listener listener;
+    void *user;
+    pts_collect_report *report;
+    int64_t *claims;       /* [jobs]: numbers in the store of those taken */
+    unsigned char *over;   /* [jobs]: handed out, or not to be done */
+    size_t left, finished; /* jobs not over; jobs settled */
+    int away;              /* ranks that are at a job or will ask for one */
+    size_t *rank_set;      /* [ranks]: the data set a rank has at hand, or SIZE_MAX */
+    double last_beat;
+    pts_status status; /* what went wrong within a callback */
+    pts_error error;
+} master;
+
+const char *pts_collect_mode_text(pts_collect_mode mode)
+{
+    static const char *const texts[] = {"fresh", "incremental", "base"};
+    return texts[mode];
+}
+
+static pts_status tell(const master *m, const pts_collect_event *event, pts_error *err)
+{
+    if (m->listener(m->user, event))
+        return pts_fail(err, PTS_ERR_CANCELLED, "interrupted");
+    return PTS_OK;
+}
+
+pts_status pts_collection_open(pts_collection **out, const char *const *dirs, size_t count,
+                               const pts_collect_options *options, pts_collect_listener listener,
+                               void *user, pts_error *err)
+{
+    *out = NULL;
+    pts_collection *c = calloc(1, sizeof *c);
+    if (!c)
+        return pts_fail_memory(err, sizeof *c);
+    c->options = *options;
+    pts_status status = plan_make(&c->plan, dirs, count, &c->options, listener, user, err);
+    if (status != PTS_OK) {
+        pts_collection_close(c);
+        return status;
+    }
+    *out = c;
+    return PTS_OK;
+}
+
+void pts_collection_close(pts_collection *collection)
+{
+    if (!collection)
+        return;
+    plan_free(&collection->plan);
+    free(collection);
+}
+
+/* ---- the store's side ---- */
+
+/* All that decides the result besides the trainer. */
+static void write_settings(master *m, const pts_trainer *trainer)
+{
+    const pts_collect_options *o = m->options;
+    size_t size = sizeof m->settings, used;
+    used = (size_t)snprintf(m->settings, size, "%.300s", pts_trainer_settings(trainer));
+    if (o->keep < 1)
+        used += (size_t)snprintf(m->settings + used, size - used, ", keep %.6g", o->keep);
+    if (o->mode != PTS_COLLECT_FRESH)
+        snprintf(m->settings + used, size - used, ", sizes %.60s, stop %zu %.6g%s", o->sizes,
+                 o->stop_window, o->stop_threshold, o->select_on_test ? ", chosen on test" : "");
+}
+
+static pts_status take(const master *m, const plan_job *job, pts_store_claim *claim, pts_error *err)
+{
+    const plan_set *set = &m->plan->sets[job->set];
+    const pts_store_job key = {.dataset = pts_dataset_name(set->set),
+                               .hash = set->hash,
+                               .class_id = job->class_id,
+                               .class_name = pts_dataset_class_name(set->set, job->class_id),
+                               .trainer = pts_trainer_name(m->worker.trainer),
+                               .settings = m->settings,
+                               .mode = pts_collect_mode_text(m->options->mode),
+                               .seed = job->seed,
+                               .n = job->n};
+    return pts_store_take(m->store, &key, m->options->retry, claim, err);
+}
+
+static pts_status tell_over(master *m, const plan_job *job, pts_collect_what what,
+                            const char *message, pts_error *err)
+{
+    pts_collect_event event = worker_event(m->plan, job, what);
+    event.message = message;
+    if (message)
+        PTS_TRY(tell(m, &event, err));
+    event = worker_event(m->plan, job, PTS_COLLECT_JOB);
+    event.done = ++m->finished;
+    event.total = m->plan->job_count;
+    return tell(m, &event, err);
+}
+
+/* *mine: the job is to be measured; else it is over. */
+static pts_status claim_job(master *m, size_t index, int *mine, pts_error *err)
+{
+    const plan_job *job = &m->plan->jobs[index];
+    pts_store_claim claim;
+    m->over[index] = 1;
+    m->left--;
+    PTS_TRY(take(m, job, &claim, err));
+    *mine = claim.state == PTS_STORE_TAKEN;
+    m->claims[index] = claim.job;
+    switch (claim.state) {
+    case PTS_STORE_TAKEN:
+        return PTS_OK;
+    case PTS_STORE_FAILED:
+        m->report->failed++;
+        return tell_over(m, job, PTS_COLLECT_FAILED, claim.reason, err);
+    case PTS_STORE_OPEN:
+        m->report->elsewhere++;
+        return tell_over(m, job, PTS_COLLECT_ELSEWHERE, claim.reason, err);
+    case PTS_STORE_DONE:
+        break;
+    }
+    m->report->done_before++;
+    return tell_over(m, job, PTS_COLLECT_JOB, NULL, err);
+}
+
+/* What became of a claimed job goes into the store; only what stops everything is returned. */
+static pts_status settle(master *m, const farm_result *r, pts_error *err)
+{
+    const plan_job *job = &m->plan->jobs[r->job];
+    int64_t id = m->claims[r->job];
+    if (r->status == PTS_ERR_CANCELLED || r->status == PTS_ERR_MEMORY) {
+        pts_store_release(m->store, id, NULL);
+        return pts_fail(err, r->status, "%s", r->error.message);
+    }
+    if (r->status == PTS_OK) {
+        PTS_TRY(pts_store_done(m->store, id, r->points, r->count, err));
+        m->report->done++;
+        return tell_over(m, job, PTS_COLLECT_JOB, NULL, err);
+    }
+    PTS_TRY(pts_store_failed(m->store, id, r->error.message, err));
+    m->report->failed++;
+    return tell_over(m, job, PTS_COLLECT_FAILED, r->error.message, err);
+}
+
+/* ---- choosing and handing out ---- */
+
+/* The next job for a rank: of the data set it has at hand, else of one that no rank has, else any.
+ * Preparing a data set costs more than several of its jobs. */
+static size_t next_job(const master *m, int rank)
+{
+    size_t any = FARM_NO_JOB, untouched = FARM_NO_JOB;
+    for (size_t i = 0; i < m->plan->job_count; i++) {
+        if (m->over[i])
+            continue;
+        size_t set = m->plan->jobs[i].set;
+        if (set == m->rank_set[rank])
+            return i;
+        int held = 0;
+        for (int r = 0; r < pts_ranks_count(m->options->ranks); r++)
+            held |= m->rank_set[r] == set;
+        if (!held && untouched == FARM_NO_JOB)
+            untouched = i;
+        if (any == FARM_NO_JOB)
+            any = i;
+    }
+    return untouched != FARM_NO_JOB ? untouched : any;
+}
+
+/* A claimed job for the rank, or FARM_NO_JOB where none is left. */
+static pts_status choose_job(master *m, int rank, size_t *index, pts_error *err)
+{
+    int mine = 0;
+    *index = FARM_NO_JOB;
+    while (!mine && m->left) {
+        *index = next_job(m, rank);
+        PTS_TRY(claim_job(m, *index, &mine, err));
+    }
+    if (!mine)
+        *index = FARM_NO_JOB;
+    else
+        m->rank_set[rank] = m->plan->jobs[*index].set;
+    return PTS_OK;
+}
+
+static pts_status tell_points(const master *m, const farm_result *r, pts_error *err)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        pts_collect_event event = worker_event(m->plan, &m->plan->jobs[r->job], PTS_COLLECT_POINT);
+        event.n = r->points[i].n;
+        event.point = &r->points[i];
+        PTS_TRY(tell(m, &event, err));
+    }
+    return PTS_OK;
+}
+
+static pts_status answer(master *m, const farm_result *r, pts_error *err)
+{
+    size_t index;
+    if (r->job < m->plan->job_count) {
+        PTS_TRY(tell_points(m, r, err));
+        PTS_TRY(settle(m, r, err));
+    }
+    PTS_TRY(choose_job(m, r->from, &index, err));
+    m->away -= index == FARM_NO_JOB;
+    return farm_hand_out(m->options->ranks, r->from, index, err);
+}
+
+/* Answers what other ranks have sent; waits for the first of it up to `seconds`. */
+static pts_status serve(master *m, double seconds, pts_error *err)
+{
+    while (m->away) {
+        farm_result result;
+        int there;
+        PTS_TRY(farm_receive(m->options->ranks, seconds, &result, &there, err));
+        if (!there)
+            return PTS_OK;
+        pts_status status = answer(m, &result, err);
+        free(result.points);
+        PTS_TRY(status);
+        seconds = 0;
+    }
+    return PTS_OK;
+}
+
+/* ---- the loop ---- */
+
+static pts_status beat(master *m, pts_error *err)
+{
+    double now = trainer_clock();
+    if (now - m->last_beat < BEAT_SECONDS)
+        return PTS_OK;
+    m->last_beat = now;
+    return pts_store_beat(m->store, err);
+}
+
+/* Called all through a training of our own: other ranks are served meanwhile. */
+static int on_event(void *user, const pts_collect_event *event)
+{
+    master *m = user;
+    m->status = beat(m, &m->error);
+    if (m->status == PTS_OK)
+        m->status = serve(m, 0, &m->error);
+    return m->status != PTS_OK || m->listener(m->user, event);
+}
+
+static pts_status run_own_job(master *m, size_t index, pts_error *err)
+{
+    farm_result r = {.job = index};
+    r.status = worker_measure(&m->worker, &m->plan->jobs[index], &r.points, &r.count, &r.error);
+    if (m->status != PTS_OK) {
+        r.status = PTS_ERR_CANCELLED;
+        r.error = m->error;
+    }
+    pts_status status = settle(m, &r, err);
+    free(r.points);
+    return m->status != PTS_OK ? m->status : status;
+}
+
+static pts_status run_jobs(master *m, pts_error *err)
+{
+    const pts_collect_event planned = {.what = PTS_COLLECT_PLANNED, .total = m->plan->job_count};
+    PTS_TRY(tell(m, &planned, err));
+    while (m->left) {
+        size_t index;
+        PTS_TRY(serve(m, 0, err));
+        PTS_TRY(choose_job(m, 0, &index, err));
+        if (index != FARM_NO_JOB)
+            PTS_TRY(run_own_job(m, index, err));
+    }
+    const pts_collect_event waiting = {.what = PTS_COLLECT_TRAINING, .message = "other ranks"};
+    while (m->away) {
+        PTS_TRY(beat(m, err));
+        PTS_TRY(serve(m, WAIT_SECONDS, err));
+        PTS_TRY(tell(m, &waiting, err));
+    }
+    return PTS_OK;
+}
+
+static pts_status note_sets(const master *m, pts_error *err)
+{
+    for (size_t i = 0; i < m->plan->set_count; i++) {
+        const plan_set *set = &m->plan->sets[i];
+        const pts_store_dataset note = {
+            .name = pts_dataset_name(set->set),
+            .hash = set->hash,
+            .images = pts_dataset_images(set->set),
+            .classes = (size_t)pts_dataset_classes(set->set),
+            .path = pts_dataset_dir(set->set),
+        };
+        PTS_TRY(pts_store_note(m->store, &note, err));
+    }
+    return PTS_OK;
+}
+
+static pts_status lead(master *m, pts_error *err)
+{
+    size_t jobs = m->plan->job_count, ranks = (size_t)pts_ranks_count(m->options->ranks);
+    m->left = m->report->jobs = jobs;
+    m->away = (int)ranks - 1;
+    m->last_beat = trainer_clock();
+    m->claims = calloc(jobs, sizeof *m->claims);
+    m->over = calloc(jobs, 1);
+    m->rank_set = malloc(ranks * sizeof *m->rank_set);
+    pts_status status = PTS_OK;
+    if (!m->claims || !m->over || !m->rank_set)
+        status = pts_fail_memory(err, jobs * sizeof *m->claims);
+    for (size_t r = 0; m->rank_set && r < ranks; r++)
+        m->rank_set[r] = SIZE_MAX;
+    if (status == PTS_OK)
+        status = note_sets(m, err);
+    if (status == PTS_OK)
+        status = run_jobs(m, err);
+    free(m->claims);
+    free(m->over);
+    free(m->rank_set);
+    return status;
+}
+
+pts_status pts_collection_run(pts_collection *collection, pts_trainer *trainer, pts_store *store,
+                              pts_collect_listener listener, void *user, pts_collect_report *report,
+                              pts_error *err)
+{
+    const pts_collect_options *options = &collection->options;
+    *report = (pts_collect_report){0};
+    master m = {.store = store,
+                .options = options,
+                .plan = &collection->plan,
+                .worker = {trainer, &collection->plan, options, NULL, listener, user},
+                .listener = listener,
+                .user = user,
+                .report = report};
+    if (pts_ranks_rank(options->ranks) > 0)
+        return farm_work(options->ranks, &m.worker, err);
+    write_settings(&m, trainer);
+    m.worker.tell = on_event;
+    m.worker.user = &m;
+    return lead(&m, err);
+}

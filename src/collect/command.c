@@ -1,0 +1,182 @@
+/* Any program as a trainer: it gets a folder, leaves detections, and we score them. */
+#include "base/error.h"
+#include "collect/job_folder.h"
+#include "collect/process.h"
+#include "pts/file.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct command {
+    pts_trainer base;
+    char *text, *folder;
+    double time_limit;
+    int retries;
+} command;
+
+static pts_status prepare(pts_trainer *trainer, const pts_dataset *set, pts_progress progress,
+                          void *user, pts_error *err)
+{
+    (void)trainer, (void)set, (void)progress, (void)user, (void)err;
+    return PTS_OK;
+}
+
+/* ---- one run ---- */
+
+/* The last line of the log that says something: most programs die with their reason in it. */
+static void last_line(const char *log, char line[160])
+{
+    char *data;
+    size_t size;
+    line[0] = '\0';
+    if (pts_read_file(log, (size_t)1 << 26, &data, &size, NULL) != PTS_OK)
+        return;
+    while (size && (data[size - 1] == '\n' || data[size - 1] == ' '))
+        data[--size] = '\0';
+    const char *begin = strrchr(data, '\n');
+    snprintf(line, 160, "%.150s", begin ? begin + 1 : data);
+    free(data);
+}
+
+static pts_status check_end(const command *c, const char *folder, const char *log,
+                            const process_result *p, pts_error *err)
+{
+    char line[160];
+    if (p->timed_out)
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: stopped after %.0f s, the time limit", folder,
+                        c->time_limit);
+    if (WIFEXITED(p->wait_status) && WEXITSTATUS(p->wait_status) == 0)
+        return PTS_OK;
+    last_line(log, line);
+    if (WIFSIGNALED(p->wait_status))
+        return pts_fail(err, PTS_ERR_IO, "%s: the trainer was killed by signal %d: %s", folder,
+                        WTERMSIG(p->wait_status), line);
+    return pts_fail(err, PTS_ERR_IO, "%s: the trainer exited with %d: %s", folder,
+                    WEXITSTATUS(p->wait_status), line);
+}
+
+static pts_status score(const char *folder, int part, pts_map *map, pts_error *err)
+{
+    char *truth = job_path(folder, job_truth_names[part]);
+    char *results = job_path(folder, job_result_names[part]);
+    pts_coco *coco = NULL;
+    pts_coco_figures figures;
+    pts_status status = truth && results
+                            ? pts_coco_load(&coco, truth, results, PTS_IOU_MASK, NULL, err)
+                            : pts_fail_memory(err, strlen(folder));
+    if (status == PTS_OK)
+        status = pts_coco_evaluate(coco, NULL, NULL, &figures, NULL, err);
+    pts_coco_destroy(coco);
+    free(truth);
+    free(results);
+    if (status == PTS_OK)
+        *map = (pts_map){figures.ap, figures.ap50, figures.ap75};
+    return status;
+}
+
+static int is_there(const char *folder, const char *name)
+{
+    char *path = job_path(folder, name);
+    int there = path && access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+static pts_status score_all(const char *folder, train_result *result, pts_error *err)
+{
+    if (!is_there(folder, job_result_names[JOB_TEST]))
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected the trainer to leave %s, got none",
+                        folder, job_result_names[JOB_TEST]);
+    PTS_TRY(score(folder, JOB_TEST, &result->test, err));
+    result->validation = (pts_map){-1, -1, -1};
+    if (is_there(folder, job_result_names[JOB_VAL]))
+        PTS_TRY(score(folder, JOB_VAL, &result->validation, err));
+    return PTS_OK;
+}
+
+static pts_status run_in(const command *c, const char *folder, const train_request *r,
+                         train_result *result, pts_error *err)
+{
+    process_result p;
+    char *log = job_path(folder, "log.txt");
+    if (!log)
+        return pts_fail_memory(err, strlen(folder));
+    pts_status status =
+        process_run(c->text, folder, log, c->time_limit, r->progress, r->user, &p, err);
+    if (status == PTS_OK)
+        status = check_end(c, folder, log, &p, err);
+    free(log);
+    PTS_TRY(status);
+    PTS_TRY(score_all(folder, result, err));
+    result->seconds += p.seconds;
+    result->peak_bytes = p.peak_bytes;
+    if (is_there(folder, "weights"))
+        result->model = job_path(folder, "weights");
+    return PTS_OK;
+}
+
+static pts_status run_once(const command *c, const train_request *r, train_result *result,
+                           pts_error *err)
+{
+    char *folder;
+    PTS_TRY(job_folder_make(&folder, c->folder, r, r->start, c->time_limit, err));
+    pts_status status = run_in(c, folder, r, result, err);
+    free(folder);
+    return status;
+}
+
+static pts_status train(pts_trainer *trainer, const train_request *r, train_result *result,
+                        pts_error *err)
+{
+    const command *c = (command *)trainer;
+    pts_status status = PTS_OK;
+    for (int attempt = 0; attempt <= c->retries; attempt++) {
+        *result = (train_result){0};
+        status = run_once(c, r, result, err);
+        if (status == PTS_OK || status == PTS_ERR_CANCELLED || status == PTS_ERR_MEMORY)
+            break;
+    }
+    return status;
+}
+
+/* ---- the object ---- */
+
+static void forget(pts_trainer *trainer, void *model)
+{
+    (void)trainer;
+    free(model); /* a path: the file stays in its folder */
+}
+
+static void destroy(pts_trainer *trainer)
+{
+    command *c = (command *)trainer;
+    free(c->text);
+    free(c->folder);
+    free(c);
+}
+
+pts_status pts_trainer_command(pts_trainer **out, const pts_command_options *options,
+                               pts_error *err)
+{
+    *out = NULL;
+    command *c = calloc(1, sizeof *c);
+    if (!c)
+        return pts_fail_memory(err, sizeof *c);
+    *c = (command){.base = {NULL, strdup("job 1"), prepare, train, forget, destroy},
+                   .text = strdup(options->command),
+                   .folder = strdup(options->folder),
+                   .time_limit = options->time_limit,
+                   .retries = options->retries};
+    c->base.name = c->text;
+    if (!c->text || !c->folder || !c->base.settings) {
+        pts_trainer_destroy(&c->base);
+        return pts_fail_memory(err, strlen(options->command));
+    }
+    *out = &c->base;
+    return PTS_OK;
+}

@@ -1,0 +1,291 @@
+#define _XOPEN_SOURCE 700 /* realpath */
+#include "collect/job_folder.h"
+#include "base/error.h"
+#include "pts/file.h"
+#include "pts/image.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const part_names[JOB_PARTS] = {"train", "val", "test"};
+const char *const job_truth_names[JOB_PARTS] = {"train.json", "val.json", "test.json"};
+const char *const job_result_names[JOB_PARTS] = {NULL, "val_results.json", "test_results.json"};
+
+typedef struct job {
+    const train_request *request;
+    const char *folder;
+    json_t *images, *annotations; /* of the part being written */
+    pts_error *err;
+} job;
+
+char *job_path(const char *folder, const char *name)
+{
+    size_t length = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(length);
+    if (path)
+        snprintf(path, length, "%s/%s", folder, name);
+    return path;
+}
+
+static image_list part_of(const train_request *r, int part)
+{
+    return part == JOB_TRAIN ? r->train : part == JOB_VAL ? r->validation : r->test;
+}
+
+/* ---- folders ---- */
+
+static pts_status make_folder(const char *path, pts_error *err)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return PTS_OK;
+    return pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static pts_status make_subfolder(const char *folder, const char *name, pts_error *err)
+{
+    char *path = job_path(folder, name);
+    if (!path)
+        return pts_fail_memory(err, strlen(folder));
+    pts_status status = make_folder(path, err);
+    free(path);
+    return status;
+}
+
+/* A name of the request's own, with a number where that is taken: what an earlier try left stays
+ * to be looked at. */
+static pts_status make_job_folder(char path[PATH_MAX], const char *parent, const train_request *r,
+                                  pts_error *err)
+{
+    char name[80];
+    snprintf(name, sizeof name, "%.40s", pts_dataset_name(r->set));
+    for (char *c = name; *c; c++) {
+        if (*c == '/' || (unsigned char)*c <= ' ' || *c == '\'' || *c == '"')
+            *c = '_';
+    }
+    for (int again = 0; again < 100000; again++) {
+        char suffix[16] = "";
+        if (again)
+            snprintf(suffix, sizeof suffix, "-%d", again + 1);
+        int length = snprintf(path, PATH_MAX, "%s/%s-class%d-seed%llu-n%zu%s", parent, name,
+                              r->class_id, (unsigned long long)r->seed, r->n, suffix);
+        if (length < 0 || length >= PATH_MAX)
+            return pts_fail(err, PTS_ERR_LIMIT, "%s: name too long", parent);
+        if (mkdir(path, 0777) == 0)
+            return PTS_OK;
+        if (errno != EEXIST)
+            return pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    return pts_fail(err, PTS_ERR_LIMIT, "%s: too many folders of one job", parent);
+}
+
+/* ---- images and labels ---- */
+
+/* images/PART/000012.jpg → the photograph. */
+static pts_status link_image(const job *j, size_t image, const char *link)
+{
+    char *target = realpath(pts_dataset_image_path(j->request->set, image), NULL);
+    char *path = job_path(j->folder, link);
+    pts_status status = PTS_OK;
+    if (!target || !path || symlink(target, path) != 0)
+        status = pts_fail(j->err, PTS_ERR_IO, "%s/%s: %s", j->folder, link, strerror(errno));
+    free(target);
+    free(path);
+    return status;
+}
+
+static void write_polygon(FILE *file, const pts_instance *instance, size_t first, size_t end)
+{
+    fputc('0', file);
+    for (size_t k = 2 * first; k < 2 * end; k++)
+        fprintf(file, " %.7g", (double)instance->xy[k]);
+    fputc('\n', file);
+}
+
+/* YOLO: a line a polygon, the class always 0. Crowds have no place in it. */
+static pts_status write_labels(const job *j, size_t image, const char *name)
+{
+    size_t count;
+    const pts_instance *instances = pts_dataset_instances(j->request->set, image, &count);
+    char *path = job_path(j->folder, name);
+    FILE *file = path ? fopen(path, "w") : NULL;
+    free(path);
+    if (!file)
+        return pts_fail(j->err, PTS_ERR_IO, "%s/%s: %s", j->folder, name, strerror(errno));
+    for (size_t i = 0; i < count; i++) {
+        if (instances[i].class_id != j->request->class_id || instances[i].crowd)
+            continue;
+        for (size_t p = 0; p < instances[i].parts; p++)
+            write_polygon(file, &instances[i], p ? instances[i].ends[p - 1] : 0,
+                          instances[i].ends[p]);
+    }
+    int failed = ferror(file);
+    if (fclose(file) != 0 || failed)
+        return pts_fail(j->err, PTS_ERR_IO, "%s/%s: %s", j->folder, name, strerror(errno));
+    return PTS_OK;
+}
+
+/* The object's mask in COCO's words. */
+static pts_status add_annotation(const job *j, const pts_instance *instance, size_t id,
+                                 size_t height, size_t width)
+{
+    pts_rle *mask;
+    char *counts;
+    double box[4];
+    PTS_TRY(pts_instance_mask(&mask, instance, height, width, j->err));
+    pts_status status = pts_rle_to_string(mask, &counts, j->err);
+    pts_rle_box(mask, box);
+    size_t area = pts_rle_area(mask);
+    pts_rle_destroy(mask);
+    PTS_TRY(status);
+    json_t *annotation = json_pack(
+        "{s:I, s:I, s:i, s:{s:[I,I], s:s}, s:[f,f,f,f], s:I, s:i}", "id",
+        (json_int_t)json_array_size(j->annotations) + 1, "image_id", (json_int_t)id, "category_id",
+        1, "segmentation", "size", (json_int_t)height, (json_int_t)width, "counts", counts, "bbox",
+        box[0], box[1], box[2], box[3], "area", (json_int_t)area, "iscrowd", instance->crowd);
+    free(counts);
+    if (json_array_append_new(j->annotations, annotation) != 0)
+        return pts_fail_memory(j->err, 1);
+    return PTS_OK;
+}
+
+static pts_status add_image(const job *j, size_t image, size_t id, const char *name)
+{
+    const pts_dataset *set = j->request->set;
+    size_t width, height, count;
+    pts_dataset_image_size(set, image, &width, &height);
+    if (!width)
+        PTS_TRY(pts_image_probe(pts_dataset_image_path(set, image), NULL, &width, &height, j->err));
+    json_t *object = json_pack("{s:I, s:s, s:I, s:I}", "id", (json_int_t)id, "file_name", name,
+                               "width", (json_int_t)width, "height", (json_int_t)height);
+    if (json_array_append_new(j->images, object) != 0)
+        return pts_fail_memory(j->err, 1);
+    const pts_instance *instances = pts_dataset_instances(set, image, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (instances[i].class_id == j->request->class_id)
+            PTS_TRY(add_annotation(j, &instances[i], id, height, width));
+    }
+    return PTS_OK;
+}
+
+static pts_status write_image(const job *j, int part, size_t image, size_t id)
+{
+    char link[64], labels[64];
+    const char *dot = strrchr(pts_dataset_image_path(j->request->set, image), '.');
+    snprintf(link, sizeof link, "images/%s/%06zu%.8s", part_names[part], id, dot ? dot : "");
+    snprintf(labels, sizeof labels, "labels/%s/%06zu.txt", part_names[part], id);
+    PTS_TRY(link_image(j, image, link));
+    PTS_TRY(write_labels(j, image, labels));
+    return add_image(j, image, id, link);
+}
+
+/* ---- JSON ---- */
+
+/* Takes `value`, which may be NULL: out of memory. */
+static pts_status write_json(const job *j, const char *name, json_t *value)
+{
+    char *path = job_path(j->folder, name);
+    pts_output out;
+    pts_status status =
+        path && value ? pts_output_open(&out, path, j->err) : pts_fail_memory(j->err, 1);
+    if (status == PTS_OK && json_dumpf(value, out.file, JSON_INDENT(1)) != 0) {
+        pts_output_discard(&out);
+        status = pts_fail(j->err, PTS_ERR_IO, "%s: cannot be written", path);
+    } else if (status == PTS_OK) {
+        status = pts_output_commit(&out, j->err);
+    }
+    json_decref(value);
+    free(path);
+    return status;
+}
+
+static pts_status fill_part(job *j, int part)
+{
+    const image_list list = part_of(j->request, part);
+    char folder[32];
+    snprintf(folder, sizeof folder, "images/%s", part_names[part]);
+    PTS_TRY(make_subfolder(j->folder, folder, j->err));
+    snprintf(folder, sizeof folder, "labels/%s", part_names[part]);
+    PTS_TRY(make_subfolder(j->folder, folder, j->err));
+    for (size_t i = 0; i < list.count; i++)
+        PTS_TRY(write_image(j, part, list.images[i], i + 1));
+    return PTS_OK;
+}
+
+static pts_status write_part(job *j, int part)
+{
+    const char *name = pts_dataset_class_name(j->request->set, j->request->class_id);
+    j->images = json_array();
+    j->annotations = json_array();
+    pts_status status =
+        j->images && j->annotations ? fill_part(j, part) : pts_fail_memory(j->err, 1);
+    if (status == PTS_OK)
+        return write_json(j, job_truth_names[part],
+                          json_pack("{s:o, s:[{s:i, s:s}], s:o}", "images", j->images, "categories",
+                                    "id", 1, "name", name, "annotations", j->annotations));
+    json_decref(j->images);
+    json_decref(j->annotations);
+    return status;
+}
+
+static pts_status write_job(const job *j, const char *start, double time_limit)
+{
+    const train_request *r = j->request;
+    return write_json(
+        j, "job.json",
+        json_pack("{s:i, s:s, s:i, s:s, s:I, s:I, s:I, s:s?, s:f, s:s, s:{s:s,s:s,s:s}, "
+                  "s:{s:s,s:s}, s:s}",
+                  "version", JOB_VERSION, "dataset", pts_dataset_name(r->set), "class_id",
+                  r->class_id, "class", pts_dataset_class_name(r->set, r->class_id), "seed",
+                  (json_int_t)r->seed, "n", (json_int_t)r->n, "train_images",
+                  (json_int_t)r->train.count, "start", start, "time_limit", time_limit, "data",
+                  "data.yaml", "truth", "train", job_truth_names[JOB_TRAIN], "val",
+                  job_truth_names[JOB_VAL], "test", job_truth_names[JOB_TEST], "results", "val",
+                  job_result_names[JOB_VAL], "test", job_result_names[JOB_TEST], "weights",
+                  "weights"));
+}
+
+/* JSON is YAML, so names need no quoting rules of another kind. */
+static pts_status write_data_yaml(const job *j)
+{
+    return write_json(j, "data.yaml",
+                      json_pack("{s:s, s:s, s:s, s:s, s:i, s:[s]}", "path", j->folder, "train",
+                                "images/train", "val", "images/val", "test", "images/test", "nc", 1,
+                                "names",
+                                pts_dataset_class_name(j->request->set, j->request->class_id)));
+}
+
+static pts_status fill_folder(job *j, const char *start, double time_limit)
+{
+    PTS_TRY(make_subfolder(j->folder, "images", j->err));
+    PTS_TRY(make_subfolder(j->folder, "labels", j->err));
+    for (int part = 0; part < JOB_PARTS; part++)
+        PTS_TRY(write_part(j, part));
+    PTS_TRY(write_data_yaml(j));
+    return write_job(j, start, time_limit);
+}
+
+pts_status job_folder_make(char **path, const char *parent, const train_request *request,
+                           const char *start, double time_limit, pts_error *err)
+{
+    char relative[PATH_MAX];
+    *path = NULL;
+    PTS_TRY(make_folder(parent, err));
+    PTS_TRY(make_job_folder(relative, parent, request, err));
+    char *folder = realpath(relative, NULL);
+    if (!folder)
+        return pts_fail(err, PTS_ERR_IO, "%s: %s", relative, strerror(errno));
+    job j = {.request = request, .folder = folder, .err = err};
+    pts_status status = fill_folder(&j, start, time_limit);
+    if (status != PTS_OK) {
+        free(folder);
+        return status;
+    }
+    *path = folder;
+    return PTS_OK;
+}

@@ -1,0 +1,135 @@
+/* posix_spawn rather than fork: the parent holds a data set's features, gigabytes that a fork would
+ * have to map again, and has threads. */
+#define _GNU_SOURCE
+#include "collect/process.h"
+#include "base/error.h"
+#include "collect/trainer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GRACE_SECONDS 5.0
+#define LOOK_SECONDS 0.02
+
+extern char **environ;
+
+typedef struct running {
+    pid_t pid;
+    double started;
+    double told_to_stop; /* 0: not */
+} running;
+
+static int set_files(posix_spawn_file_actions_t *files, const char *folder, const char *log)
+{
+    int code = posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0);
+    if (!code)
+        code = posix_spawn_file_actions_addopen(files, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0666);
+    if (!code)
+        code = posix_spawn_file_actions_adddup2(files, 1, 2);
+    return code ? code : posix_spawn_file_actions_addchdir_np(files, folder);
+}
+
+/* A group of its own, which can be stopped as a whole, and signals as a program expects them. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none, usual;
+    sigemptyset(&none);
+    sigemptyset(&usual);
+    sigaddset(&usual, SIGINT);
+    sigaddset(&usual, SIGTERM);
+    sigaddset(&usual, SIGPIPE);
+    int code = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                        POSIX_SPAWN_SETSIGDEF);
+    if (!code)
+        code = posix_spawnattr_setsigmask(attributes, &none);
+    if (!code)
+        code = posix_spawnattr_setsigdefault(attributes, &usual);
+    return code ? code : posix_spawnattr_setpgroup(attributes, 0);
+}
+
+static int spawn_shell(pid_t *pid, const char *script, const char *folder, const char *log)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    char *const arguments[] = {"sh", "-c", (char *)script, "sh", (char *)folder, NULL};
+    int code = posix_spawn_file_actions_init(&files);
+    if (code)
+        return code;
+    code = posix_spawnattr_init(&attributes);
+    if (code) {
+        posix_spawn_file_actions_destroy(&files);
+        return code;
+    }
+    code = set_files(&files, folder, log);
+    if (!code)
+        code = set_attributes(&attributes);
+    if (!code)
+        code = posix_spawn(pid, "/bin/sh", &files, &attributes, arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    return code;
+}
+
+static pts_status start(running *r, const char *command, const char *folder, const char *log,
+                        pts_error *err)
+{
+    size_t length = strlen(command) + sizeof " \"$@\"";
+    char *script = malloc(length);
+    if (!script)
+        return pts_fail_memory(err, length);
+    snprintf(script, length, "%s \"$@\"", command);
+    int code = spawn_shell(&r->pid, script, folder, log);
+    free(script);
+    r->started = trainer_clock();
+    if (code)
+        return pts_fail(err, PTS_ERR_IO, "'%.200s' cannot be run: %s", command, strerror(code));
+    return PTS_OK;
+}
+
+/* Asks the group to end, and after a while makes it. */
+static void stop(running *r)
+{
+    double now = trainer_clock();
+    if (!r->told_to_stop) {
+        kill(-r->pid, SIGTERM);
+        r->told_to_stop = now;
+    } else if (now - r->told_to_stop > GRACE_SECONDS) {
+        kill(-r->pid, SIGKILL);
+    }
+}
+
+pts_status process_run(const char *command, const char *folder, const char *log, double time_limit,
+                       pts_progress progress, void *user, process_result *result, pts_error *err)
+{
+    running r = {0};
+    int cancelled = 0;
+    struct rusage usage;
+    *result = (process_result){0};
+    PTS_TRY(start(&r, command, folder, log, err));
+    for (;;) {
+        pid_t ended = wait4(r.pid, &result->wait_status, WNOHANG, &usage);
+        if (ended == r.pid)
+            break;
+        if (ended < 0 && errno != EINTR)
+            return pts_fail(err, PTS_ERR_IO, "waiting for '%.200s': %s", command, strerror(errno));
+        result->seconds = trainer_clock() - r.started;
+        cancelled = cancelled || (progress && progress(user, "training", 0, 0));
+        result->timed_out = time_limit > 0 && result->seconds > time_limit;
+        if (cancelled || result->timed_out)
+            stop(&r);
+        nanosleep(&(struct timespec){.tv_nsec = (long)(LOOK_SECONDS * 1e9)}, NULL);
+    }
+    kill(-r.pid, SIGKILL); /* what it left behind would write into the folder still */
+    result->seconds = trainer_clock() - r.started;
+    result->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    return cancelled ? pts_fail(err, PTS_ERR_CANCELLED, "interrupted") : PTS_OK;
+}

@@ -1,0 +1,140 @@
+#include "pts/ranks.h"
+#include "base/error.h"
+
+#include <limits.h>
+#include <mpi.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Between two looks for a message. */
+#define LOOK_SECONDS 0.0005
+
+struct pts_ranks {
+    int rank, count;
+};
+
+static pts_status check(int code, const char *what, pts_error *err)
+{
+    if (code == MPI_SUCCESS)
+        return PTS_OK;
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length = 0;
+    MPI_Error_string(code, text, &length);
+    return pts_fail(err, PTS_ERR_IO, "MPI: %s: %.300s", what, text);
+}
+
+pts_status pts_ranks_start(pts_ranks **out, pts_error *err)
+{
+    int level;
+    *out = NULL;
+    pts_ranks *ranks = calloc(1, sizeof *ranks);
+    if (!ranks)
+        return pts_fail_memory(err, sizeof *ranks);
+    pts_status status =
+        check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level), "start", err);
+    if (status == PTS_OK)
+        status = check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "start", err);
+    if (status == PTS_OK)
+        status = check(MPI_Comm_rank(MPI_COMM_WORLD, &ranks->rank), "start", err);
+    if (status == PTS_OK)
+        status = check(MPI_Comm_size(MPI_COMM_WORLD, &ranks->count), "start", err);
+    if (status != PTS_OK) {
+        free(ranks);
+        return status;
+    }
+    *out = ranks;
+    return PTS_OK;
+}
+
+void pts_ranks_finish(pts_ranks *ranks)
+{
+    if (!ranks)
+        return;
+    MPI_Finalize();
+    free(ranks);
+}
+
+int pts_ranks_rank(const pts_ranks *ranks)
+{
+    return ranks ? ranks->rank : 0;
+}
+
+int pts_ranks_count(const pts_ranks *ranks)
+{
+    return ranks ? ranks->count : 1;
+}
+
+pts_status pts_ranks_send(pts_ranks *ranks, int to, const void *data, size_t bytes, pts_error *err)
+{
+    if (to < 0 || to >= ranks->count || bytes > INT_MAX)
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "rank: expected below %d and a message of at most %d bytes, got %d and %zu",
+                        ranks->count, INT_MAX, to, bytes);
+    return check(MPI_Send(data, (int)bytes, MPI_BYTE, to, 0, MPI_COMM_WORLD), "send", err);
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static pts_status take_message(MPI_Message *message, MPI_Status *status, int *from, void **data,
+                               size_t *bytes, pts_error *err)
+{
+    int size;
+    PTS_TRY(check(MPI_Get_count(status, MPI_BYTE, &size), "receive", err));
+    *data = malloc(size > 0 ? (size_t)size : 1);
+    if (!*data)
+        return pts_fail_memory(err, (size_t)size);
+    *from = status->MPI_SOURCE;
+    *bytes = (size_t)size;
+    pts_status received =
+        check(MPI_Mrecv(*data, size, MPI_BYTE, message, MPI_STATUS_IGNORE), "receive", err);
+    if (received != PTS_OK) {
+        free(*data);
+        *data = NULL;
+    }
+    return received;
+}
+
+pts_status pts_ranks_receive(pts_ranks *ranks, double seconds, int *from, void **data,
+                             size_t *bytes, pts_error *err)
+{
+    (void)ranks;
+    double end = seconds_now() + seconds;
+    *data = NULL;
+    for (;;) {
+        int there;
+        MPI_Message message;
+        MPI_Status status;
+        PTS_TRY(check(MPI_Improbe(MPI_ANY_SOURCE, 0, MPI_COMM_WORLD, &there, &message, &status),
+                      "receive", err));
+        if (there)
+            return take_message(&message, &status, from, data, bytes, err);
+        if (seconds_now() >= end)
+            return PTS_OK;
+        nanosleep(&(struct timespec){.tv_nsec = (long)(LOOK_SECONDS * 1e9)}, NULL);
+    }
+}
+
+/* Summed on rank 0 and handed out: MPI leaves an Allreduce free to differ in the last bit from rank
+ * to rank, and weights that drift apart would never be noticed. */
+static pts_status sum_block(float *values, int count, int rank, pts_error *err)
+{
+    const void *from = rank == 0 ? MPI_IN_PLACE : values;
+    PTS_TRY(
+        check(MPI_Reduce(from, values, count, MPI_FLOAT, MPI_SUM, 0, MPI_COMM_WORLD), "sum", err));
+    return check(MPI_Bcast(values, count, MPI_FLOAT, 0, MPI_COMM_WORLD), "sum", err);
+}
+
+pts_status pts_ranks_sum(pts_ranks *ranks, float *values, size_t count, pts_error *err)
+{
+    const size_t most = (size_t)1 << 28;
+    for (size_t done = 0; done < count; done += most) {
+        size_t block = count - done < most ? count - done : most;
+        PTS_TRY(sum_block(values + done, (int)block, ranks->rank, err));
+    }
+    return PTS_OK;
+}
