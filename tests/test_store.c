@@ -550,6 +550,42 @@ START_TEST(jobs_of_a_killed_process_are_free_at_once)
 }
 END_TEST
 
+START_TEST(jobs_of_before_a_restart_are_free_at_once)
+{
+    make_folder();
+    pts_store_job job = job_of("coins", 0, 2, 43);
+    pts_store *before = open_store(PTS_STORE_WRITE), *store = open_run();
+    before->self.boot[0] = before->self.boot[0] == 'a' ? 'b' : 'a';
+    begin(before);
+    take(before, job);
+    store->network = 1; /* it may be another host of this name */
+    ck_assert_int_eq(take(store, job).state, PTS_STORE_OPEN);
+    store->network = 0;
+    ck_assert_int_eq(take(store, job).state, PTS_STORE_TAKEN);
+    pts_store_close(before);
+    pts_store_close(store);
+    remove_folder();
+}
+END_TEST
+
+/* Containers of one machine share its start and its disks, not its process numbers. */
+START_TEST(another_process_namespace_is_elsewhere)
+{
+    make_folder();
+    pts_store_job job = job_of("coins", 0, 2, 43);
+    pts_store *container = open_store(PTS_STORE_WRITE), *store = open_run();
+    snprintf(container->self.boot, sizeof container->self.boot, "%.*s pid:[1]",
+             (int)strcspn(store->self.boot, " "), store->self.boot);
+    container->self.process_start++;
+    begin(container);
+    take(container, job);
+    ck_assert_int_eq(take(store, job).state, PTS_STORE_OPEN);
+    pts_store_close(container);
+    pts_store_close(store);
+    remove_folder();
+}
+END_TEST
+
 START_TEST(a_process_number_used_again_is_not_the_holder)
 {
     make_folder();
@@ -1567,12 +1603,13 @@ CHECK_SUITE("store", points_come_back_in_order, points_keep_every_figure_and_can
             points_out_of_range_are_refused, jobs_fail_with_a_reason_and_are_tried_again,
             one_handle_holds_several_jobs_until_it_ends_them, data_sets_are_noted_once,
             another_host_lives_by_its_beats_whatever_its_clock,
-            jobs_of_a_killed_process_are_free_at_once,
-            a_process_number_used_again_is_not_the_holder, a_killed_writer_loses_nothing,
-            a_writer_that_ends_without_closing_loses_nothing, writers_wait_for_each_other,
-            four_processes_do_each_job_once, a_kill_never_leaves_half_a_job,
-            a_long_reader_and_a_writer_do_not_wait, a_network_file_system_gets_no_shared_memory,
-            a_read_only_store_can_be_read, a_read_only_folder_with_a_journal_is_not_half_read,
+            jobs_of_a_killed_process_are_free_at_once, jobs_of_before_a_restart_are_free_at_once,
+            another_process_namespace_is_elsewhere, a_process_number_used_again_is_not_the_holder,
+            a_killed_writer_loses_nothing, a_writer_that_ends_without_closing_loses_nothing,
+            writers_wait_for_each_other, four_processes_do_each_job_once,
+            a_kill_never_leaves_half_a_job, a_long_reader_and_a_writer_do_not_wait,
+            a_network_file_system_gets_no_shared_memory, a_read_only_store_can_be_read,
+            a_read_only_folder_with_a_journal_is_not_half_read,
             a_file_that_cannot_grow_keeps_what_it_has, a_full_disk_keeps_what_it_has,
             other_files_are_refused_and_left_alone, altered_stores_are_refused,
             views_in_place_of_tables_never_run, version_1_is_read_as_it_is,

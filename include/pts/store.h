@@ -113,11 +113,11 @@ typedef struct pts_store_claim {
 /* Takes a job, unless it is done, has failed (and retry_failed is 0) or a run that lives is at it,
  * this one included. Several processes may ask at once: one gets it.
  *
- * Whether a run lives: on this host, since the same start of the machine and in the same process
- * namespace, whether its process does. Of another host only its beats can be seen: it counts as
- * dead when they stand still for PTS_STORE_STALE seconds of this host's monotonic clock, between
- * two questions by one handle. So clocks of two hosts are never compared, and a run that waits for
- * such a job asks again every now and then. */
+ * Whether a run lives: on this host and in this process namespace, whether its process does; a
+ * start of this host since then has ended it. Of another host or container only its beats can be
+ * seen: it counts as dead when they stand still for PTS_STORE_STALE seconds of this host's
+ * monotonic clock, between two questions by one handle. So clocks of two hosts are never compared,
+ * and a run that waits for such a job asks again every now and then. */
 pts_status pts_store_take(pts_store *store, const pts_store_job *job, int retry_failed,
                           pts_store_claim *out, pts_error *err);
 

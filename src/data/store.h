@@ -10,7 +10,7 @@
 enum { STORE_MAX_TEXT = 1 << 20 };
 
 /* Who runs a run. `boot` names one start of one machine and the namespace that the process number
- * belongs to; "" where the system tells neither. */
+ * belongs to, as two words; "" where the system tells neither. */
 typedef struct store_holder {
     char host[256], boot[128];
     int64_t process, process_start; /* number; clock ticks after the start of the machine */
@@ -19,7 +19,8 @@ typedef struct store_holder {
 typedef enum store_life { STORE_GONE, STORE_LIVES, STORE_ELSEWHERE } store_life;
 
 void store_holder_self(store_holder *out);
-store_life store_holder_life(const store_holder *self, const store_holder *other);
+/* `network`: the store may be used by another host of this name. */
+store_life store_holder_life(const store_holder *self, const store_holder *other, int network);
 
 /* A beat of a run elsewhere, and when, on our monotonic clock, it was first seen. */
 typedef struct store_sighting {

@@ -49,10 +49,21 @@ void store_holder_self(store_holder *out)
         snprintf(out->boot, sizeof out->boot, "%s %s", boot, space);
 }
 
-store_life store_holder_life(const store_holder *self, const store_holder *other)
+/* The first words, which name the start of the machine. */
+static int same_start(const char *a, const char *b)
 {
-    if (!self->boot[0] || strcmp(self->boot, other->boot) != 0 ||
-        strcmp(self->host, other->host) != 0)
+    size_t length = strcspn(a, " ");
+    return length == strcspn(b, " ") && memcmp(a, b, length) == 0;
+}
+
+store_life store_holder_life(const store_holder *self, const store_holder *other, int network)
+{
+    if (!self->boot[0] || !other->boot[0] || strcmp(self->host, other->host) != 0)
+        return STORE_ELSEWHERE;
+    /* A disk of this host's, and the host was started anew: with all that ran on it gone. */
+    if (!network && !same_start(self->boot, other->boot))
+        return STORE_GONE;
+    if (strcmp(self->boot, other->boot) != 0)
         return STORE_ELSEWHERE;
     return start_of(other->process) == other->process_start ? STORE_LIVES : STORE_GONE;
 }

@@ -211,6 +211,19 @@ const char *pts_store_state_text(pts_store_state state)
     return (unsigned)state < sizeof texts / sizeof *texts ? texts[state] : "?";
 }
 
+/* The eight columns that name a job, in the order of the table. */
+static void bind_job(sqlite3_stmt *statement, const pts_store_job *job, int64_t dataset)
+{
+    sqlite3_bind_int64(statement, 1, dataset);
+    sqlite3_bind_int(statement, 2, job->class_id);
+    bind(statement, 3, job->class_name);
+    bind(statement, 4, job->trainer);
+    bind(statement, 5, job->settings);
+    bind(statement, 6, job->mode);
+    sqlite3_bind_int64(statement, 7, (sqlite3_int64)job->seed);
+    sqlite3_bind_int64(statement, 8, (sqlite3_int64)job->n);
+}
+
 static pts_status insert_job(const pts_store *store, const pts_store_job *job, int64_t dataset,
                              pts_error *err)
 {
@@ -220,22 +233,15 @@ static pts_status insert_job(const pts_store *store, const pts_store_job *job, i
                           "settings, mode, seed, n, state, attempts, reason) "
                           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')",
                           err));
-    sqlite3_bind_int64(insert, 1, dataset);
-    sqlite3_bind_int(insert, 2, job->class_id);
-    bind(insert, 3, job->class_name);
-    bind(insert, 4, job->trainer);
-    bind(insert, 5, job->settings);
-    bind(insert, 6, job->mode);
-    sqlite3_bind_int64(insert, 7, (sqlite3_int64)job->seed);
-    sqlite3_bind_int64(insert, 8, (sqlite3_int64)job->n);
+    bind_job(insert, job, dataset);
     return store_finish(store, insert, err);
 }
 
-/* A job as it is found, and who had it last. */
-typedef struct found {
-    int64_t run, beat;
+/* Who had a job last. */
+typedef struct last_holder {
+    int64_t run, beat; /* run 0: nobody */
     store_holder holder;
-} found;
+} last_holder;
 
 static void copy_column(char *to, size_t size, sqlite3_stmt *query, int column)
 {
@@ -243,8 +249,22 @@ static void copy_column(char *to, size_t size, sqlite3_stmt *query, int column)
     snprintf(to, size, "%s", text ? text : "");
 }
 
+static void take_columns(sqlite3_stmt *query, pts_store_claim *claim, last_holder *last)
+{
+    claim->job = sqlite3_column_int64(query, 0);
+    claim->state = (pts_store_state)sqlite3_column_int(query, 1);
+    claim->attempts = sqlite3_column_int64(query, 2);
+    copy_column(claim->reason, sizeof claim->reason, query, 3);
+    last->run = sqlite3_column_int64(query, 4);
+    last->beat = sqlite3_column_int64(query, 5);
+    copy_column(last->holder.host, sizeof last->holder.host, query, 6);
+    copy_column(last->holder.boot, sizeof last->holder.boot, query, 7);
+    last->holder.process = sqlite3_column_int64(query, 8);
+    last->holder.process_start = sqlite3_column_int64(query, 9);
+}
+
 static pts_status find_job(const pts_store *store, const pts_store_job *job, int64_t dataset,
-                           pts_store_claim *claim, found *last, pts_error *err)
+                           pts_store_claim *claim, last_holder *last, pts_error *err)
 {
     sqlite3_stmt *query;
     PTS_TRY(store_prepare(
@@ -253,27 +273,12 @@ static pts_status find_job(const pts_store *store, const pts_store_job *job, int
         "FROM job j LEFT JOIN run r ON r.id = j.run WHERE dataset = ? AND class = ? AND "
         "class_name = ? AND trainer = ? AND settings = ? AND mode = ? AND seed = ? AND n = ?",
         err));
-    sqlite3_bind_int64(query, 1, dataset);
-    sqlite3_bind_int(query, 2, job->class_id);
-    bind(query, 3, job->class_name);
-    bind(query, 4, job->trainer);
-    bind(query, 5, job->settings);
-    bind(query, 6, job->mode);
-    sqlite3_bind_int64(query, 7, (sqlite3_int64)job->seed);
-    sqlite3_bind_int64(query, 8, (sqlite3_int64)job->n);
-    pts_status status = sqlite3_step(query) == SQLITE_ROW ? PTS_OK : store_fail(store, err);
-    if (status == PTS_OK) {
-        claim->job = sqlite3_column_int64(query, 0);
-        claim->state = (pts_store_state)sqlite3_column_int(query, 1);
-        claim->attempts = sqlite3_column_int64(query, 2);
-        copy_column(claim->reason, sizeof claim->reason, query, 3);
-        last->run = sqlite3_column_int64(query, 4);
-        last->beat = sqlite3_column_int64(query, 5);
-        copy_column(last->holder.host, sizeof last->holder.host, query, 6);
-        copy_column(last->holder.boot, sizeof last->holder.boot, query, 7);
-        last->holder.process = sqlite3_column_int64(query, 8);
-        last->holder.process_start = sqlite3_column_int64(query, 9);
-    }
+    bind_job(query, job, dataset);
+    pts_status status = PTS_OK;
+    if (sqlite3_step(query) == SQLITE_ROW)
+        take_columns(query, claim, last);
+    else
+        status = store_fail(store, err);
     sqlite3_finalize(query);
     return status;
 }
@@ -286,7 +291,8 @@ static double seconds_now(void)
 }
 
 /* *still: has the run's beat stood still, as we saw it, for as long as a beat may take? */
-static pts_status look_at_beat(pts_store *store, const found *last, int *still, pts_error *err)
+static pts_status look_at_beat(pts_store *store, const last_holder *last, int *still,
+                               pts_error *err)
 {
     double now = seconds_now();
     size_t i = 0;
@@ -304,15 +310,15 @@ static pts_status look_at_beat(pts_store *store, const found *last, int *still, 
     return PTS_OK;
 }
 
-static pts_status is_held(pts_store *store, const found *last, int *held, pts_error *err)
+static pts_status is_held(pts_store *store, const last_holder *last, int *held, pts_error *err)
 {
-    store_life life = store_holder_life(&store->self, &last->holder);
-    int still = life == STORE_GONE || !last->run;
-    if (last->run == store->run)
-        still = 0;
-    else if (life == STORE_ELSEWHERE && last->run)
-        PTS_TRY(look_at_beat(store, last, &still, err));
-    *held = !still;
+    store_life life = store_holder_life(&store->self, &last->holder, store->network);
+    int gone = 0;
+    if (!last->run || (last->run != store->run && life == STORE_GONE))
+        gone = 1;
+    else if (last->run != store->run && life == STORE_ELSEWHERE)
+        PTS_TRY(look_at_beat(store, last, &gone, err));
+    *held = !gone;
     return PTS_OK;
 }
 
@@ -336,7 +342,7 @@ static pts_status take(pts_store *store, const pts_store_job *job, int retry_fai
 {
     int64_t dataset = 0;
     int held = 0;
-    found last = {0};
+    last_holder last = {0};
     PTS_TRY(find_dataset(store, job, &dataset, err));
     PTS_TRY(insert_job(store, job, dataset, err));
     PTS_TRY(find_job(store, job, dataset, claim, &last, err));

@@ -23,7 +23,7 @@ pts_status store_filter(const pts_store *store, sqlite3_stmt **out, const char *
     return PTS_OK;
 }
 
-/* What a row is given to: reads it, checks it and calls the visitor. */
+/* What each row goes through: `read` takes its columns, checks them and calls its visitor. */
 typedef struct reader {
     const pts_store *store;
     pts_status (*read)(const struct reader *in, sqlite3_stmt *query, int *stop, pts_error *err);
@@ -154,7 +154,7 @@ static int is_alive(const pts_store *store, sqlite3_stmt *query)
                            .process_start = sqlite3_column_int64(query, 12)};
     sqlite3_snprintf(sizeof holder.host, holder.host, "%s", text_at(query, 5));
     sqlite3_snprintf(sizeof holder.boot, holder.boot, "%s", text_at(query, 13));
-    return store_holder_life(&store->self, &holder) == STORE_LIVES;
+    return store_holder_life(&store->self, &holder, store->network) == STORE_LIVES;
 }
 
 static pts_status read_run(const reader *in, sqlite3_stmt *query, int *stop, pts_error *err)
