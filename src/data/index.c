@@ -11,10 +11,10 @@ static void point_instances(pts_dataset *set)
     const size_t *ends = set->ends;
     for (size_t i = 0; i < set->n_instances; i++) {
         pts_instance *instance = &set->instances[i];
-        if (instance->parts) {
-            instance->xy = xy;
-            instance->ends = ends;
-        }
+        if (!instance->parts)
+            continue; /* where no instance has any, there are no arrays either */
+        instance->xy = xy;
+        instance->ends = ends;
         xy += 2 * instance->points;
         ends += instance->parts;
     }
