@@ -28,7 +28,7 @@ typedef struct reader {
     pts_coco *coco;
     pts_team *team;
     const char *path, *list;
-    json_slice file;
+    coco_slice file;
     size_t index;
     int has_id;
     int64_t id;
@@ -250,7 +250,7 @@ static pts_status fail_json(const reader *r, const char *from, json_error_t *pro
                     problem->text);
 }
 
-static pts_status parse(const reader *r, json_slice slice, json_t **out)
+static pts_status parse(const reader *r, coco_slice slice, json_t **out)
 {
     json_error_t problem;
     *out = json_loadb(slice.text, slice.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
@@ -259,7 +259,7 @@ static pts_status parse(const reader *r, json_slice slice, json_t **out)
 
 /* What could not be split: the parser says where it breaks, or it is another kind of value than
  * `what` wants. */
-static pts_status fail_split(const reader *r, json_slice slice, const char *what)
+static pts_status fail_split(const reader *r, coco_slice slice, const char *what)
 {
     json_t *value = NULL;
     pts_status status = parse(r, slice, &value);
@@ -270,18 +270,18 @@ static pts_status fail_split(const reader *r, json_slice slice, const char *what
     return status;
 }
 
-static pts_status split_list(const reader *r, json_slice slice, const char *name,
-                             json_slices *entries)
+static pts_status split_list(const reader *r, coco_slice slice, const char *name,
+                             coco_slices *entries)
 {
     char what[64];
     snprintf(what, sizeof what, "%s: expected a list", name);
     if (!slice.text)
         return pts_fail(r->err, PTS_ERR_FORMAT, "%s: %s, got nothing", r->path, what);
-    pts_status status = json_split_list(slice, entries, r->err);
+    pts_status status = coco_split_list(slice, entries, r->err);
     return status == PTS_ERR_FORMAT ? fail_split(r, slice, what) : status;
 }
 
-static pts_status read_entry(reader *r, json_slice slice, entry_reader read)
+static pts_status read_entry(reader *r, coco_slice slice, entry_reader read)
 {
     json_t *entry;
     r->has_id = 0;
@@ -295,9 +295,9 @@ static pts_status read_entry(reader *r, json_slice slice, entry_reader read)
 }
 
 /* Images or categories, which are few. */
-static pts_status read_declarations(reader *r, json_slice list, const char *name, entry_reader read)
+static pts_status read_declarations(reader *r, coco_slice list, const char *name, entry_reader read)
 {
-    json_slices entries = {0};
+    coco_slices entries = {0};
     r->list = name;
     pts_status status = split_list(r, list, name, &entries);
     if (status == PTS_OK && read == read_image) {
@@ -323,7 +323,7 @@ typedef struct share {
 
 typedef struct reading {
     const reader *reader;
-    json_slices entries;
+    coco_slices entries;
     entry_reader read;
     coco_object *objects; /* [entries] */
     int64_t *ids;         /* [entries], of annotations */
@@ -381,7 +381,7 @@ static pts_status read_shares(reader *r, reading *all)
 }
 
 /* Of a result, where it may be broken: that is said when it is read. */
-static int has_box(json_slice first)
+static int has_box(coco_slice first)
 {
     json_t *entry = json_loadb(first.text, first.length, JSON_REJECT_DUPLICATES, NULL);
     int has = json_array_size(json_object_get(entry, "bbox")) > 0;
@@ -389,7 +389,7 @@ static int has_box(json_slice first)
     return has;
 }
 
-static pts_status read_objects(reader *r, json_slice list, const char *name, entry_reader read,
+static pts_status read_objects(reader *r, coco_slice list, const char *name, entry_reader read,
                                coco_list *out)
 {
     reading all = {.reader = r, .read = read};
@@ -412,12 +412,12 @@ static pts_status read_objects(reader *r, json_slice list, const char *name, ent
 /* ---- files ---- */
 
 typedef struct truth_lists {
-    json_slice images, categories, annotations;
+    coco_slice images, categories, annotations;
 } truth_lists;
 
 /* One member of the truth's object; what is of no use is parsed all the same, as broken JSON is
  * broken wherever it is. */
-static pts_status take_member(const reader *r, const char *name, json_slice value,
+static pts_status take_member(const reader *r, const char *name, coco_slice value,
                               truth_lists *lists)
 {
     json_t *unused = NULL;
@@ -435,7 +435,7 @@ static pts_status take_member(const reader *r, const char *name, json_slice valu
 
 /* Members of the truth's object by name. A name twice, or one that is no string, is for the
  * parser to complain about. */
-static pts_status take_members(const reader *r, const json_slices *members, json_t *names,
+static pts_status take_members(const reader *r, const coco_slices *members, json_t *names,
                                truth_lists *lists)
 {
     for (size_t i = 0; i < members->count; i += 2) {
@@ -457,9 +457,9 @@ static pts_status take_members(const reader *r, const json_slices *members, json
 
 static pts_status find_lists(const reader *r, truth_lists *lists)
 {
-    json_slices members = {0};
+    coco_slices members = {0};
     json_t *names = json_object();
-    pts_status status = json_split_object(r->file, &members, r->err);
+    pts_status status = coco_split_object(r->file, &members, r->err);
     if (status == PTS_ERR_FORMAT)
         status = fail_split(r, r->file, "expected an object with annotations");
     if (status == PTS_OK)

@@ -69,7 +69,7 @@ static const char *skip_value(const char *at, const char *end)
 /* Takes the value at *at; `after` must follow it, a comma where it is 0. *done: the closing
  * bracket followed instead of a comma. */
 static pts_status take_value(const char **at, const char *end, char close, char after,
-                             json_slices *out, int *done, pts_error *err)
+                             coco_slices *out, int *done, pts_error *err)
 {
     const char *start = skip_space(*at, end), *stop = skip_value(start, end);
     const char *next = skip_space(stop, end);
@@ -79,12 +79,12 @@ static pts_status take_value(const char **at, const char *end, char close, char 
     if (!*done && *next != (after ? after : ','))
         return PTS_ERR_FORMAT;
     PTS_TRY(pts_grow(&out->items, &out->capacity, out->count + 1, sizeof *out->items, err));
-    out->items[out->count++] = (json_slice){start, (size_t)(stop - start)};
+    out->items[out->count++] = (coco_slice){start, (size_t)(stop - start)};
     *at = next + 1;
     return PTS_OK;
 }
 
-static pts_status split(json_slice text, char open, char close, json_slices *out, pts_error *err)
+static pts_status split(coco_slice text, char open, char close, coco_slices *out, pts_error *err)
 {
     const char *end = text.text + text.length, *at = skip_space(text.text, end);
     int named = open == '{', done = 0;
@@ -103,12 +103,12 @@ static pts_status split(json_slice text, char open, char close, json_slices *out
     return skip_space(at, end) == end ? PTS_OK : PTS_ERR_FORMAT;
 }
 
-pts_status json_split_list(json_slice text, json_slices *list, pts_error *err)
+pts_status coco_split_list(coco_slice text, coco_slices *list, pts_error *err)
 {
     return split(text, '[', ']', list, err);
 }
 
-pts_status json_split_object(json_slice text, json_slices *members, pts_error *err)
+pts_status coco_split_object(coco_slice text, coco_slices *members, pts_error *err)
 {
     return split(text, '{', '}', members, err);
 }

@@ -6,21 +6,21 @@
 
 #include "pts/base.h"
 
-typedef struct json_slice {
+typedef struct coco_slice {
     const char *text;
     size_t length;
-} json_slice;
+} coco_slice;
 
-typedef struct json_slices {
-    json_slice *items;
+typedef struct coco_slices {
+    coco_slice *items;
     size_t count, capacity;
-} json_slices;
+} coco_slices;
 
 /* *list is zero before and released with free(items), also on failure. The values are followed
  * to their end only (brackets counted, strings skipped): where all of them are JSON and this
  * returns PTS_OK, the whole is JSON. PTS_ERR_FORMAT, without a message, where it cannot be. */
-pts_status json_split_list(json_slice text, json_slices *list, pts_error *err);
+pts_status coco_split_list(coco_slice text, coco_slices *list, pts_error *err);
 /* The same for an object: name, value, name, value … */
-pts_status json_split_object(json_slice text, json_slices *members, pts_error *err);
+pts_status coco_split_object(coco_slice text, coco_slices *members, pts_error *err);
 
 #endif
