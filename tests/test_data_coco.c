@@ -285,6 +285,29 @@ START_TEST(roboflow_exports)
 }
 END_TEST
 
+START_TEST(command_tells_what_a_coco_set_holds)
+{
+    make_folder();
+    put_photos("images/");
+    put_copy("coins.json", coco_mini("parts.json"));
+    ck_assert_int_eq(run_program("ptstrain data --decode --threads 2 %s/coins.json", folder), 0);
+    ck_assert_str_eq(ran.out, "coins: 6 images (0 without objects), 16 instances, 4 classes\n"
+                              "format: COCO JSON\n"
+                              "splits: none 6\n"
+                              "sizes: 240×240 least, 240×240 median, 240×240 most\n"
+                              "instances an image: 2.67 (5 of them crowds)\n"
+                              " class   images  instances  name\n"
+                              "     0        5          5  Five\n"
+                              "     1        0          5  One\n"
+                              "     2        2          2  Ten\n"
+                              "     3        4          4  Two\n"
+                              "problems: 0 errors (0 images and 0 labels left out), 1 warnings\n");
+    ck_assert_ptr_nonnull(strstr(ran.err, "coins.json: class 1 'One': expected an image that shows "
+                                          "it, got none\n"));
+    remove_folder();
+}
+END_TEST
+
 static void check_layout(const char *json, const char *image, const char *split)
 {
     make_folder();
@@ -610,8 +633,8 @@ END_TEST
 
 CHECK_SUITE("data_coco", every_form_gives_the_masks_of_yolo,
             several_polygons_are_one_object_and_crowds_are_told, masks_keep_their_size,
-            counts_of_real_coco_are_pycocotools, roboflow_exports, finds_files_and_images,
-            a_file_alone_is_a_set, refuses_segmentations, refuses_annotations, refuses_images,
-            refuses_images_on_disk, refuses_files, refuses_the_rejected_files,
-            files_of_one_set_agree_on_categories, leaves_out_what_is_bad_and_counts_it,
-            nothing_left_is_said)
+            counts_of_real_coco_are_pycocotools, roboflow_exports,
+            command_tells_what_a_coco_set_holds, finds_files_and_images, a_file_alone_is_a_set,
+            refuses_segmentations, refuses_annotations, refuses_images, refuses_images_on_disk,
+            refuses_files, refuses_the_rejected_files, files_of_one_set_agree_on_categories,
+            leaves_out_what_is_bad_and_counts_it, nothing_left_is_said)

@@ -62,11 +62,39 @@ START_TEST(png_and_bmp_equal_pillow)
         ck_assert_uint_eq(image.width, width);
         ck_assert_uint_eq(image.height, height);
         ck_assert_msg(fnv1a(image.rgb, width * height * 3) == hash, "%s differs", name);
+        ck_assert_int_eq(pts_image_probe(image_path(name), NULL, &image.width, &image.height, NULL),
+                         PTS_OK);
+        ck_assert(image.width == width && image.height == height);
         pts_image_free(&image);
         count++;
     }
     fclose(list);
     ck_assert_uint_eq(count, 51);
+}
+END_TEST
+
+START_TEST(probing_refuses_as_reading_does)
+{
+    static const struct {
+        const char *name;
+        pts_status status;
+    } files[] = {{"refused-cmyk.jpg", PTS_ERR_UNSUPPORTED},
+                 {"refused-core.bmp", PTS_ERR_UNSUPPORTED},
+                 {"README.md", PTS_ERR_FORMAT},
+                 {"none.jpg", PTS_ERR_IO}};
+    const pts_image_limits small = {1000, 1 << 20};
+    size_t width, height;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        pts_image image;
+        pts_error probed = {""}, read = {""};
+        const char *path = image_path(files[i].name);
+        ck_assert_int_eq(pts_image_probe(path, NULL, &width, &height, &probed), files[i].status);
+        ck_assert(width == 0 && height == 0);
+        ck_assert_int_eq(pts_image_read(path, NULL, &image, &read), files[i].status);
+        ck_assert_str_eq(probed.message, read.message);
+    }
+    ck_assert_int_eq(pts_image_probe(image_path("420.jpg"), &small, &width, &height, NULL),
+                     PTS_ERR_LIMIT);
 }
 END_TEST
 
@@ -525,7 +553,7 @@ START_TEST(threads_change_nothing)
 }
 END_TEST
 
-CHECK_SUITE("image", png_and_bmp_equal_pillow, jpeg_is_near_libjpeg, jpeg_scan_order_does_not_show,
-            files_that_are_no_image, cut_files, variants_that_are_not_read, zlib_bomb, dimensions,
-            damaged_png, damaged_jpeg, jpeg_of_too_many_codes, jpeg_of_many_scans, mutations,
-            threads_change_nothing)
+CHECK_SUITE("image", png_and_bmp_equal_pillow, probing_refuses_as_reading_does,
+            jpeg_is_near_libjpeg, jpeg_scan_order_does_not_show, files_that_are_no_image, cut_files,
+            variants_that_are_not_read, zlib_bomb, dimensions, damaged_png, damaged_jpeg,
+            jpeg_of_too_many_codes, jpeg_of_many_scans, mutations, threads_change_nothing)
