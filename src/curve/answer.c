@@ -27,6 +27,44 @@ static double quantile(const double *values, double p)
     return isfinite(values[i + 1]) ? values[i] + part * (values[i + 1] - values[i]) : INFINITY;
 }
 
+/* Hoare's selection as Wirth wrote it: afterwards values[k] is what sorting would put there, and
+ * none behind it is smaller. Sorting the draws at each size was half the time of a posterior. */
+static void select_rank(double *values, int k)
+{
+    for (int low = 0, high = DRAWS - 1; low < high;) {
+        const double pivot = values[k];
+        int i = low, j = high;
+        while (i <= j) {
+            while (values[i] < pivot)
+                i++;
+            while (pivot < values[j])
+                j--;
+            if (i <= j) {
+                double t = values[i];
+                values[i++] = values[j];
+                values[j--] = t;
+            }
+        }
+        low = j < k ? i : low;
+        high = k < i ? j : high;
+    }
+}
+
+/* As quantile, of values in any order, which are partly sorted on the way. */
+static double quantile_unsorted(double *values, double p)
+{
+    int i = (int)(p * (DRAWS - 1));
+    select_rank(values, i);
+    for (int k = i + 2; k < DRAWS; k++) {
+        if (values[k] < values[i + 1]) {
+            double t = values[k];
+            values[k] = values[i + 1];
+            values[i + 1] = t;
+        }
+    }
+    return quantile(values, p);
+}
+
 static pts_status check_share(const char *name, double value, pts_error *err)
 {
     if (!(value > 0 && value < 1))
@@ -50,9 +88,8 @@ static pts_status quantiles(const pts_curve_posterior *posterior, double p_low, 
             if (measured)
                 values[k] += draw->noise * pts_evidence_scatter(n[i]) * draw->scatter;
         }
-        qsort(values, DRAWS, sizeof *values, compare);
-        high[i] = quantile(values, p_high);
-        low[i] = quantile(values, p_low);
+        high[i] = quantile_unsorted(values, p_high);
+        low[i] = quantile_unsorted(values, p_low);
     }
     free(values);
     return PTS_OK;
