@@ -1,5 +1,6 @@
 /* Masks and AP against pycocotools' numbers: tests/data/coco (README.md there has the recipe). */
 #include "check_main.h"
+#include "run_program.h"
 
 #include "pts/metrics.h"
 
@@ -258,6 +259,35 @@ START_TEST(published_results_give_the_published_figures)
                              0.6398109626113442,  0.5664205978994309, 0.5642905982905982};
     check_file("coco/fakesegm100_results.json", PTS_IOU_MASK, segm);
     check_file("coco/fakebbox100_results.json", PTS_IOU_BOX, bbox);
+}
+END_TEST
+
+static void run_map(const char *options, int code)
+{
+    char gt[4096];
+    snprintf(gt, sizeof gt, "%s", test_data("coco/instances_val2014_100.json"));
+    ck_assert_int_eq(run_program("ptstrain map --gt '%s' --results '%s' %s", gt,
+                                 test_data("coco/fakesegm100_results.json"), options),
+                     code);
+}
+
+START_TEST(the_command_prints_the_figures)
+{
+    run_map("--threads 1 --json", 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "0.3195452758576433"));
+    char *alone = strdup(ran.out);
+    run_map("--threads 3 --json", 0);
+    ck_assert_str_eq(ran.out, alone);
+    free(alone);
+    run_map("--times", 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "| area= small | maxDets=100 ] = 0.387\n"));
+    ck_assert_ptr_nonnull(strstr(ran.out, " read in "));
+    run_map("--ap ultralytics-2026 --json", 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "\"ultralytics-2026\""));
+    run_map("--ap yolo", 2);
+    ck_assert_str_eq(ran.err,
+                     "ptstrain map: --ap: expected coco, ultralytics or ultralytics-2026, got "
+                     "'yolo'\n");
 }
 END_TEST
 
@@ -574,9 +604,10 @@ START_TEST(hostile_files_do_no_harm)
 END_TEST
 
 #define FILE_CASES                                                                                 \
-    , published_results_give_the_published_figures, every_form_of_a_segmentation_is_read,          \
-        broken_truths_are_refused, broken_results_are_refused, no_results_score_nothing,           \
-        threads_read_what_one_reads, hostile_files_do_no_harm
+    , published_results_give_the_published_figures, the_command_prints_the_figures,                \
+        every_form_of_a_segmentation_is_read, broken_truths_are_refused,                           \
+        broken_results_are_refused, no_results_score_nothing, threads_read_what_one_reads,         \
+        hostile_files_do_no_harm
 #else
 #define FILE_CASES
 #endif
