@@ -253,6 +253,40 @@ START_TEST(fit_draws_two_figures_a_curve)
 END_TEST
 #endif
 
+#ifdef PTS_HAVE_PLOT
+/* Names that a file name cannot tell apart, and one as long as a file name can be. */
+START_TEST(figures_do_not_overwrite_each_other)
+{
+    static const char *const classes[] = {"a b", "a/b", "A?b", "c", "c-sensitivity"};
+    char folder[] = "/tmp/pts_test_XXXXXX", path[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/c.csv", folder);
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs("dataset,class,n,map\n", file);
+    for (int k = 0; k < 7; k++) {
+        for (int i = 1; i < 64; i *= 2) {
+            if (k < 5)
+                fprintf(file, "d,%s,%d,0.%02d\n", classes[k], i, i + k);
+            else
+                fprintf(file, "d,%0300d,%d,0.%02d\n", k, i, i + k);
+        }
+    }
+    fclose(file);
+    ck_assert_int_eq(run_program("ptstrain fit --plots %s %s", folder, path), 0);
+    unlink(path);
+    ck_assert_int_eq(run_program("ls %s | wc -l", folder), 0);
+    ck_assert_int_eq(atoi(ran.out), 14);
+    ck_assert_int_eq(run_program("cd %s && ls d-a_b.svg d-a_b~2.svg d-A_b~3.svg d-c.svg "
+                                 "d-c-sensitivity.svg d-c-sensitivity~1.svg",
+                                 folder),
+                     0);
+    ck_assert_int_eq(run_program("rm %s/*.svg", folder), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+#endif
+
 START_TEST(fit_takes_any_family)
 {
     const char *curves = test_data("curves/ptssp_curves.csv");
@@ -349,7 +383,7 @@ CHECK_SUITE("curve_cli",
             fit_writes_the_contract, short_curve_is_null_not_nan, extrapolate_writes_the_contract,
 #endif
 #ifdef PTS_HAVE_PLOT
-            fit_draws_two_figures_a_curve,
+            fit_draws_two_figures_a_curve, figures_do_not_overwrite_each_other,
 #endif
             bad_input_is_said_by_every_command, files_at_odds_are_said,
             unlike_pilot_gets_its_caveat, prior_is_made_and_used, fit_takes_any_family,

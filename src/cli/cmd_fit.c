@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 enum { SAMPLES = 200 };
@@ -148,18 +149,65 @@ static void print_table(const options *o, const pts_curve_set *set, const fitted
 #ifdef PTS_HAVE_PLOT
 static const double confidence = 0.8, share = 0.05;
 
-/* DIR/dataset-classENDING, all but letters, digits and "._-" replaced: names come from a file. */
-static bool figure_path(const options *o, const pts_curve_points *c, const char *ending, char *path,
-                        size_t size)
+/* dataset-class, all but letters, digits and "._-" replaced: names come from a file. */
+static void figure_name(const pts_curve_points *c, char *name, size_t size)
 {
-    int length = snprintf(path, size, "%s/%s-%s%s", o->plots, c->dataset, c->class_name, ending);
-    if (length < 0 || (size_t)length >= size)
-        return false;
-    for (char *at = path + strlen(o->plots) + 1; *at; at++) {
+    snprintf(name, size, "%s-%s", c->dataset, c->class_name);
+    for (char *at = name; *at; at++) {
         if (!isalnum((unsigned char)*at) && !strchr("._-", *at))
             *at = '_';
     }
-    return true;
+}
+
+typedef struct figure {
+    char name[200];       /* without folder and ending; a file's name has 255 bytes at most */
+    size_t curve, number; /* 0: none */
+} figure;
+
+/* As a disk sees names that does not tell a from A; then in the file's order. */
+static int by_name(const void *a, const void *b)
+{
+    const figure *x = a, *y = b;
+    int order = strcasecmp(x->name, y->name);
+    return order ? order : (x->curve > y->curve) - (x->curve < y->curve);
+}
+
+static int by_curve(const void *a, const void *b)
+{
+    const figure *x = a, *y = b;
+    return (x->curve > y->curve) - (x->curve < y->curve);
+}
+
+/* Names that are alike once replaced ("a/b" and "a b") or cut overwrote each other's figures: from
+ * the second on they are numbered behind a sign that no replaced name has. Class "x-sensitivity"
+ * would draw over the second figure of x. */
+static void name_figures(const pts_curve_set *set, figure *figures)
+{
+    static const char second[] = "-sensitivity";
+    for (size_t i = 0; i < set->count; i++) {
+        figures[i].curve = i;
+        figure_name(&set->curves[i], figures[i].name, sizeof figures->name);
+    }
+    qsort(figures, set->count, sizeof *figures, by_name);
+    for (size_t i = 0, first = 0, number; i < set->count; i++) {
+        if (strcasecmp(figures[i].name, figures[first].name) != 0)
+            first = i;
+        number = i - first + 1;
+        size_t length = strlen(figures[i].name), tail = sizeof second - 1;
+        bool taken = length >= tail && strcasecmp(figures[i].name + length - tail, second) == 0;
+        figures[i].number = number > 1 || taken ? number : 0;
+    }
+    qsort(figures, set->count, sizeof *figures, by_curve);
+}
+
+static bool figure_path(const options *o, const figure *f, const char *ending, char *path,
+                        size_t size)
+{
+    char number[24] = "";
+    if (f->number > 0)
+        snprintf(number, sizeof number, "~%zu", f->number);
+    int length = snprintf(path, size, "%s/%s%s%s", o->plots, f->name, number, ending);
+    return length >= 0 && (size_t)length < size;
 }
 
 static const char *axis_title(const char *metric)
@@ -241,10 +289,10 @@ static pts_status draw_sensitivity(const options *o, const pts_curve_points *c,
 }
 
 static pts_status draw(const options *o, const pts_curve_points *c, const pts_family_fit *f,
-                       pts_error *err)
+                       const figure *named, pts_error *err)
 {
     char path[4096];
-    if (!figure_path(o, c, "-sensitivity.svg", path, sizeof path)) {
+    if (!figure_path(o, named, "-sensitivity.svg", path, sizeof path)) {
         snprintf(err->message, sizeof err->message, "%.200s: the name of a figure is too long",
                  o->plots);
         return PTS_ERR_ARGUMENT;
@@ -252,7 +300,7 @@ static pts_status draw(const options *o, const pts_curve_points *c, const pts_fa
     pts_status status = draw_sensitivity(o, c, f, path, err);
     if (status != PTS_OK)
         return status;
-    figure_path(o, c, ".svg", path, sizeof path);
+    figure_path(o, named, ".svg", path, sizeof path);
     return draw_fit(o, c, f, path, err);
 }
 
@@ -260,11 +308,17 @@ static int draw_all(const cli_syntax *syntax, const options *o, const pts_curve_
                     const fitted *fits)
 {
     pts_error err;
-    for (size_t i = 0; i < set->count; i++) {
-        if (fits[i].fit.points && draw(o, &set->curves[i], &fits[i].fit, &err) != PTS_OK)
-            return cli_fail(syntax, "%s", err.message);
+    pts_status status = PTS_OK;
+    figure *figures = calloc(set->count, sizeof *figures);
+    if (!figures)
+        return cli_fail(syntax, "out of memory");
+    name_figures(set, figures);
+    for (size_t i = 0; i < set->count && status == PTS_OK; i++) {
+        if (fits[i].fit.points)
+            status = draw(o, &set->curves[i], &fits[i].fit, &figures[i], &err);
     }
-    return CLI_DONE;
+    free(figures);
+    return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", err.message);
 }
 #else
 static int draw_all(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
