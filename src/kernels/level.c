@@ -43,5 +43,6 @@ const pts_level LEVEL(level) = {
     .softmax = LEVEL(softmax),
     .gelu = LEVEL(gelu),
     .quick_gelu = LEVEL(quick_gelu),
+    .adam = LEVEL(adam),
     .spin_fma = spin_fma,
 };

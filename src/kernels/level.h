@@ -6,6 +6,7 @@
 #ifndef PTS_SRC_KERNELS_LEVEL_H
 #define PTS_SRC_KERNELS_LEVEL_H
 
+#include "kernels/adam.h"
 #include "kernels/pool.h"
 #include "kernels/product.h"
 #include "kernels/row.h"
@@ -26,6 +27,7 @@ typedef struct pts_level {
     pts_layer_norm_fn layer_norm;
     pts_softmax_fn softmax;
     pts_activation_fn gelu, quick_gelu;
+    pts_adam_fn adam;
     double (*spin_fma)(size_t rounds); /* returns the operations done */
 } pts_level;
 

@@ -19,5 +19,7 @@ void LEVEL(layer_norm)(const float *x, size_t count, const float *weight, const 
 void LEVEL(softmax)(float *x, size_t rows, size_t stride, size_t count, float scale);
 void LEVEL(gelu)(float *x, size_t count);
 void LEVEL(quick_gelu)(float *x, size_t count);
+void LEVEL(adam)(const pts_adam_constants *c, size_t count, float *weight, const float *gradient,
+                 float *m, float *v);
 
 #endif

@@ -85,6 +85,11 @@ INLINE vec vec_scale(vec x, vec n)
     return x * _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
 }
 
+INLINE vec vec_sqrt(vec v)
+{
+    return _mm512_sqrt_ps(v);
+}
+
 INLINE float vec_sum(vec v)
 {
     return _mm512_reduce_add_ps(v);
@@ -133,6 +138,11 @@ INLINE vec vec_scale(vec x, vec n)
 {
     __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
     return x * _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
+}
+
+INLINE vec vec_sqrt(vec v)
+{
+    return _mm256_sqrt_ps(v);
 }
 
 INLINE float vec_sum(vec v)
@@ -196,6 +206,14 @@ INLINE vec vec_scale(vec x, vec n)
     typedef int32_t ints __attribute__((vector_size(4 * PTS_LANES)));
     ints bits = (__builtin_convertvector(n, ints) + 127) << 23;
     return x * (vec)bits;
+}
+
+INLINE vec vec_sqrt(vec v)
+{
+    vec out;
+    for (int i = 0; i < PTS_LANES; i++)
+        out[i] = __builtin_sqrtf(v[i]);
+    return out;
 }
 
 INLINE float vec_sum(vec v)

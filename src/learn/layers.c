@@ -320,20 +320,23 @@ void pts_linear_backward(const float *x, const float *weight, const float *dy, s
 
 /* ---- optimiser and random numbers ---- */
 
-void pts_adam_step(const pts_adam *adam, size_t step, size_t count, float *weight,
-                   const float *gradient, float *m, float *v)
+pts_adam_constants pts_adam_at(const pts_adam *adam, size_t step)
 {
     double correct1 = 1 - pow(adam->beta1, (double)step);
     double correct2 = 1 - pow(adam->beta2, (double)step);
-    float b1 = adam->beta1, b2 = adam->beta2, epsilon = adam->epsilon;
-    float rate = (float)(adam->rate / correct1), root = (float)(1 / sqrt(correct2));
-    float keep = 1 - adam->rate * adam->weight_decay;
-    for (size_t i = 0; i < count; i++) {
-        float g = gradient[i];
-        m[i] = b1 * m[i] + (1 - b1) * g;
-        v[i] = b2 * v[i] + (1 - b2) * g * g;
-        weight[i] = keep * weight[i] - rate * m[i] / (sqrtf(v[i]) * root + epsilon);
-    }
+    return (pts_adam_constants){.beta1 = adam->beta1,
+                                .beta2 = adam->beta2,
+                                .epsilon = adam->epsilon,
+                                .rate = (float)(adam->rate / correct1),
+                                .root = (float)(1 / sqrt(correct2)),
+                                .keep = 1 - adam->rate * adam->weight_decay};
+}
+
+void pts_adam_step(const pts_adam *adam, size_t step, size_t count, float *weight,
+                   const float *gradient, float *m, float *v)
+{
+    const pts_adam_constants constants = pts_adam_at(adam, step);
+    pts_level_at(0)->adam(&constants, count, weight, gradient, m, v);
 }
 
 /* Steele, Lea, Flood (2014), "Fast splittable pseudorandom number generators". */

@@ -9,6 +9,8 @@
 #ifndef PTS_SRC_LEARN_LAYERS_H
 #define PTS_SRC_LEARN_LAYERS_H
 
+#include "kernels/adam.h"
+
 #include <stddef.h>
 
 /* Convolution, stride 1, zero padding that keeps the size; kernel 1 or 3, dilation ≥ 1. */
@@ -76,6 +78,9 @@ void pts_linear_backward(const float *x, const float *weight, const float *dy, s
 typedef struct pts_adam {
     float rate, beta1, beta2, epsilon, weight_decay;
 } pts_adam;
+pts_adam_constants pts_adam_at(const pts_adam *adam, size_t step);
+/* At level "c" whatever the processor: what the segmenter learns, and so the curves that are
+ * measured with it, keeps its bits. */
 void pts_adam_step(const pts_adam *adam, size_t step, size_t count, float *weight,
                    const float *gradient, float *m, float *v);
 

@@ -78,13 +78,12 @@ void mlp_to_plain(pts_mlp *mlp);
 /* What a step does to a range of the store. */
 typedef struct mlp_update {
     pts_mlp_rule rule;
-    pts_adam adam;
+    pts_adam_constants adam;
     float rate, momentum, decay; /* decay: the one that adds to the gradient */
     float scale;                 /* of the gradient */
-    uint64_t step;               /* from 1 */
 } mlp_update;
 
-mlp_update mlp_update_of(const pts_mlp_training *training, uint64_t step);
+mlp_update mlp_update_of(const pts_mlp_training *training, uint64_t step); /* step: from 1 */
 /* gradient [count] is changed. */
 void mlp_update_range(pts_mlp *mlp, const mlp_update *update, size_t offset, size_t count,
                       float *gradient);

@@ -73,15 +73,15 @@ static double loss_of(const float *y, const float *target, size_t count, double 
 
 mlp_update mlp_update_of(const pts_mlp_training *t, uint64_t step)
 {
-    mlp_update u = {.rule = t->rule,
-                    .adam = {(float)t->rate, (float)t->beta1, (float)t->beta2, (float)t->epsilon,
-                             t->rule == PTS_MLP_ADAMW ? (float)t->weight_decay : 0},
-                    .rate = (float)t->rate,
-                    .momentum = (float)t->momentum,
-                    .decay = t->rule == PTS_MLP_ADAMW ? 0 : (float)t->weight_decay,
-                    .scale = 1,
-                    .step = step};
-    return u;
+    const float decay = (float)t->weight_decay;
+    const pts_adam adam = {(float)t->rate, (float)t->beta1, (float)t->beta2, (float)t->epsilon,
+                           t->rule == PTS_MLP_ADAMW ? decay : 0};
+    return (mlp_update){.rule = t->rule,
+                        .adam = pts_adam_at(&adam, step),
+                        .rate = (float)t->rate,
+                        .momentum = (float)t->momentum,
+                        .decay = t->rule == PTS_MLP_ADAMW ? 0 : decay,
+                        .scale = 1};
 }
 
 /* As torch.optim.SGD without dampening; m starts at zero. */
@@ -105,7 +105,7 @@ void mlp_update_range(pts_mlp *mlp, const mlp_update *u, size_t offset, size_t c
     if (u->rule == PTS_MLP_SGD)
         sgd_step(u, count, weight, gradient, m);
     else
-        pts_adam_step(&u->adam, u->step, count, weight, gradient, m, v);
+        mlp->level->adam(&u->adam, count, weight, gradient, m, v);
 }
 
 static pts_status check_range(const char *name, double value, double least, double most,

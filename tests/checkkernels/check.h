@@ -54,4 +54,7 @@ void bench_rows(const pts_level *level);
 void check_attention(const pts_level *level);
 void bench_attention(const pts_level *level);
 
+void check_adam(const pts_level *level);
+void bench_adam(const pts_level *level);
+
 #endif

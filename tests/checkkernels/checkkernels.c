@@ -31,6 +31,7 @@ static const kernel kernels[] = {
     {"pools", check_pools, bench_pools},
     {"rows", check_rows, bench_rows},
     {"attention", check_attention, bench_attention},
+    {"adam", check_adam, bench_adam},
 };
 
 enum { KERNELS = sizeof kernels / sizeof *kernels };
