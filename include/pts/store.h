@@ -197,32 +197,6 @@ pts_status pts_store_runs(pts_store *store, int (*visit)(void *user, const pts_s
 pts_status pts_store_export(pts_store *store, const char *path, const pts_store_filter *filter,
                             int mean, size_t *rows, pts_error *err);
 
-/* ---- One row a measurement ----
- * The interface of version 1, over the tables of version 2: a row is a done job of mode "fresh"
- * with one point, of a data set with an unknown hash. */
-typedef struct pts_store_key {
-    const char *dataset;
-    int class_id;
-    const char *class_name;
-    size_t n;
-    uint64_t seed;
-    const char *trainer;
-    const char *settings;
-} pts_store_key;
-
-typedef struct pts_store_row {
-    pts_store_key key;
-    double map, map50, map75;
-    double seconds;
-    uint64_t peak_bytes;
-} pts_store_row;
-
-/* *has = 1 where a row with this key is there, else 0. */
-pts_status pts_store_has(pts_store *store, const pts_store_key *key, int *has, pts_error *err);
-
-/* A row with the same key is replaced. */
-pts_status pts_store_add(pts_store *store, const pts_store_row *row, pts_error *err);
-
 #ifdef __cplusplus
 }
 #endif
