@@ -563,6 +563,124 @@ START_TEST(family_errors_and_weights)
 }
 END_TEST
 
+/* Of a line the textbook's band; scipy.stats.t.ppf(0.9, 4) = 1.533206274058944. */
+START_TEST(band_of_a_line_is_the_textbook_s)
+{
+    const double n[] = {2, 4, 8, 8, 16, 32}, map[] = {0.1, 0.22, 0.28, 0.32, 0.38, 0.52};
+    const double at[] = {2, 10, 100, 1000};
+    double mean = 0, spread = 0, sse = 0, low[4], high[4];
+    pts_family_fit fit;
+    ck_assert_int_eq(pts_family_fit_points(PTS_FAMILY_LOG2, n, map, NULL, 6, &fit, NULL), PTS_OK);
+    for (int i = 0; i < 6; i++)
+        mean += log(n[i]) / 6;
+    for (int i = 0; i < 6; i++) {
+        spread += pow(log(n[i]) - mean, 2);
+        sse += pow(fit.x[1] + fit.x[0] * log(n[i]) - map[i], 2);
+    }
+    ck_assert_int_eq(pts_family_band(&fit, 0.8, at, 4, low, high, NULL), PTS_OK);
+    for (int i = 0; i < 4; i++) {
+        double f = fit.x[1] + fit.x[0] * log(at[i]);
+        double half =
+            1.533206274058944 * sqrt(sse / 4 * (1.0 / 6 + pow(log(at[i]) - mean, 2) / spread));
+        ck_assert_double_eq_tol(low[i], fmin(fmax(f - half, 0), 1), 1e-6);
+        ck_assert_double_eq_tol(high[i], fmin(fmax(f + half, 0), 1), 1e-6);
+    }
+    pts_error err;
+    ck_assert_int_eq(pts_family_band(&fit, 1, at, 4, low, high, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "curve: expected a confidence in 0 … 1, got 1");
+}
+END_TEST
+
+/* Slopes of a family by its own parameters, by central differences. */
+static void slopes(pts_family family, const double *x, size_t count, double n, double *g)
+{
+    for (size_t k = 0; k < count; k++) {
+        double moved[2][4], h = 1e-5 * fmax(fabs(x[k]), 1e-2);
+        for (int up = 0; up < 2; up++) {
+            memcpy(moved[up], x, sizeof moved[up]);
+            moved[up][k] += up ? h : -h;
+        }
+        g[k] = (by_definition(family, moved[1], n) - by_definition(family, moved[0], n)) / (2 * h);
+    }
+}
+
+/* v = matrix⁻¹ v for a small positive definite matrix, by elimination. */
+static void eliminate(double matrix[4][4], double *v, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = i + 1; j < count; j++) {
+            double part = matrix[j][i] / matrix[i][i];
+            for (size_t k = i; k < count; k++)
+                matrix[j][k] -= part * matrix[i][k];
+            v[j] -= part * v[i];
+        }
+    }
+    for (size_t i = count; i-- > 0;) {
+        for (size_t k = i + 1; k < count; k++)
+            v[i] -= matrix[i][k] * v[k];
+        v[i] /= matrix[i][i];
+    }
+}
+
+/* Every family's band by the delta method over its own parameters, which the library does not use;
+ * scipy.stats.t.ppf(0.975, 20 − 2, 3, 4) and its quantiles for one parameter. And the sensitivity
+ * by SMAPE anew from the definitions. */
+START_TEST(bands_and_sensitivities_by_hand)
+{
+    static const double t[] = {0, 2.0930240544083087, 2.1009220402410382, 2.1098155778333156,
+                               2.1199052992212546};
+    double n[20], map[20], at[3] = {3, 60, 2000}, low[3], high[3], change[4][2];
+    uint64_t seed = 40;
+    for (int i = 0; i < 20; i++) {
+        n[i] = exp(0.4 * (i + 1));
+        map[i] = textbook(&(pts_curve){0.1, 1.1, 50, 0.7}, n[i]) +
+                 0.01 * pts_normal_quantile(uniform(&seed));
+    }
+    for (pts_family family = 0; family < PTS_FAMILY_LAST1; family++) {
+        size_t count = pts_family_parameters(family);
+        pts_family_fit fit;
+        ck_assert_int_eq(pts_family_fit_points(family, n, map, NULL, 20, &fit, NULL), PTS_OK);
+        ck_assert_int_eq(pts_family_band(&fit, 0.95, at, 3, low, high, NULL), PTS_OK);
+        for (int i = 0; i < 3; i++) {
+            double information[4][4] = {{0}}, g[4], v[4], row[4], variance = 0;
+            for (int k = 0; k < 20; k++) {
+                slopes(family, fit.x, count, n[k], row);
+                for (size_t a = 0; a < count; a++)
+                    for (size_t b = 0; b < count; b++)
+                        information[a][b] += row[a] * row[b];
+            }
+            slopes(family, fit.x, count, at[i], g);
+            memcpy(v, g, sizeof v);
+            eliminate(information, v, count);
+            for (size_t k = 0; k < count; k++)
+                variance += g[k] * v[k] * fit.sse / (double)(20 - count);
+            double f = by_definition(family, fit.x, at[i]), half = t[count] * sqrt(variance);
+            ck_assert_msg(fabs(low[i] - fmin(fmax(f - half, 0), 1)) < 1e-4 * half + 1e-9 &&
+                              fabs(high[i] - fmin(fmax(f + half, 0), 1)) < 1e-4 * half + 1e-9,
+                          "%s at %g: %g … %g, %g ± %g", pts_family_name(family), at[i], low[i],
+                          high[i], f, half);
+        }
+        ck_assert_int_eq(pts_family_sensitivity(&fit, n, map, 20, 0.05, change, NULL), PTS_OK);
+        for (size_t k = 0; k < 4; k++) {
+            for (int up = 0; up < 2; up++) {
+                double x[4], moved[20], fitted[20];
+                memcpy(x, fit.x, sizeof x);
+                x[k] *= up ? 1.05 : 0.95;
+                for (int i = 0; i < 20; i++) {
+                    moved[i] = by_definition(family, x, n[i]);
+                    fitted[i] = by_definition(family, fit.x, n[i]);
+                }
+                double expected = 0;
+                for (int i = 0; k < count && i < 20; i++)
+                    expected += 10 * (fabs(moved[i] - map[i]) / (fabs(moved[i]) + fabs(map[i])) -
+                                      fabs(fitted[i] - map[i]) / (fabs(fitted[i]) + fabs(map[i])));
+                ck_assert_double_eq_tol(change[k][up], expected, 1e-8);
+            }
+        }
+    }
+}
+END_TEST
+
 /* Noisy curves of each kind: both criteria must know the 4PL from the power law, and the average
  * must lie among its parts. */
 START_TEST(families_are_chosen)
@@ -1079,10 +1197,10 @@ CHECK_SUITE("curve", curve_is_the_textbook_formula, curve_is_safe_at_the_ends,
             normal_quantiles, posterior_equals_scipy, posterior_without_points_is_the_prior,
             posterior_with_many_points_is_the_fit, intervals_cover_what_they_say,
             answers_are_ordered_and_named, prior_is_the_population, family_errors_and_weights,
-            families_are_chosen, unknown_noise_is_integrated_out,
-            consistent_pilot_overrules_the_prior, unlike_is_bayes_rule,
-            advice_follows_what_is_unknown, prior_survives_its_file, forecasts_of_the_study,
-            copies_count_once, weights_are_repeats, many_sizes_are_pooled,
+            band_of_a_line_is_the_textbook_s, bands_and_sensitivities_by_hand, families_are_chosen,
+            unknown_noise_is_integrated_out, consistent_pilot_overrules_the_prior,
+            unlike_is_bayes_rule, advice_follows_what_is_unknown, prior_survives_its_file,
+            forecasts_of_the_study, copies_count_once, weights_are_repeats, many_sizes_are_pooled,
             csv_is_read_in_all_its_forms,
 #ifdef PTS_HAVE_JSON
             processed_result_is_read, bad_processed_result_is_named,

@@ -220,12 +220,30 @@ typedef struct heading {
     char title[256], subtitle[256];
 } heading;
 
+/* At most `size` bytes with the end, cut before a character, not within one. */
+static void shorten(const char *text, char *out, size_t size)
+{
+    static const char dots[] = "…";
+    size_t length = strlen(text);
+    if (length < size) {
+        memcpy(out, text, length + 1);
+        return;
+    }
+    length = size - sizeof dots;
+    while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
+        length--;
+    memcpy(out, text, length);
+    memcpy(out + length, dots, sizeof dots);
+}
+
 static heading head(const options *o, const pts_curve_points *c, const pts_family_fit *f)
 {
     heading h;
-    snprintf(h.title, sizeof h.title, "%.250s", c->dataset);
-    snprintf(h.subtitle, sizeof h.subtitle, "class %.60s: %s of %zu points of %s, SMAPE %.2f %%%s",
-             c->class_name, pts_family_name(f->family), c->count, axis_title(o->metric), f->smape,
+    char class_name[64];
+    shorten(c->dataset, h.title, sizeof h.title);
+    shorten(c->class_name, class_name, sizeof class_name);
+    snprintf(h.subtitle, sizeof h.subtitle, "class %s: %s of %zu points of %s, SMAPE %.2f %%%s",
+             class_name, pts_family_name(f->family), c->count, axis_title(o->metric), f->smape,
              f->status == PTS_FIT_OK                    ? ""
              : f->status == PTS_FIT_PLATEAU_NOT_REACHED ? "; the plateau is not reached"
              : f->status == PTS_FIT_RANK_DEFICIENT      ? "; the points do not determine the fit"
