@@ -15,7 +15,7 @@ prefixes_of() {
     encoders) echo 'clip_vit|inception_v3|network' ;;
     learn) echo 'linear|lodo|mlp|perceptron|study|sweep|theta' ;;
     metrics) echo 'coco' ;;
-    segment) echo 'chamfer|decoder|evaluation|features?|instances?|pca|projection|segment|segmenter|viewer' ;;
+    segment) echo 'chamfer|decoder|evaluation|extractor|features?|instances?|pca|picture|projection|segment|segmenter|viewer' ;;
     weights) echo 'ptsw' ;;
     esac
 }

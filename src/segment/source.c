@@ -152,6 +152,11 @@ pts_status feature_source_open(feature_source *s, pts_encoder *encoder, pts_erro
     PTS_TRY(probe_encoder(&p, encoder, err));
     if (rule->tokens)
         PTS_TRY(fit_tokens(s, rule, &p, encoder, err));
+    for (int i = 0; i < TAPS; i++) {
+        if (!s->taps[i].channels)
+            return pts_fail(err, PTS_ERR_UNSUPPORTED, "features: expected an encoder with tap %s",
+                            s->taps[i].name);
+    }
     PTS_TRY(gray(pts_encoder_preset(encoder), 0, s->black, err));
     return gray(pts_encoder_preset(encoder), 255, s->white, err);
 }
