@@ -813,6 +813,7 @@ START_TEST(files_that_are_no_segmenter)
         check_spoiled(file, &cases[i]);
     pts_weights_close(file);
     unlink(path);
+    pts_segmenter_destroy(model);
     ck_assert_int_eq(pts_segmenter_load(&model, path, NULL), PTS_ERR_IO);
     scene_free(&s);
 }
@@ -1193,6 +1194,7 @@ START_TEST(unreadable_photographs)
     ck_assert_int_eq(pts_features_create(&alone, encoder, paths + 1, 1, &settings, NULL, &u, &err),
                      PTS_OK);
     ck_assert(projection_equal(&f->projection, &alone->projection));
+    pts_features_destroy(alone);
     ck_assert_int_eq(pts_features_create(&alone, encoder, paths, 1, &settings, NULL, &u, &err),
                      PTS_ERR_FORMAT);
     ck_assert_str_eq(err.message, "features: expected a readable image, got none of 1");

@@ -121,7 +121,9 @@ typedef struct pts_segmenter pts_segmenter; /* immutable once made */
  * With `start` it goes on from that model (which must be of the same projection) on the images of
  * the task alone, as the study's incremental mode does with each new piece: with a quarter of the
  * steps that the piece would get from scratch, at a quarter of the greatest rate, so that the
- * piece is learnt and what went before is not overwritten. The optimiser starts anew. */
+ * piece is learnt and what went before is not overwritten (one measured class, mAP of going on by
+ * pieces against from scratch: 0.55 and 0.56 at 8 images, 0.60 and 0.61 at 19, 0.60 and 0.62 at
+ * 31). The optimiser starts anew. */
 typedef struct pts_segment_options {
     const pts_segmenter *start; /* NULL: from scratch; borrowed for the call */
     uint64_t seed;
