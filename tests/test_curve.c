@@ -463,6 +463,13 @@ START_TEST(answers_are_ordered_and_named)
     ck_assert_double_eq_tol(a.probability_reachable, 0.5, 0.01);
     ck_assert(isfinite(a.n_low));
     ck_assert_double_eq(a.n_high, INFINITY);
+    int fewer = 0, reaching = 0; /* half of those that reach it need no more */
+    for (int k = 0; k < PTS_CURVE_DRAWS; k++) {
+        reaching += p.draws[k].curve.D > 0.55;
+        fewer +=
+            p.draws[k].curve.D > 0.55 && pts_curve_at(&p.draws[k].curve, a.n_if_reachable) >= 0.55;
+    }
+    ck_assert_double_eq_tol(fewer / (double)reaching, 0.5, 0.01);
     ck_assert_int_eq(pts_curve_ask(&p, 0.99, 0.8, &a, NULL), PTS_OK);
     ck_assert_double_eq(a.n_low, INFINITY);
     ck_assert_int_eq(pts_curve_ask(&p, 1, 0.8, &a, &err), PTS_ERR_ARGUMENT);

@@ -271,6 +271,7 @@ typedef struct pts_curve_answer {
     double n;               /* pts_curve_size of it */
     double n_low, n_high;   /* quantiles (1 ∓ confidence)/2 over the draws; may be INFINITY */
     double n_median;
+    double n_if_reachable; /* the median over the draws that reach the target; INFINITY: none */
     double probability_reachable;     /* share of the draws that reach the target at all */
     double plateau, plateau_error;    /* median, and half the width of the middle 68 % */
     double laplace_low, laplace_high; /* the interval by the Gaussian at the mode */
@@ -384,7 +385,8 @@ typedef struct pts_forecast_score {
     double mae;        /* mean |forecast − mAP| over the later points by their weights, forecasts
                         * cut to 0 … 1 */
     double log2_ratio; /* mean of |log2(forecast size / needed size)|, at most 6 each, over the
-                        * targets at 50, 75 and 90 % of the last mAP that are needed beyond upto */
+                        * targets at 50, 75 and 90 % of the last mAP that are needed beyond upto.
+                        * All of them were reached: the posterior is asked n_if_reachable */
     double within_2;   /* share of these targets forecast within a factor of two */
     double covered_50, covered_80, covered_95; /* share of the later points inside that band of a
                                                 * measurement */

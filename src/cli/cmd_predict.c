@@ -393,6 +393,15 @@ static void print_advice(const prediction *p)
     printf(".\n");
 }
 
+/* Where the most probable curve stays below the target, what a luckier one would need. */
+static void print_if_reachable(const pts_curve_answer *a)
+{
+    char n[32];
+    format_size(a->n_if_reachable, n);
+    if (a->status == PTS_SIZE_UNREACHABLE && a->probability_reachable >= 0.05)
+        printf("If it can, about %s labelled images are needed.\n", n);
+}
+
 static void print_text(const prediction *p)
 {
     const pts_curve *c = &p->posterior.curve;
@@ -411,6 +420,7 @@ static void print_text(const prediction *p)
     }
     printf("Probability that it can be reached at all: %.0f %%.\n",
            100 * p->answer.probability_reachable);
+    print_if_reachable(&p->answer);
     printf("Curve: mAP(n) = (A − D) / (1 + (n/C)^B) + D with A %.4f, B %.4f, C %.4g, D %.4f.\n",
            c->A, c->B, c->C, c->D);
     print_advice(p);

@@ -153,7 +153,8 @@ static void plateau(const pts_curve_posterior *posterior, double *values, pts_cu
 pts_status pts_curve_ask(const pts_curve_posterior *posterior, double target, double confidence,
                          pts_curve_answer *out, pts_error *err)
 {
-    *out = (pts_curve_answer){.status = PTS_SIZE_UNREACHABLE, .n = INFINITY};
+    *out = (pts_curve_answer){
+        .status = PTS_SIZE_UNREACHABLE, .n = INFINITY, .n_if_reachable = INFINITY};
     PTS_TRY(check_share("target", target, err));
     PTS_TRY(check_share("confidence", confidence, err));
     double *sizes = malloc(DRAWS * sizeof *sizes);
@@ -171,6 +172,8 @@ pts_status pts_curve_ask(const pts_curve_posterior *posterior, double target, do
     out->n_median = quantile(sizes, 0.5);
     out->n_high = quantile(sizes, (1 + confidence) / 2);
     out->probability_reachable = (double)reached / DRAWS;
+    if (reached > 0) /* the others are at the end */
+        out->n_if_reachable = sizes[(reached - 1) / 2];
     out->laplace_agrees =
         near(out->laplace_low, out->n_low) && near(out->laplace_high, out->n_high);
     free(sizes);

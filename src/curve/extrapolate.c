@@ -55,7 +55,7 @@ static double forecast_size(const forecast *f, double target)
     pts_curve_answer answer;
     if (f->method == PTS_FORECAST_MAP)
         return pts_curve_ask(&f->posterior, target, 0.8, &answer, NULL) == PTS_OK
-                   ? fmax(answer.n_median, 1)
+                   ? fmax(answer.n_if_reachable, 1)
                    : INFINITY;
     if (forecast_at(f, 1e9) < target)
         return INFINITY;
