@@ -515,6 +515,38 @@ START_TEST(a_step_of_the_callers_gradient)
 }
 END_TEST
 
+/* What processes do that share a batch: to 1e-5 the steps of one that has all of it. */
+START_TEST(parts_of_a_batch_make_the_same_steps)
+{
+    const size_t sizes[] = {IN, 20, 9, OUT};
+    pts_mlp *all, *parts;
+    pts_mlp_training training = runs[2];
+    ck_assert_int_eq(pts_mlp_create(&all, sizes, 3, 4, NULL, NULL), PTS_OK);
+    ck_assert_int_eq(pts_mlp_create(&parts, sizes, 3, 4, NULL, NULL), PTS_OK);
+    const size_t count = pts_mlp_parameter_count(all);
+    float *half = malloc(count * sizeof *half), *sum = malloc(count * sizeof *sum);
+    pts_rng rng = {31};
+    for (int step = 0; step < 10; step++) {
+        float *x = random_floats(&rng, 8 * IN), *target = random_floats(&rng, 8 * OUT);
+        double loss, losses = 0;
+        memset(sum, 0, count * sizeof *sum);
+        for (size_t k = 0; k < 2; k++) {
+            pts_mlp_gradient(parts, x + k * 4 * IN, target + k * 4 * OUT, 4, 0, half, &loss, NULL);
+            losses += loss / 2;
+            for (size_t i = 0; i < count; i++)
+                sum[i] += half[i] / 2;
+        }
+        ck_assert_int_eq(pts_mlp_apply(parts, sum, &training, NULL), PTS_OK);
+        ck_assert_int_eq(pts_mlp_step(all, x, target, 8, &training, &loss, NULL), PTS_OK);
+        ck_assert_double_le(fabs(loss - losses), 1e-5 * loss);
+        free(x), free(target);
+    }
+    assert_close("parameters", pts_mlp_parameters(parts), pts_mlp_parameters(all), count, 1e-5);
+    free(half), free(sum);
+    pts_mlp_destroy(all), pts_mlp_destroy(parts);
+}
+END_TEST
+
 /* ---- what is refused ---- */
 
 static void check_build(size_t inputs, pts_mlp_layer layer, pts_status status, const char *message)
@@ -590,4 +622,4 @@ CHECK_SUITE("network", network_equals_torch, schedules_equal_torch, gradients_of
             gradients_of_whole_networks, dropout_follows_its_law, dropout_may_be_done_in_parts,
             dropout_keeps_the_expectation, training_does_not_depend_on_threads, the_seed_decides,
             interrupted_training_goes_on_bit_for_bit, a_step_of_the_callers_gradient,
-            networks_that_cannot_be, steps_that_cannot_be)
+            parts_of_a_batch_make_the_same_steps, networks_that_cannot_be, steps_that_cannot_be)
