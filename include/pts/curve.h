@@ -232,9 +232,10 @@ typedef struct pts_curve_posterior {
     pts_curve_draw draws[PTS_CURVE_DRAWS];
 } pts_curve_posterior;
 
-/* The posterior of prior and pilot points. One curve in two hundred is taken to be of no population,
- * any curve at all (A 0.2 ± 0.3, ln B 0.5 ± 0.8, ln C 4 ± 2, D 0.5 ± 0.35): so consistent pilot
- * points far off the prior overrule it instead of passing for noise, and `unlike` says so. Without
+/* The posterior of prior and pilot points. One curve in two hundred is taken to be of no
+ * population, any curve at all (A 0.2 ± 0.3, ln B 0.5 ± 0.8, ln C 4 ± 2, D 0.5 ± 0.35): so
+ * consistent pilot points far off the prior overrule it instead of passing for noise, and `unlike`
+ * says so. Without
  * points `mean` and `covariance` are the prior's, and `unlike` is 0.005.
  * A pilot point at n has scatter noise·√(1 + 50/n): small training sets scatter more; it counts as
  * 1/2.25 of a point, as the points of one curve come from one sequence of trainings and share their
@@ -250,7 +251,8 @@ pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *
                                     const double *map, size_t count, pts_curve_posterior *out,
                                     pts_error *err);
 
-/* The same with weights [count] > 0: a point of weight 2 says what two equal ones say. NULL: all 1. */
+/* The same with weights [count] > 0: a point of weight 2 says what two equal ones say. NULL: all
+ * are 1. */
 pts_status pts_curve_posterior_find_weighted(const pts_curve_prior *prior, const double *n,
                                              const double *map, const double *weights, size_t count,
                                              pts_curve_posterior *out, pts_error *err);
@@ -393,9 +395,9 @@ typedef struct pts_forecast_score {
 } pts_forecast_score; /* NAN where there is none: no later points, too few to fit, no band */
 
 /* Forecasts every curve of the set from its sizes ≤ upto: scores [set->count]. The prior of a
- * curve sees no curve of its data set; of more than 20 data sets no curve of its group of data sets,
- * one of 20, and no more than 500 others. `progress` (NULL: none) has the method's name as stage,
- * curves as units. PTS_ERR_SHAPE: PTS_FORECAST_MAP and one data set only. */
+ * curve sees no curve of its data set; of more than 20 data sets no curve of its group of data
+ * sets, one of 20, and no more than 500 others. `progress` (NULL: none) has the method's name as
+ * stage, curves as units. PTS_ERR_SHAPE: PTS_FORECAST_MAP and one data set only. */
 pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast method,
                            pts_progress progress, void *user, pts_forecast_score *scores,
                            pts_error *err);
