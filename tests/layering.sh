@@ -17,6 +17,7 @@ metrics||
 data|metrics|image metrics
 plot||
 encoders|kernels|weights image
+answer||curve plot
 learn|kernels|curve weights image encoders data
 segment|kernels learn|image weights metrics encoders
 ranks||
