@@ -6,6 +6,8 @@
 #include "pts/file.h"
 #include "pts/web.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -100,22 +102,39 @@ static int check(const cli_syntax *syntax, serving *s)
     return read_token(syntax, s);
 }
 
-/* Signals are waited for, never caught in the midst of something. */
-static void block_signals(sigset_t *set)
+/* A signal's number goes through a pipe to the main thread. Blocking and waiting for them would not
+ * do: OpenBLAS has threads before main begins, and a signal that one of them takes ends us. */
+static int signal_pipe[2];
+
+static void on_signal(int number)
 {
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    char byte = (char)number;
+    int saved = errno;
+    if (write(signal_pipe[1], &byte, 1) != 1)
+        byte = 0; /* full: as many signals as that are waiting already */
+    errno = saved;
 }
 
-static void wait_for_end(const cli_syntax *syntax, pts_web *web, const sigset_t *set)
+static bool catch_signals(void)
 {
-    int number;
+    static const int caught[] = {SIGTERM, SIGINT, SIGHUP};
+    struct sigaction action = {.sa_flags = SA_RESTART};
+    if (pipe(signal_pipe) != 0)
+        return false;
+    fcntl(signal_pipe[1], F_SETFL, O_NONBLOCK);
+    action.sa_handler = on_signal;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        sigaction(caught[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return true;
+}
+
+static void wait_for_end(const cli_syntax *syntax, pts_web *web)
+{
+    char number;
     pts_error err;
-    while (sigwait(set, &number) == 0 && number == SIGHUP) {
+    while (read(signal_pipe[0], &number, 1) == 1 && number == SIGHUP) {
         if (pts_web_reload(web, &err) == PTS_OK)
             fprintf(stderr, "%s: weights reloaded\n", syntax->command);
         else
@@ -135,7 +154,6 @@ static void keep_memory_flat(void)
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
     serving *s = user;
-    sigset_t set;
     pts_web *web;
     pts_error err;
     int code = cli_no_operands(syntax, operands);
@@ -146,7 +164,8 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     find_models(s);
     find_priors(s);
     keep_memory_flat();
-    block_signals(&set);
+    if (!catch_signals())
+        return cli_fail(syntax, "signals: %s", strerror(errno));
     pts_status status = pts_web_start(&web, &s->options, &err);
     if (status == PTS_ERR_ARGUMENT)
         return cli_wrong(syntax, "--%s", err.message);
@@ -155,7 +174,7 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     bool v6 = strchr(s->address, ':') != NULL;
     fprintf(stderr, "%s: http://%s%s%s:%d/\n", syntax->command, v6 ? "[" : "", s->address,
             v6 ? "]" : "", pts_web_port(web));
-    wait_for_end(syntax, web, &set);
+    wait_for_end(syntax, web);
     pts_web_stop(web);
     return CLI_DONE;
 }
