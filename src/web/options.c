@@ -143,7 +143,7 @@ pts_status web_listen(const pts_web_options *o, int *out, int *port, pts_error *
                     o->address);
     if (!is_loopback(&a) && !o->token && !o->insecure)
         return fail(err, PTS_ERR_ARGUMENT,
-                    "bind: %s can be reached from outside: expected a token, or insecure",
+                    "bind: %s can be reached from outside: expected a token or insecure",
                     o->address);
     int fd = socket(a.any.sa_family, SOCK_STREAM, 0);
     if (fd < 0)

@@ -326,7 +326,7 @@ static void count_cut(void *user)
     atomic_fetch_add(&web->app.metrics.cut, 1);
 }
 
-static pts_status start_daemon(pts_web *web, int listening, pts_error *err)
+static bool start_daemon(pts_web *web, int listening)
 {
     const unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
                            MHD_USE_POLL | MHD_USE_ITC;
@@ -337,33 +337,39 @@ static pts_status start_daemon(pts_web *web, int listening, pts_error *err)
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, web,
         MHD_OPTION_URI_LOG_CALLBACK, on_request_line, web, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, web, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, web, MHD_OPTION_END);
-    if (web->daemon)
+    return web->daemon != NULL;
+}
+
+static pts_status start_parts(pts_web *web, int listening, pts_error *err)
+{
+    pts_status status = web_queue_create(&web->app.queue, &web->options, err);
+    if (status != PTS_OK)
+        return status;
+    web->connections = web_connections_create(web->options.connections + 1, count_cut, web);
+    if (web->connections && start_daemon(web, listening))
         return PTS_OK;
-    close(listening);
     snprintf(err->message, sizeof err->message, "libmicrohttpd could not be started");
     return PTS_ERR_IO;
 }
 
+/* The port first: who cannot have it need not wait for the models. Those who connect meanwhile do.
+ */
 static pts_status start(pts_web *web, const pts_web_options *options, pts_error *err)
 {
     int listening = -1;
     pts_status status = web_options_copy(&web->options, options, err);
+    if (status == PTS_OK)
+        status = web_listen(options, &listening, &web->port, err);
     if (status != PTS_OK)
         return status;
     web->app.options = &web->options;
     web->app.has_token = options->token != NULL;
     if (options->token)
         web_token_digest(options->token, web->app.token);
-    status = web_queue_create(&web->app.queue, &web->options, err);
+    status = start_parts(web, listening, err);
     if (status != PTS_OK)
-        return status;
-    web->connections = web_connections_create(web->options.connections + 1, count_cut, web);
-    if (!web->connections) {
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return PTS_ERR_MEMORY;
-    }
-    status = web_listen(options, &listening, &web->port, err);
-    return status == PTS_OK ? start_daemon(web, listening, err) : status;
+        close(listening);
+    return status;
 }
 
 pts_status pts_web_start(pts_web **out, const pts_web_options *options, pts_error *err)
