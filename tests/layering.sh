@@ -22,6 +22,7 @@ learn|kernels|curve weights image encoders data
 segment|kernels learn|image weights metrics encoders
 ranks||
 collect||weights image encoders metrics data segment ranks
+web||image weights curve encoders answer learn
 END
 }
 
