@@ -391,7 +391,7 @@ END_TEST
 
 START_TEST(page_and_its_parts)
 {
-    char tag[64], request[256];
+    char request[2048];
     start_quick();
     web_reply r = web_ask(port, "GET /?target=0.4 HTTP/1.1\r\nHost: x\r\n\r\n");
     ck_assert_int_eq(r.status, 200);
@@ -401,10 +401,9 @@ START_TEST(page_and_its_parts)
     ck_assert_str_eq(web_header(&r, "Set-Cookie"), "");
     ck_assert_str_eq(web_header(&r, "Content-Encoding"), "");
     ck_assert_ptr_null(strstr(r.body, "<script>"));
-    snprintf(tag, sizeof tag, "%s", web_header(&r, "ETag"));
-    web_reply_free(&r);
     snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: x\r\nIf-None-Match: %s\r\n\r\n",
-             tag);
+             web_header(&r, "ETag"));
+    web_reply_free(&r);
     r = web_ask(port, request);
     ck_assert_int_eq(r.status, 304);
     web_reply_free(&r);
@@ -701,7 +700,7 @@ START_TEST(full_queue_is_503)
     start(&o);
     ask_at_once(&c);
     ck_assert_int_eq(c.other, 0);
-    ck_assert_int_ge(c.ok, 2);
+    ck_assert_int_ge(c.ok, 1);
     ck_assert_int_ge(c.full, 1);
     stop();
 }
@@ -884,7 +883,7 @@ START_TEST(log_lines_are_whole)
     stop();
     char end[64];
     ck_assert_ptr_nonnull(strstr(log_text, " GET /a\\x1B[31mb\\x5Cc 404 "));
-    snprintf(end, sizeof end, " ms 39 in %zu out\n", size);
+    snprintf(end, sizeof end, " ms 37 in %zu out\n", size);
     ck_assert_ptr_nonnull(strstr(log_text, end));
     ck_assert_ptr_nonnull(strstr(log_text, " POST /api/v1/curve 200 "));
 }
@@ -1037,7 +1036,7 @@ START_TEST(serve_refuses)
     check_refused(2, "ptsinfer serve --queue 0",
                   "ptsinfer serve: --queue: expected 1 … 10000, got 0\n");
     check_refused(1, "ptsinfer serve --port 0 -w /nonexistent/e.ptsw",
-                  "ptsinfer serve: /nonexistent/e.ptsw: cannot open: No such file or directory\n");
+                  "ptsinfer serve: /nonexistent/e.ptsw: No such file or directory\n");
     remove_folder();
 }
 END_TEST
