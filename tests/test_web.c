@@ -234,7 +234,9 @@ static char *answer_of_library(const pts_question *q)
 START_TEST(predict_equals_the_library)
 {
     pts_question q = PTS_QUESTION_DEFAULTS;
-    const double n[] = {10, 20}, map[] = {0.05, 0.11};
+    double n[] = {10, 20}, map[] = {0.05, 0.11};
+    pts_curve_points points = {.count = 2, .n = n, .map = map};
+    const pts_curve_set pilot = {&points, 1, false};
     web_text body = {NULL, 0, 0};
     start_quick();
     web_field(&body, "target", "30");
@@ -245,7 +247,7 @@ START_TEST(predict_equals_the_library)
     add_photos(&body, 4);
     web_reply r = web_post(port, "/api/v1/predict", &body, "");
     q.target = 0.3, q.confidence = 0.9, q.cost = 2.5, q.rounds = 3;
-    q.n = n, q.map = map, q.count = 2;
+    q.pilot = &pilot;
     char *expected = answer_of_library(&q);
     ck_assert_int_eq(r.status, 200);
     ck_assert_str_eq(r.body, expected);

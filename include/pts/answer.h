@@ -36,19 +36,35 @@ pts_status pts_params_read(const char *text, pts_curve *curve, pts_error *err);
 /* All of `text` is one finite number. */
 bool pts_number_read(const char *text, double *value);
 
+/* ---- Doubts: what is odd about measured points, in words ---- */
+
+enum { PTS_DOUBTS = 8 };
+
+typedef struct pts_doubts {
+    char text[PTS_DOUBTS][200];
+    size_t count;
+} pts_doubts;
+
+/* Adds one; beyond PTS_DOUBTS nothing. */
+void pts_doubt(pts_doubts *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Of a curve read from a file in percent or not: copies of rows, a unit unlike the file's, one size
+ * only, equal values, a fall. y [c->count]: its metric of that name. */
+void pts_doubt_points(pts_doubts *to, const pts_curve_points *c, const double *y,
+                      const char *metric, bool percent);
+
 /* ---- The question of ptsinfer predict ---- */
 
 typedef struct pts_question {
-    double target, confidence; /* both above 0 and below 1 */
-    double tau, cost;          /* margin of the plan, price of an image; at least 0 */
-    long rounds;               /* of the plan; 0: no plan */
-    const double *n, *map;     /* [count] pilot results, borrowed */
-    size_t count;
+    double target, confidence;  /* both above 0 and below 1 */
+    double tau, cost;           /* margin of the plan, price of an image; at least 0 */
+    long rounds;                /* of the plan; 0: no plan */
+    const pts_curve_set *pilot; /* of one curve, borrowed; NULL: no pilot results */
 } pts_question;
 
 #define PTS_QUESTION_DEFAULTS                                                                      \
     {                                                                                              \
-        0.5, 0.8, 0, 0, 0, NULL, NULL, 0                                                           \
+        0.5, 0.8, 0, 0, 0, NULL                                                                    \
     }
 
 /* On failure *field names the member ("confidence", "rounds", "tau", "cost_per_image") and the
@@ -63,7 +79,7 @@ typedef struct pts_answer_source {
 } pts_answer_source;
 
 typedef struct pts_answer {
-    pts_question question; /* its arrays still borrowed */
+    pts_question question; /* its pilot still borrowed */
     bool from_photographs, uses_photographs;
     char encoder[32], trainer[128];
     pts_curve_prior prior;
@@ -71,7 +87,11 @@ typedef struct pts_answer {
     pts_curve_answer size;
     double next, next_width, width; /* where to measure; the interval's width, log2, then and now */
     pts_curve_plan plan;            /* with rounds */
+    pts_doubts doubts;              /* pilot results that are odd, or at odds with the forecast */
 } pts_answer;
+
+/* The pilot results; a curve of no points where there are none. */
+const pts_curve_points *pts_question_pilot(const pts_question *question);
 
 /* The answer to a question that pts_question_check has passed; source's texts are copied. */
 pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source *source,

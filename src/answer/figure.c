@@ -11,8 +11,9 @@
 static double axis_end(const pts_answer *a)
 {
     double most = a->size.status == PTS_SIZE_OK ? a->size.n * 2 : 0, end = 10000;
-    for (size_t i = 0; i < a->question.count; i++)
-        most = fmax(most, a->question.n[i] * 2);
+    const pts_curve_points *pilot = pts_question_pilot(&a->question);
+    for (size_t i = 0; i < pilot->count; i++)
+        most = fmax(most, pilot->n[i] * 2);
     while (end < most && end < 1e9)
         end *= 10;
     return end;
@@ -88,14 +89,15 @@ static pts_status draw(const pts_answer *a, draw_to *to, void *user, pts_error *
     PTS_TRY(pts_answer_sample(a, &s, err));
     char band[64], subtitle[128];
     const pts_question *q = &a->question;
+    const pts_curve_points *pilot = pts_question_pilot(q);
     const pts_curve *c = &a->posterior.curve;
     snprintf(band, sizeof band, "%g %% band", 100 * q->confidence);
     const char *source = a->from_photographs ? "four photographs" : "past curves";
-    if (q->count)
-        snprintf(subtitle, sizeof subtitle, "from %s and %zu pilot results", source, q->count);
+    if (pilot->count)
+        snprintf(subtitle, sizeof subtitle, "from %s and %zu pilot results", source, pilot->count);
     else
         snprintf(subtitle, sizeof subtitle, "from %s alone", source);
-    const pts_plot_series series = {"pilot results", q->n, q->map, q->count};
+    const pts_plot_series series = {"pilot results", pilot->n, pilot->map, pilot->count};
     const pts_plot_target target = plot_target(a);
     const pts_plot_parameters parameters = {c->A, c->B, c->C, c->D, -1};
     const pts_plot plot = {.title = "Predicted mask mAP against training-set size",
@@ -107,10 +109,10 @@ static pts_status draw(const pts_answer *a, draw_to *to, void *user, pts_error *
                            .low = s.low,
                            .high = s.high,
                            .count = PTS_ANSWER_SAMPLES,
-                           .other = q->count ? s.before : NULL,
+                           .other = pilot->count ? s.before : NULL,
                            .other_label = "before the pilot",
                            .series = &series,
-                           .series_count = q->count ? 1 : 0,
+                           .series_count = pilot->count ? 1 : 0,
                            .target = &target,
                            .parameters = &parameters};
     return to(&plot, user, err);

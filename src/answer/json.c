@@ -64,6 +64,14 @@ static json_t *describe_plan(const pts_answer *a)
     return out;
 }
 
+static json_t *describe_doubts(const pts_doubts *doubts)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < doubts->count; i++)
+        json_array_append_new(out, text(doubts->text[i]));
+    return out;
+}
+
 static json_t *describe(const pts_answer *a)
 {
     const pts_curve_answer *size = &a->size;
@@ -80,7 +88,8 @@ static json_t *describe(const pts_answer *a)
     json_object_set_new(out, "probability_reachable", real(size->probability_reachable));
     json_object_set_new(out, "encoder", a->from_photographs ? text(a->encoder) : json_null());
     json_object_set_new(out, "uses_photographs", json_boolean(a->uses_photographs));
-    json_object_set_new(out, "pilot_points", json_integer((json_int_t)q->count));
+    json_object_set_new(out, "pilot_points",
+                        json_integer((json_int_t)pts_question_pilot(q)->count));
     json_object_set_new(out, "trainer", *a->trainer ? text(a->trainer) : json_null());
     json_object_set_new(out, "n_median", real(size->n_median));
     json_object_set_new(out, "plateau", real(size->plateau));
@@ -91,6 +100,8 @@ static json_t *describe(const pts_answer *a)
         json_object_set_new(out, "cost", real(q->cost * ceil(size->n)));
     if (q->rounds > 0)
         json_object_set_new(out, "plan", describe_plan(a));
+    if (a->doubts.count > 0)
+        json_object_set_new(out, "caveats", describe_doubts(&a->doubts));
     return out;
 }
 
@@ -132,8 +143,9 @@ static pts_status set_detail(json_t *out, const pts_answer *a, pts_error *err)
     json_object_set_new(d, "sizes_low", reals(t.low, TARGETS));
     json_object_set_new(d, "sizes_high", reals(t.high, TARGETS));
     json_object_set_new(d, "reachable", reals(t.reachable, TARGETS));
-    json_object_set_new(d, "pilot_n", reals(a->question.n, a->question.count));
-    json_object_set_new(d, "pilot_map", reals(a->question.map, a->question.count));
+    const pts_curve_points *pilot = pts_question_pilot(&a->question);
+    json_object_set_new(d, "pilot_n", reals(pilot->n, pilot->count));
+    json_object_set_new(d, "pilot_map", reals(pilot->map, pilot->count));
     json_object_set_new(out, "detail", d);
     return PTS_OK;
 }

@@ -84,18 +84,22 @@ static bool read_numbers(web_ask *ask, web_error *e)
     return web_fail(e, 400, field, "%s: %s", field, err.message);
 }
 
+/* Some 50,000 results: more take seconds. */
+enum { PILOT_BYTES = 500000 };
+
 static bool read_pilot(web_ask *ask, web_error *e)
 {
     pts_error err;
     const char *text = web_form_value(&ask->form, "pilot");
     if (!text || !text[strspn(text, " \t\r\n")])
         return true;
+    if (strlen(text) > PILOT_BYTES)
+        return web_fail(e, 413, "pilot", "pilot: expected at most %d bytes, got %zu", PILOT_BYTES,
+                        strlen(text));
     pts_status status = pts_pilot_parse(&ask->pilot, "pilot", text, strlen(text), &err);
     if (status != PTS_OK)
         return web_fail_status(e, status, "pilot", &err);
-    ask->question.n = ask->pilot->curves[0].n;
-    ask->question.map = ask->pilot->curves[0].map;
-    ask->question.count = ask->pilot->curves[0].count;
+    ask->question.pilot = ask->pilot;
     return true;
 }
 

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUES = 40 };
+enum { VALUES = 40, CAVEATS = 4 };
+
+static const char *const caveat_names[CAVEATS] = {"caveat1", "caveat2", "caveat3", "caveat4"};
 
 /* Values by name; the texts live here. */
 typedef struct values {
@@ -76,7 +78,10 @@ static void set_answer(values *v, const pts_answer *a)
     set(v, "reachable", "%.0f", 100 * a->size.probability_reachable);
     set(v, "next_size", "%.0f", pts_answer_has_next(a) ? a->next : INFINITY);
     set(v, "cost", "%.6g", q->cost > 0 ? q->cost * ceil(a->size.n) : INFINITY);
-    set(v, "pilot_points", "%.0f", q->count ? (double)q->count : INFINITY);
+    const size_t points = pts_question_pilot(q)->count;
+    set(v, "pilot_points", "%.0f", points ? (double)points : INFINITY);
+    for (size_t i = 0; i < a->doubts.count && i < CAVEATS; i++)
+        set_text(v, caveat_names[i], a->doubts.text[i]);
     set_text(v, "encoder", a->encoder);
     set_text(v, "trainer", a->trainer);
 }
