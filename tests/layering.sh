@@ -17,10 +17,12 @@ metrics||
 data|metrics|image metrics
 plot||
 encoders|kernels|weights image
+answer||curve plot
 learn|kernels|curve weights image encoders data
 segment|kernels learn|image weights metrics encoders
 ranks||
 collect||weights image encoders metrics data segment ranks
+web||image weights curve encoders answer learn
 END
 }
 

@@ -17,6 +17,7 @@ prefixes_of() {
     metrics) echo 'coco' ;;
     segment) echo 'chamfer|decoder|evaluation|extractor|features?|instances?|pca|picture|projection|segment|segmenter|viewer' ;;
     weights) echo 'ptsw' ;;
+    web) echo 'web' ;;
     esac
 }
 

@@ -344,6 +344,10 @@ void pts_curves_destroy(pts_curve_set *set);
 /* Pilot csv: columns n and map, if there is weight; *out has one curve. With columns dataset and
  * class too, all rows must be of one task. */
 pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err);
+/* The same from text as people paste it: the header may be missing, and cells that are separated by
+ * tabs or semicolons may have decimal commas. `name` stands for the path in messages. */
+pts_status pts_pilot_parse(pts_curve_set **out, const char *name, const char *text, size_t size,
+                           pts_error *err);
 
 /* ---- Priors in files ---------------------------------------------------------------------------
  * A prior speaks of one trainer: network, training length, augmentation. The file is text, a name

@@ -73,6 +73,9 @@ typedef struct pts_plot {
  * PTS_ERR_IO: the file cannot be written. After a failure the old file, if any, is still there. */
 pts_status pts_plot_write(const char *path, const pts_plot *plot, pts_error *err);
 
+/* The same into memory: *svg (malloc, the caller frees it), NUL-terminated, of *size bytes. */
+pts_status pts_plot_svg(const pts_plot *plot, char **svg, size_t *size, pts_error *err);
+
 /* Pairs of bars from a common zero, a row a name, each with its number at its end: what changing a
  * parameter down and up does. The same page, palette and files. */
 enum { PTS_PLOT_ROWS_MAX = 8 };

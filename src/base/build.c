@@ -14,6 +14,9 @@ pts_build pts_build_info(void)
 #ifdef PTS_HAVE_STORE
                                    " store"
 #endif
+#ifdef PTS_HAVE_WEB
+                                   " web"
+#endif
 #ifdef PTS_HAVE_YAML
                                    " yaml"
 #endif

@@ -22,10 +22,17 @@ void pts_csv_field(FILE *file, const char *text)
 
 pts_status pts_csv_open(pts_csv *csv, const char *path, size_t limit, pts_error *err)
 {
-    *csv = (pts_csv){.path = path, .next_line = 1};
+    char *text;
     size_t size;
-    PTS_TRY(pts_read_file(path, limit, &csv->text, &size, err));
-    csv->at = csv->text;
+    *csv = (pts_csv){.path = path};
+    PTS_TRY(pts_read_file(path, limit, &text, &size, err));
+    return pts_csv_take(csv, path, text, size, err);
+}
+
+pts_status pts_csv_take(pts_csv *csv, const char *path, char *text, size_t size, pts_error *err)
+{
+    *csv = (pts_csv){.path = path, .next_line = 1};
+    csv->text = csv->at = text;
     csv->end = csv->text + size;
     if (size >= 3 && memcmp(csv->text, "\xEF\xBB\xBF", 3) == 0)
         csv->at += 3;

@@ -25,6 +25,8 @@ typedef struct pts_csv {
 } pts_csv;
 
 pts_status pts_csv_open(pts_csv *csv, const char *path, size_t limit, pts_error *err);
+/* The same from memory: `text` (malloc) is the csv's from here on, whatever is returned. */
+pts_status pts_csv_take(pts_csv *csv, const char *path, char *text, size_t size, pts_error *err);
 pts_status pts_csv_next(pts_csv *csv, bool *more, pts_error *err);
 void pts_csv_close(pts_csv *csv);
 

@@ -73,14 +73,14 @@ static int evaluate(const cli_syntax *syntax, const options *o, int method,
 }
 
 /* Of a curve without a score. */
-static void doubt_score(cli_doubts *to, const options *o, const pts_forecast_score *s)
+static void doubt_score(pts_doubts *to, const options *o, const pts_forecast_score *s)
 {
     if (isfinite(s->mae))
         return;
     if (s->ahead == 0 && s->points > 0)
-        cli_doubt(to, "no size beyond %ld", o->upto);
+        pts_doubt(to, "no size beyond %ld", o->upto);
     else
-        cli_doubt(to, "too few sizes up to %ld", o->upto);
+        pts_doubt(to, "too few sizes up to %ld", o->upto);
 }
 
 /* stderr: that the one method asked for says nothing; in a table of all the zeros show. */
@@ -138,8 +138,8 @@ static json_t *describe(const options *o, int method, const pts_curve_set *set,
                                   (json_int_t)scores[i].points);
         for (size_t k = 0; k < MEASURES; k++)
             json_object_set_new(curve, measure_names[k], cli_json_real(measure(&scores[i], k)));
-        cli_doubts doubts = {.count = 0};
-        cli_doubt_points(&doubts, &set->curves[i], set->curves[i].map, "map", set->percent);
+        pts_doubts doubts = {.count = 0};
+        pts_doubt_points(&doubts, &set->curves[i], set->curves[i].map, "map", set->percent);
         doubt_score(&doubts, o, &scores[i]);
         cli_json_add_doubts(curve, &doubts);
         json_array_append_new(list, curve);

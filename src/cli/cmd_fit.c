@@ -28,7 +28,7 @@ typedef struct options {
 typedef struct fitted {
     pts_family_fit fit; /* points 0: none */
     double weights[PTS_FAMILIES];
-    cli_doubts doubts;
+    pts_doubts doubts;
 } fitted;
 
 static const double *metric_of(const options *o, const pts_curve_points *c)
@@ -418,7 +418,7 @@ static void find_doubts(const cli_syntax *syntax, const options *o, const char *
     cli_tell_doubts(syntax, path, set, o->metric);
     for (size_t i = 0; i < set->count; i++) {
         const pts_curve_points *c = &set->curves[i];
-        cli_doubt_points(&fits[i].doubts, c, metric_of(o, c), o->metric, set->percent);
+        pts_doubt_points(&fits[i].doubts, c, metric_of(o, c), o->metric, set->percent);
     }
 }
 

@@ -8,6 +8,7 @@ int cmd_embed(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
 int cmd_curve(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 
 /* ptstrain */
 int cmd_collect(int argc, char **argv);

@@ -4,17 +4,16 @@
 #include "cli/predict_ptssp.h"
 #include "cli/defaults.h"
 
-#include "pts/curve.h"
+#include "pts/answer.h"
 #include "pts/encoder.h"
 #include "pts/learn.h"
-#include "pts/plot.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PHOTOGRAPHS = 4, INCEPTION = 0, CLIP = 1, SAMPLES = 200 };
+enum { PHOTOGRAPHS = 4, INCEPTION = 0, CLIP = 1 };
 
 static const char *const archs[2] = {"inception_v3", "clip_vit"};
 
@@ -22,10 +21,7 @@ typedef struct study {
     const cli_ptssp *p;
     pts_team *team;
     double numbers[2][4]; /* of each head, minus 10 */
-    pts_curve curve;
-    double n;
-    pts_size_status answer;
-    bool is_curve; /* B ≠ 0, C > 0, all finite */
+    pts_study_answer answer;
 } study;
 
 static pts_status fail(pts_error *err, pts_status status, const char *path, const char *expected,
@@ -144,13 +140,7 @@ static pts_status predict(study *s, pts_error *err)
     pts_team_destroy(s->team);
     if (status != PTS_OK)
         return status;
-    s->curve = (pts_curve){s->numbers[INCEPTION][0], s->numbers[INCEPTION][1], s->numbers[CLIP][2],
-                           s->numbers[CLIP][3]};
-    pts_curve canonical = s->curve;
-    s->is_curve = pts_curve_canonical(&canonical, NULL) == PTS_OK;
-    s->answer = PTS_SIZE_UNREACHABLE;
-    if (s->is_curve)
-        s->answer = pts_curve_size(&canonical, s->p->target, &s->n);
+    s->answer = pts_study_answer_find(s->numbers[INCEPTION], s->numbers[CLIP], s->p->target);
     return PTS_OK;
 }
 
@@ -158,12 +148,13 @@ static pts_status predict(study *s, pts_error *err)
 
 static void print_text(const study *s)
 {
-    const pts_curve *c = &s->curve;
-    if (!s->is_curve)
+    const pts_study_answer *a = &s->answer;
+    const pts_curve *c = &a->curve;
+    if (!a->is_curve)
         printf("The heads' numbers are no curve (B must not be 0, C be above 0).\n");
-    else if (s->answer == PTS_SIZE_OK)
-        printf("mAP %g takes about %.0f labelled images.\n", s->p->target, ceil(s->n));
-    else if (s->answer == PTS_SIZE_ALREADY_MET)
+    else if (a->status == PTS_SIZE_OK)
+        printf("mAP %g takes about %.0f labelled images.\n", s->p->target, ceil(a->n));
+    else if (a->status == PTS_SIZE_ALREADY_MET)
         printf("mAP %g is met by the first labelled image: the curve starts at %.2f.\n",
                s->p->target, c->A);
     else
@@ -172,70 +163,14 @@ static void print_text(const study *s)
            "%.4g, D %.4f (clip_vit head).\n",
            c->A, c->B, c->C, c->D);
     printf("As the study's page has it: from four photographs alone, without an interval.\n");
-    if (s->p->plot_path && s->is_curve)
+    if (s->p->plot_path && a->is_curve)
         printf("Plot: %s\n", s->p->plot_path);
 }
-
-#ifdef PTS_HAVE_JSON
-static void print_json(const study *s)
-{
-    json_t *out = json_object();
-    json_object_set_new(out, "mode", json_string("ptssp"));
-    json_object_set_new(out, "A", cli_json_real(s->curve.A));
-    json_object_set_new(out, "B", cli_json_real(s->curve.B));
-    json_object_set_new(out, "C", cli_json_real(s->curve.C));
-    json_object_set_new(out, "D", cli_json_real(s->curve.D));
-    json_object_set_new(out, "target", cli_json_real(s->p->target));
-    json_object_set_new(out, "n",
-                        s->answer == PTS_SIZE_UNREACHABLE ? json_null() : cli_json_real(s->n));
-    json_object_set_new(out, "status", json_string(pts_size_status_text(s->answer)));
-    cli_print_json(out);
-}
-#else
-static void print_json(const study *s)
-{
-    (void)s;
-}
-#endif
-
-#ifdef PTS_HAVE_PLOT
-/* The page's figure: n from 1 to 10,000, the curve and where it meets the target. */
-static pts_status draw(const study *s, pts_error *err)
-{
-    double n[SAMPLES], y[SAMPLES];
-    pts_curve canonical = s->curve;
-    pts_curve_canonical(&canonical, NULL);
-    for (size_t i = 0; i < SAMPLES; i++) {
-        n[i] = pow(10000, (double)i / (SAMPLES - 1));
-        y[i] = fmin(fmax(pts_curve_at(&canonical, n[i]), 0), 1);
-    }
-    pts_plot_target target = {.y = s->p->target, .answer = PTS_PLOT_UNREACHABLE};
-    if (s->answer == PTS_SIZE_OK && s->n <= 10000) {
-        target.answer = PTS_PLOT_REACHED;
-        target.n = fmax(ceil(s->n), 1);
-    } else if (s->answer == PTS_SIZE_ALREADY_MET)
-        target.answer = PTS_PLOT_ALREADY_MET;
-    const pts_plot_parameters parameters = {s->curve.A, s->curve.B, s->curve.C, s->curve.D, -1};
-    const pts_plot plot = {.title = "Predicted mask mAP against training-set size",
-                           .subtitle = "the study's two heads, from four photographs alone",
-                           .n = n,
-                           .y = y,
-                           .count = SAMPLES,
-                           .target = &target,
-                           .parameters = &parameters};
-    return pts_plot_write(s->p->plot_path, &plot, err);
-}
-#else
-static pts_status draw(const study *s, pts_error *err)
-{
-    (void)s, (void)err;
-    return PTS_OK;
-}
-#endif
 
 int cli_predict_ptssp(const cli_syntax *syntax, const cli_ptssp *p)
 {
     pts_error err;
+    char *json = NULL;
     study s = {.p = p};
     if (p->heads->count != 2)
         return cli_wrong(syntax, "--head: expected two with --mode ptssp, got %zu",
@@ -244,13 +179,16 @@ int cli_predict_ptssp(const cli_syntax *syntax, const cli_ptssp *p)
         return cli_wrong(syntax, "--weights: expected at most two with --mode ptssp, got %zu",
                          p->encoders->count);
     pts_status status = predict(&s, &err);
-    if (status == PTS_OK && p->plot_path && s.is_curve)
-        status = draw(&s, &err);
+    if (status == PTS_OK && p->plot_path && s.answer.is_curve)
+        status = pts_study_answer_plot(&s.answer, p->plot_path, &err);
+    if (status == PTS_OK && p->json)
+        status = pts_study_answer_json(&s.answer, &json, &err);
     if (status != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    if (p->json)
-        print_json(&s);
+    if (json)
+        puts(json);
     else
         print_text(&s);
-    return s.answer == PTS_SIZE_UNREACHABLE ? CLI_UNREACHABLE : CLI_DONE;
+    free(json);
+    return s.answer.status == PTS_SIZE_UNREACHABLE ? CLI_UNREACHABLE : CLI_DONE;
 }

@@ -7,6 +7,9 @@ static const cli_command commands[] = {
     {"embed", "photographs to embeddings, .npy or .csv", cmd_embed},
     {"curve", "a curve's size for an mAP, or its mAP at a size", cmd_curve},
     {"info", "what a .ptsw file holds, and whether it is whole", cmd_info},
+#ifdef PTS_HAVE_WEB
+    {"serve", "the page and its service, on a port", cmd_serve},
+#endif
     {"--audit", "what is compiled in and linked", cmd_audit},
     {NULL, NULL, NULL},
 };

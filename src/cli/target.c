@@ -1,21 +1,21 @@
 #include "cli/target.h"
 
+#include "pts/answer.h"
+
 #include <stdio.h>
+
+void cli_tell_percent(const cli_syntax *syntax, const char *option, const char *text, double target)
+{
+    fprintf(stderr, "%s: %s %s: taken for percent, %g\n", syntax->command, option, text, target);
+}
 
 int cli_target(const cli_syntax *syntax, const char *option, const char *text, double *target)
 {
-    double value;
-    if (!cli_number(text, &value))
-        return cli_wrong(syntax, "%s: expected an mAP between 0 and 1, got '%s'", option, text);
-    if (value > 1 && value < 100) {
-        *target = value / 100;
-        fprintf(stderr, "%s: %s %s: taken for percent, %g\n", syntax->command, option, text,
-                *target);
-        return -1;
-    }
-    if (!(value > 0 && value < 1))
-        return cli_wrong(syntax, "%s: expected an mAP between 0 and 1, both excluded, got '%s'",
-                         option, text);
-    *target = value;
+    bool percent;
+    pts_error err;
+    if (pts_target_read(text, target, &percent, &err) != PTS_OK)
+        return cli_wrong(syntax, "%s: %s", option, err.message);
+    if (percent)
+        cli_tell_percent(syntax, option, text, *target);
     return -1;
 }

@@ -8,4 +8,8 @@
  * Returns −1 to go on, else the exit code (2), its line written. `option` is named in messages. */
 int cli_target(const cli_syntax *syntax, const char *option, const char *text, double *target);
 
+/* The line that says so. */
+void cli_tell_percent(const cli_syntax *syntax, const char *option, const char *text,
+                      double target);
+
 #endif

@@ -273,19 +273,27 @@ static pts_status read_rows(pts_csv *csv, const bool *required, point_table *row
     }
 }
 
+/* Closes the csv. */
+static pts_status read_table(pts_curve_set **out, pts_csv *csv, const bool *required,
+                             pts_error *err)
+{
+    point_table rows = {0};
+    *out = NULL;
+    pts_status status = read_rows(csv, required, &rows, err);
+    if (status == PTS_OK)
+        status = pts_table_build(&rows, csv->path, out, err);
+    free(rows.rows);
+    pts_csv_close(csv);
+    return status;
+}
+
 static pts_status read_csv(pts_curve_set **out, const char *path, const bool *required,
                            pts_error *err)
 {
     pts_csv csv;
-    point_table rows = {0};
     *out = NULL;
     PTS_TRY(pts_csv_open(&csv, path, PTS_TABLE_BYTES, err));
-    pts_status status = read_rows(&csv, required, &rows, err);
-    if (status == PTS_OK)
-        status = pts_table_build(&rows, path, out, err);
-    free(rows.rows);
-    pts_csv_close(&csv);
-    return status;
+    return read_table(out, &csv, required, err);
 }
 
 pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err)
@@ -297,10 +305,11 @@ pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err
     return read_csv(out, path, required, err);
 }
 
-pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err)
+static const bool pilot_columns[COLUMNS] = {[SIZE] = true, [MAP] = true};
+
+/* One task; else the set is released. */
+static pts_status check_pilot(pts_curve_set **out, const char *path, pts_error *err)
 {
-    static const bool required[COLUMNS] = {[SIZE] = true, [MAP] = true};
-    PTS_TRY(read_csv(out, path, required, err));
     if ((*out)->count == 1)
         return PTS_OK;
     pts_status status =
@@ -309,4 +318,69 @@ pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err)
     pts_curves_destroy(*out);
     *out = NULL;
     return status;
+}
+
+pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err)
+{
+    PTS_TRY(read_csv(out, path, pilot_columns, err));
+    return check_pilot(out, path, err);
+}
+
+/* A spreadsheet's cells come with tabs or semicolons between them, and its decimal sign may then be
+ * a comma. */
+static void make_commas(char *line, size_t size)
+{
+    if (!memchr(line, '\t', size) && !memchr(line, ';', size))
+        return;
+    for (char *c = line; c < line + size; c++) {
+        if (*c == ',')
+            *c = '.';
+        else if (*c == '\t' || *c == ';')
+            *c = ',';
+    }
+}
+
+/* A copy of pasted text as csv, with the header where it has none. */
+static char *copy_pasted(const char *text, size_t size, bool *headless, size_t *length)
+{
+    static const char header[] = "n,map\n";
+    size_t blank = 0;
+    while (blank < size && strchr(" \t\r\n", text[blank]) && text[blank])
+        blank++;
+    *headless = blank < size && strchr("0123456789+-.", text[blank]) && text[blank];
+    size_t before = *headless ? sizeof header - 1 : 0;
+    if (!pts_add(size, before + 1, length))
+        return NULL;
+    char *copy = malloc(*length);
+    if (!copy)
+        return NULL;
+    memcpy(copy, header, before);
+    memcpy(copy + before, text, size);
+    copy[--*length] = '\0';
+    for (char *line = copy, *end; line < copy + *length; line = end + 1) {
+        end = memchr(line, '\n', (size_t)(copy + *length - line));
+        end = end ? end : copy + *length;
+        make_commas(line, (size_t)(end - line));
+    }
+    return copy;
+}
+
+pts_status pts_pilot_parse(pts_curve_set **out, const char *name, const char *text, size_t size,
+                           pts_error *err)
+{
+    pts_csv csv;
+    bool headless;
+    size_t length;
+    *out = NULL;
+    if (size > PTS_TABLE_BYTES)
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %d bytes, got %zu", name,
+                        PTS_TABLE_BYTES, size);
+    char *copy = copy_pasted(text, size, &headless, &length);
+    if (!copy)
+        return pts_fail_memory(err, size);
+    PTS_TRY(pts_csv_take(&csv, name, copy, length, err));
+    if (headless)
+        csv.next_line = 0; /* messages count the lines that people see */
+    PTS_TRY(read_table(out, &csv, pilot_columns, err));
+    return check_pilot(out, name, err);
 }

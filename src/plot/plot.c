@@ -6,6 +6,7 @@
 
 #include <cairo-svg.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const double n_limit = 1e12;
@@ -191,6 +192,23 @@ pts_status pts_plot_write(const char *path, const pts_plot *plot, pts_error *err
     PTS_TRY(check_path(path, err));
     PTS_TRY(check_plot(plot, err));
     return write_figure(path, &(figure){.plot = plot}, err);
+}
+
+pts_status pts_plot_svg(const pts_plot *plot, char **svg, size_t *size, pts_error *err)
+{
+    *svg = NULL;
+    PTS_TRY(check_plot(plot, err));
+    FILE *file = open_memstream(svg, size);
+    if (!file)
+        return pts_fail(err, PTS_ERR_MEMORY, "plot: out of memory");
+    cairo_status_t status = write_svg(file, &(figure){.plot = plot});
+    if (fclose(file) != 0 && status == CAIRO_STATUS_SUCCESS)
+        status = CAIRO_STATUS_NO_MEMORY;
+    if (status == CAIRO_STATUS_SUCCESS)
+        return PTS_OK;
+    free(*svg);
+    *svg = NULL;
+    return fail_cairo("plot", status, err);
 }
 
 static pts_status check_bars(const pts_plot_bars *bars, pts_error *err)

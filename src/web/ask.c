@@ -1,0 +1,333 @@
+#include "web/ask.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- fields ---- */
+
+static const char *const known[] = {"target", "confidence", "pilot",   "cost_per_image",
+                                    "prior",  "mode",       "encoder", "rounds",
+                                    "tau",    "detail",     "token",   "lang"};
+
+static bool is_known(const char *name)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(name, known[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool check_names(const web_form *form, web_error *e)
+{
+    for (size_t i = 0; i < form->count; i++) {
+        const web_part *p = &form->parts[i];
+        if (p->filename)
+            continue;
+        if (!is_known(p->name))
+            return web_fail(e, 400, NULL, "no field '%.60s'", p->name);
+        for (size_t k = 0; k < i; k++) {
+            if (!form->parts[k].filename && strcmp(form->parts[k].name, p->name) == 0)
+                return web_fail(e, 400, p->name, "%s: expected one, got two", p->name);
+        }
+    }
+    return true;
+}
+
+static bool read_number(const web_form *form, const char *name, double *value, web_error *e)
+{
+    const char *text = web_form_value(form, name);
+    if (!text || pts_number_read(text, value))
+        return true;
+    return web_fail(e, 400, name, "%s: expected a number, got '%.60s'", name, text);
+}
+
+static bool read_whole(const web_form *form, const char *name, long *value, web_error *e)
+{
+    const char *text = web_form_value(form, name);
+    double number = 0;
+    if (!text)
+        return true;
+    if (!pts_number_read(text, &number) || number < -1e6 || number > 1e6 ||
+        number != (double)(long)number)
+        return web_fail(e, 400, name, "%s: expected a whole number, got '%.60s'", name, text);
+    *value = (long)number;
+    return true;
+}
+
+static bool read_target(web_ask *ask, web_error *e)
+{
+    pts_error err;
+    bool percent;
+    const char *text = web_form_value(&ask->form, "target");
+    if (!text)
+        return web_fail(e, 400, "target", "expected target, the wanted mAP");
+    if (pts_target_read(text, &ask->question.target, &percent, &err) == PTS_OK)
+        return true;
+    return web_fail(e, 400, "target", "target: %s", err.message);
+}
+
+static bool read_numbers(web_ask *ask, web_error *e)
+{
+    pts_error err;
+    const char *field;
+    pts_question *q = &ask->question;
+    if (!read_number(&ask->form, "confidence", &q->confidence, e) ||
+        !read_number(&ask->form, "cost_per_image", &q->cost, e) ||
+        !read_number(&ask->form, "tau", &q->tau, e) ||
+        !read_whole(&ask->form, "rounds", &q->rounds, e))
+        return false;
+    if (pts_question_check(q, &field, &err) == PTS_OK)
+        return true;
+    return web_fail(e, 400, field, "%s: %s", field, err.message);
+}
+
+/* Some 50,000 results: more take seconds. */
+enum { PILOT_BYTES = 500000 };
+
+static bool read_pilot(web_ask *ask, web_error *e)
+{
+    pts_error err;
+    const char *text = web_form_value(&ask->form, "pilot");
+    if (!text || !text[strspn(text, " \t\r\n")])
+        return true;
+    if (strlen(text) > PILOT_BYTES)
+        return web_fail(e, 413, "pilot", "pilot: expected at most %d bytes, got %zu", PILOT_BYTES,
+                        strlen(text));
+    pts_status status = pts_pilot_parse(&ask->pilot, "pilot", text, strlen(text), &err);
+    if (status != PTS_OK)
+        return web_fail_status(e, status, "pilot", &err);
+    ask->question.pilot = ask->pilot;
+    return true;
+}
+
+static bool read_mode(web_ask *ask, web_error *e)
+{
+    const char *mode = web_form_value(&ask->form, "mode");
+    const char *prior = web_form_value(&ask->form, "prior");
+    const char *detail = web_form_value(&ask->form, "detail");
+    ask->study = mode && strcmp(mode, "ptssp") == 0;
+    ask->detail = detail && strcmp(detail, "1") == 0;
+    ask->encoder = web_form_value(&ask->form, "encoder");
+    if (mode && !ask->study && strcmp(mode, "pts") != 0)
+        return web_fail(e, 400, "mode", "mode: expected pts or ptssp, got '%.60s'", mode);
+    if (detail && !ask->detail && strcmp(detail, "0") != 0)
+        return web_fail(e, 400, "detail", "detail: expected 0 or 1, got '%.60s'", detail);
+    if (ask->study && (ask->pilot || prior))
+        return web_fail(e, 400, prior ? "prior" : "pilot",
+                        "%s: expected none with mode ptssp, which cannot use it",
+                        prior ? "prior" : "pilot");
+    ask->prior = prior ? web_models_prior(ask->models, prior) : NULL;
+    if (prior && !ask->prior)
+        return web_fail(e, 400, "prior", "prior: no prior '%.60s' (api/v1/models lists them)",
+                        prior);
+    return true;
+}
+
+/* ---- photographs ---- */
+
+static const char *magic_type(const char *data, size_t size)
+{
+    if (size >= 3 && memcmp(data, "\xFF\xD8\xFF", 3) == 0)
+        return "image/jpeg";
+    if (size >= 8 && memcmp(data, "\x89PNG\r\n\x1A\n", 8) == 0)
+        return "image/png";
+    if (size >= 2 && memcmp(data, "BM", 2) == 0)
+        return "image/bmp";
+    return NULL;
+}
+
+/* What a client may call these bytes; many call everything octet-stream. */
+static bool is_called(const char *type, const char *claim)
+{
+    if (!*claim || web_type_is(claim, "application/octet-stream") || web_type_is(claim, type))
+        return true;
+    if (strcmp(type, "image/jpeg") == 0)
+        return web_type_is(claim, "image/jpg") || web_type_is(claim, "image/pjpeg");
+    return strcmp(type, "image/bmp") == 0 &&
+           (web_type_is(claim, "image/x-ms-bmp") || web_type_is(claim, "image/x-bmp"));
+}
+
+static bool check_image(const web_app *app, const web_part *p, web_error *e)
+{
+    const char *type = magic_type(p->value, p->size);
+    if (p->size > app->options->image_bytes)
+        return web_fail(e, 413, "images", "%.100s: expected at most %zu bytes, got %zu",
+                        p->filename, app->options->image_bytes, p->size);
+    if (!type)
+        return web_fail(e, 415, "images", "%.100s: expected a JPEG, PNG or BMP image", p->filename);
+    if (!is_called(type, p->type))
+        return web_fail(e, 415, "images", "%.100s: expected %s as its first bytes say, got %.60s",
+                        p->filename, type, p->type);
+    return true;
+}
+
+/* Browsers send an empty part without a name where no file was chosen. */
+static bool is_image(const web_part *p)
+{
+    return p->filename && (p->size || *p->filename);
+}
+
+static bool read_images(const web_app *app, web_ask *ask, web_error *e)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ask->form.count; i++)
+        count += is_image(&ask->form.parts[i]);
+    if (ask->prior && count > 0)
+        return web_fail(e, 400, "images", "expected either prior or photographs, got both");
+    if (!ask->prior && count != WEB_PHOTOGRAPHS)
+        return web_fail(e, 400, "images", "expected %d photographs, got %zu", WEB_PHOTOGRAPHS,
+                        count);
+    for (size_t i = 0; i < ask->form.count; i++) {
+        const web_part *p = &ask->form.parts[i];
+        if (!is_image(p))
+            continue;
+        if (!check_image(app, p, e))
+            return false;
+        ask->images[ask->image_count++] =
+            (web_image){p->filename, (const uint8_t *)p->value, p->size};
+    }
+    return true;
+}
+
+/* ---- to embeddings ---- */
+
+static bool fail_queue(web_app *app, web_queue_result result, web_error *e)
+{
+    if (result == WEB_QUEUE_FULL)
+        web_fail(e, 503, NULL, "the queue is full: %zu requests wait", app->options->queue);
+    else if (result == WEB_QUEUE_LATE)
+        web_fail(e, 503, NULL, "no turn within %u s", app->options->queue_seconds);
+    else
+        web_fail(e, 503, NULL, "the service is stopping");
+    atomic_fetch_add(&app->metrics.refused, 1);
+    e->retry_after = web_queue_retry(app->queue);
+    return false;
+}
+
+static bool embed(web_app *app, web_job *jobs, size_t count, web_error *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t dim = pts_encoder_dim(jobs[i].model->encoder);
+        jobs[i].embeddings = calloc(WEB_PHOTOGRAPHS * dim, sizeof(float));
+        if (!jobs[i].embeddings)
+            return web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+    }
+    web_queue_result result = web_queue_run(app->queue, jobs, count);
+    if (result != WEB_QUEUE_DONE)
+        return fail_queue(app, result, e);
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].status != PTS_OK)
+            return web_fail_status(e, jobs[i].status, "images", &jobs[i].error);
+    }
+    return true;
+}
+
+/* ---- answers ---- */
+
+static bool answer(web_ask *ask, const pts_curve_prior *prior, const pts_answer_source *source,
+                   web_error *e)
+{
+    pts_error err;
+    ask->answer = malloc(sizeof *ask->answer);
+    if (!ask->answer)
+        return web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+    pts_status status = pts_answer_find(prior, source, &ask->question, ask->answer, &err);
+    return status == PTS_OK || web_fail_status(e, status, NULL, &err);
+}
+
+static bool answer_prior(web_ask *ask, web_error *e)
+{
+    const pts_prior_file *file = &ask->prior->file;
+    const pts_answer_source source = {.encoder = NULL, .trainer = file->trainer};
+    return answer(ask, &file->prior, &source, e);
+}
+
+static bool predict(web_ask *ask, const web_job *job, web_error *e)
+{
+    pts_error err;
+    pts_curve_prior prior;
+    pts_head *head = job->model->head;
+    const pts_answer_source source = {.encoder = pts_encoder_arch(job->model->encoder),
+                                      .trainer = pts_head_trainer(head),
+                                      .uses_photographs = pts_head_uses_photographs(head)};
+    pthread_mutex_lock(&ask->models->mutex);
+    pts_status status = pts_head_predict(head, job->embeddings, WEB_PHOTOGRAPHS, &prior, &err);
+    pthread_mutex_unlock(&ask->models->mutex);
+    if (status != PTS_OK)
+        return web_fail_status(e, status, NULL, &err);
+    return answer(ask, &prior, &source, e);
+}
+
+static bool answer_photographs(web_app *app, web_ask *ask, web_error *e)
+{
+    web_job job = {.model = web_models_find(ask->models, ask->encoder), .images = ask->images};
+    if (!job.model)
+        return web_fail(e, 400, "encoder", "encoder: no encoder '%.80s' (api/v1/models lists them)",
+                        ask->encoder ? ask->encoder : "");
+    if (!job.model->head)
+        return web_fail(e, 400, "encoder", "encoder: %s has no head for mode pts",
+                        pts_encoder_arch(job.model->encoder));
+    bool done = embed(app, &job, 1, e) && predict(ask, &job, e);
+    free(job.embeddings);
+    return done;
+}
+
+static pts_status study_numbers(web_ask *ask, const web_job *job, double out[4], pts_error *err)
+{
+    pthread_mutex_lock(&ask->models->mutex);
+    pts_status status = pts_head_study(job->model->study, job->embeddings, out, err);
+    pthread_mutex_unlock(&ask->models->mutex);
+    return status;
+}
+
+static bool answer_study(web_app *app, web_ask *ask, web_error *e)
+{
+    static const char *const archs[2] = {"inception_v3", "clip_vit"};
+    web_job jobs[2] = {{.preset = "ptssp", .images = ask->images},
+                       {.preset = "ptssp", .images = ask->images}};
+    double numbers[2][4];
+    pts_error err;
+    for (int i = 0; i < 2; i++) {
+        jobs[i].model = web_models_study(ask->models, archs[i]);
+        if (!jobs[i].model)
+            return web_fail(e, 400, "mode", "mode: ptssp needs %s with a head of the study's",
+                            archs[i]);
+    }
+    bool done = embed(app, jobs, 2, e);
+    for (int i = 0; i < 2 && done; i++) {
+        pts_status status = study_numbers(ask, &jobs[i], numbers[i], &err);
+        done = status == PTS_OK || web_fail_status(e, status, NULL, &err);
+    }
+    if (done)
+        ask->study_answer = pts_study_answer_find(numbers[0], numbers[1], ask->question.target);
+    free(jobs[0].embeddings);
+    free(jobs[1].embeddings);
+    return done;
+}
+
+bool web_ask_read(web_app *app, const web_request *request, web_ask *ask, web_error *e)
+{
+    const pts_question defaults = PTS_QUESTION_DEFAULTS;
+    *ask = (web_ask){.question = defaults, .models = web_queue_models(app->queue)};
+    return web_form_read(&ask->form, request, e) && check_names(&ask->form, e) &&
+           read_target(ask, e) && read_numbers(ask, e) && read_pilot(ask, e) && read_mode(ask, e) &&
+           read_images(app, ask, e);
+}
+
+bool web_ask_answer(web_app *app, web_ask *ask, web_error *e)
+{
+    if (ask->study)
+        return answer_study(app, ask, e);
+    return ask->prior ? answer_prior(ask, e) : answer_photographs(app, ask, e);
+}
+
+void web_ask_free(web_ask *ask)
+{
+    free(ask->answer);
+    pts_curves_destroy(ask->pilot);
+    web_models_release(ask->models);
+    web_form_free(&ask->form);
+}

@@ -1,0 +1,30 @@
+/* From a form's fields to the question of ptsinfer predict, and to its answer. */
+#ifndef PTS_SRC_WEB_ASK_H
+#define PTS_SRC_WEB_ASK_H
+
+#include "web/app.h"
+#include "web/form.h"
+
+#include "pts/answer.h"
+
+typedef struct web_ask {
+    web_form form;
+    web_models *models; /* referenced */
+    pts_question question;
+    pts_curve_set *pilot; /* or NULL */
+    bool study, detail;
+    const char *encoder; /* as asked, or NULL */
+    const web_prior *prior;
+    web_image images[WEB_PHOTOGRAPHS];
+    size_t image_count;
+    /* the answer: one of them */
+    pts_answer *answer;
+    pts_study_answer study_answer;
+} web_ask;
+
+/* Reads and checks; web_ask_free in any case. */
+bool web_ask_read(web_app *app, const web_request *request, web_ask *ask, web_error *e);
+bool web_ask_answer(web_app *app, web_ask *ask, web_error *e);
+void web_ask_free(web_ask *ask);
+
+#endif

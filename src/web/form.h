@@ -1,0 +1,41 @@
+/* Fields of a request's body: multipart/form-data (RFC 7578), application/x-www-form-urlencoded or
+ * a flat JSON object. The body is cut up in place; the fields point into it. */
+#ifndef PTS_SRC_WEB_FORM_H
+#define PTS_SRC_WEB_FORM_H
+
+#include "web/http.h"
+
+enum { WEB_PARTS = 64, WEB_BOUNDARY = 70 };
+
+typedef struct web_part {
+    const char *name, *value; /* NUL-terminated; a file's value may hold NULs as well */
+    size_t size;
+    const char *filename, *type; /* NULL where the part is no file */
+} web_part;
+
+typedef struct web_form {
+    web_part parts[WEB_PARTS];
+    size_t count;
+    char *own; /* values that are not in the body */
+} web_form;
+
+/* By the request's Content-Type; web_form_free in any case. 415 for another type, 400 for a body
+ * that is not what it says, 413 for too many fields. */
+bool web_form_read(web_form *form, const web_request *request, web_error *e);
+void web_form_free(web_form *form);
+
+/* The one value of that name, NULL where it is absent or empty. */
+const char *web_form_value(const web_form *form, const char *name);
+
+bool web_multipart_read(web_form *form, const char *content_type, char *body, size_t size,
+                        web_error *e);
+bool web_urlencoded_read(web_form *form, char *body, size_t size, web_error *e);
+/* Numbers, texts and arrays of numbers (as "1,2,3"). */
+bool web_json_read(web_form *form, const char *body, size_t size, web_error *e);
+
+/* Whether a Content-Type is of that media type, its parameters aside. */
+bool web_type_is(const char *content_type, const char *type);
+/* Adds a part; name and value must be free of NULs unless it is a file. */
+bool web_form_add(web_form *form, const web_part *part, web_error *e);
+
+#endif

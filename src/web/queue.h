@@ -1,0 +1,61 @@
+/* The bounded queue in front of the encoder, and its worker: one thread with a thread team. What
+ * waits for the same model is encoded together, up to `batch` photographs. */
+#ifndef PTS_SRC_WEB_QUEUE_H
+#define PTS_SRC_WEB_QUEUE_H
+
+#include "web/models.h"
+
+typedef struct web_queue web_queue;
+
+typedef struct web_image {
+    const char *name; /* as the client has it, for messages */
+    const uint8_t *data;
+    size_t size;
+} web_image;
+
+typedef enum web_job_state { WEB_JOB_WAITING, WEB_JOB_RUNNING, WEB_JOB_DONE } web_job_state;
+
+/* Four photographs through one encoder; everything is the caller's and outlives web_queue_run. */
+typedef struct web_job {
+    const web_model *model;
+    const char *preset;      /* NULL: the encoder's own */
+    const web_image *images; /* [WEB_PHOTOGRAPHS] */
+    float *embeddings;       /* [WEB_PHOTOGRAPHS][dim], written */
+    pts_status status;       /* of the first photograph that failed */
+    pts_error error;
+    size_t failed; /* which */
+    web_job_state state;
+    struct web_job *next;
+} web_job;
+
+typedef enum web_queue_result {
+    WEB_QUEUE_DONE, /* each job has its own status */
+    WEB_QUEUE_FULL,
+    WEB_QUEUE_LATE, /* the time limit ran out before their turn came */
+    WEB_QUEUE_STOPPING
+} web_queue_result;
+
+/* Counters, monotonic but for `waiting`. */
+typedef struct web_queue_state {
+    size_t waiting, capacity;
+    unsigned long images, batches;
+    double seconds; /* at work */
+} web_queue_state;
+
+/* Starts the worker and loads the models; `options` outlives the queue. */
+pts_status web_queue_create(web_queue **out, const pts_web_options *options, pts_error *err);
+/* Finishes what is in the queue first. */
+void web_queue_destroy(web_queue *queue);
+
+/* The models of now, with a reference for the caller. */
+web_models *web_queue_models(web_queue *queue);
+/* Loads all models anew, between two batches; on failure the old ones stay. */
+pts_status web_queue_reload(web_queue *queue, pts_error *err);
+
+/* Waits until all jobs are done; all of them are taken or none. */
+web_queue_result web_queue_run(web_queue *queue, web_job *jobs, size_t count);
+web_queue_state web_queue_look(web_queue *queue);
+/* After how many seconds a place is likely to be free, at least 1. */
+unsigned web_queue_retry(web_queue *queue);
+
+#endif

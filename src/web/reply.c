@@ -1,0 +1,70 @@
+#include "web/http.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool web_fail(web_error *e, int status, const char *field, const char *format, ...)
+{
+    va_list args;
+    *e = (web_error){.status = status, .field = field};
+    va_start(args, format);
+    vsnprintf(e->message, sizeof e->message, format, args);
+    va_end(args);
+    return false;
+}
+
+bool web_fail_status(web_error *e, pts_status status, const char *field, const pts_error *err)
+{
+    int code = 400;
+    if (status == PTS_ERR_LIMIT)
+        code = 413;
+    else if (status == PTS_ERR_UNSUPPORTED)
+        code = 415;
+    else if (status == PTS_ERR_MEMORY)
+        code = 503;
+    else if (status == PTS_ERR_IO)
+        code = 500;
+    web_fail(e, code, field, "%s", err->message);
+    e->retry_after = code == 503 ? 1 : 0;
+    return false;
+}
+
+void web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size)
+{
+    reply->status = status;
+    reply->type = type;
+    reply->body = reply->owned = text;
+    reply->size = size;
+}
+
+/* JSON is UTF-8, while a message may quote any bytes: those above 127 then become '?'. */
+static json_t *json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    char ascii[sizeof((web_error *)0)->message];
+    snprintf(ascii, sizeof ascii, "%s", text);
+    for (char *c = ascii; *c; c++)
+        *c = (*c & 0x80) ? '?' : *c;
+    return json_string(ascii);
+}
+
+void web_reply_error(web_reply *reply, const web_error *e)
+{
+    json_t *root =
+        json_pack("{s{ss*so}}", "error", "field", e->field, "message", json_text(e->message));
+    char *text = json_dumps(root, JSON_INDENT(1));
+    json_decref(root);
+    web_reply_text(reply, e->status, "application/json", text, text ? strlen(text) : 0);
+    reply->retry_after = e->retry_after;
+}
+
+void web_reply_free(web_reply *reply)
+{
+    free(reply->owned);
+    *reply = (web_reply){0};
+}
