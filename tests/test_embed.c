@@ -250,6 +250,87 @@ START_TEST(memory_does_not_grow_with_images)
 }
 END_TEST
 
+START_TEST(a_list_of_paths_is_as_good_as_arguments)
+{
+    done("ptsinfer embed -o arguments.npy 1.jpg 3.jpg 2.jpg");
+    done("printf '3.jpg\\r\\n\\n2.jpg' > list && ptsinfer embed -o list.npy 1.jpg --list list && "
+         "cmp arguments.npy list.npy");
+    done("ptsinfer embed -o stdin.npy --list - 1.jpg < list && cmp arguments.npy stdin.npy");
+    char command[256];
+    snprintf(command, sizeof command, "cd %s && ptsinfer embed --list nowhere", folder);
+    check_refused(1, command, "ptsinfer embed: nowhere: No such file or directory\n");
+    snprintf(command, sizeof command, "cd %s && ptsinfer embed --list /dev/null", folder);
+    check_refused(1, command, "ptsinfer embed: /dev/null: expected a path a line, got none\n");
+}
+END_TEST
+
+/* A terminal's Ctrl-C and a batch system's SIGTERM; what was there keeps its name. */
+START_TEST(a_stop_leaves_no_file)
+{
+    done("for i in 1 2 3 4 5 6 7 8 9; do echo 1.jpg; done > nine && for i in $(seq 200); do cat "
+         "nine; done > long && echo old > stop.npy");
+    for (int i = 0; i < 2; i++) {
+        /* A shell's background jobs have SIGINT ignored; timeout sets it as for a command. */
+        int code = run_program("cd %s && timeout --preserve-status --foreground -s %s 2 ptsinfer "
+                               "embed --threads 1 --list long -o stop.npy",
+                               folder, i ? "TERM" : "INT");
+        ck_assert_int_eq(code, 1);
+        ck_assert_ptr_nonnull(strstr(ran.err, "ptsinfer embed: stopped; nothing is written\n"));
+        done("cat stop.npy; ls | grep -c 'stop.npy'");
+        ck_assert_str_eq(ran.out, "old\n1\n");
+    }
+    done("rm stop.npy");
+}
+END_TEST
+
+#ifdef PTS_HAVE_MPI
+#define MPIRUN                                                                                     \
+    "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe -n 3 "
+
+START_TEST(ranks_write_the_same_file)
+{
+    done("for i in 1 2 3 4 5 6 7; do for f in 1 2 3 4; do echo $f.jpg; done; done > photos");
+    done("ptsinfer embed --normalize -o one.npy --list photos g1.png");
+    done(MPIRUN "ptsinfer embed --normalize --threads 1 -o three.npy --list photos g1.png && "
+                "cmp one.npy three.npy");
+    done(MPIRUN "ptsinfer embed --normalize --threads 1 -o three.npy --list - g1.png < photos && "
+                "cmp one.npy three.npy");
+    done("ptsinfer embed -o one.npy 2.jpg && " MPIRUN
+         "ptsinfer embed --threads 1 -o few.npy 2.jpg && cmp one.npy few.npy");
+}
+END_TEST
+
+START_TEST(ranks_name_the_first_broken_image)
+{
+    done("(cat photos; echo nowhere.jpg; cat photos; echo never.jpg; cat photos) > broken");
+    ck_assert_int_eq(run_program("cd %s && " MPIRUN
+                                 "ptsinfer embed --threads 1 -o broken.npy --list broken",
+                                 folder),
+                     1);
+    ck_assert_ptr_nonnull(
+        strstr(ran.err, "ptsinfer embed: nowhere.jpg: No such file or directory\n"));
+    ck_assert_ptr_null(strstr(ran.err, "never.jpg"));
+    ck_assert_int_eq(run_program("cd %s && ls broken.npy*", folder), 2);
+    ck_assert_int_eq(run_program("cd %s && " MPIRUN "ptsinfer embed 1.jpg", folder), 2);
+    ck_assert_ptr_nonnull(
+        strstr(ran.err, "ptsinfer embed: under mpirun: expected -o NAME.npy, got none\n"));
+}
+END_TEST
+
+START_TEST(a_rank_that_dies_leaves_no_file)
+{
+    int code = run_program("cd %s && (until ls dead.npy*.part pid2; do sleep 0.1; done > dead.log "
+                           "2>&1; sleep 1; kill -9 $(cat pid2)) & cd %s && " MPIRUN
+                           "sh -c 'echo $$ > pid$OMPI_COMM_WORLD_RANK; exec ptsinfer embed "
+                           "--threads 1 -o dead.npy --list long' || exit 1",
+                           folder, folder);
+    ck_assert_int_eq(code, 1);
+    ck_assert_msg(strstr(ran.err, "signal 9"), "%s", ran.err); /* mpirun's words */
+    ck_assert_int_eq(run_program("cd %s && ls dead.npy*", folder), 2);
+}
+END_TEST
+#endif
+
 int main(void)
 {
     const char *root = getenv("PTS_TEST_WEIGHTS");
@@ -267,6 +348,13 @@ int main(void)
     tcase_add_test(tcase, threads_and_grouping_change_no_bit);
     tcase_add_test(tcase, normalize_keeps_the_direction);
     tcase_add_test(tcase, the_first_broken_image_is_named);
+    tcase_add_test(tcase, a_list_of_paths_is_as_good_as_arguments);
+    tcase_add_test(tcase, a_stop_leaves_no_file);
+#ifdef PTS_HAVE_MPI
+    tcase_add_test(tcase, ranks_write_the_same_file);
+    tcase_add_test(tcase, ranks_name_the_first_broken_image);
+    tcase_add_test(tcase, a_rank_that_dies_leaves_no_file);
+#endif
     tcase_add_test(tcase, memory_does_not_grow_with_images);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

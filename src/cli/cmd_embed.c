@@ -1,17 +1,17 @@
-/* ptsinfer embed: photographs to embeddings, as .npy or .csv. */
+/* ptsinfer embed: photographs to embeddings, as .npy or .csv; under mpirun by all ranks. */
 #include "cli/commands.h"
 #include "cli/defaults.h"
-#include "cli/images.h"
+#include "cli/embedder.h"
 #include "cli/npy.h"
+#include "cli/progress.h"
 
 #include "pts/file.h"
 
-#include <math.h>
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 
 typedef struct embed_options {
-    const char *encoder, *preset, *output;
+    const char *encoder, *preset, *output, *list;
     long threads, max_pixels;
     bool normalize;
     pts_image_limits limits;
@@ -19,18 +19,18 @@ typedef struct embed_options {
 
 typedef struct job {
     const embed_options *options;
-    const cli_paths *paths;
-    pts_encoder *encoder;
+    cli_embedder embedder;
+    cli_paths paths;
+    cli_progress bar;
     FILE *file;
-    bool npy;
-    size_t dim, chunk; /* chunk: images of one call */
-    float *rows;       /* [chunk][dim] */
+    bool npy, begun;
+    size_t dim;
 } job;
 
 static void write_head(const job *j)
 {
     if (j->npy) {
-        cli_npy_header(j->file, j->paths->count, j->dim);
+        cli_npy_header(j->file, j->paths.count, j->dim);
         return;
     }
     fputs("image", j->file);
@@ -51,86 +51,99 @@ static void write_row(const job *j, const char *path, const float *row)
     fputc('\n', j->file);
 }
 
-/* To unit length, so that a dot product is a cosine; a row of zeros stays. */
-static void normalize(float *row, size_t dim)
+static pts_status put_rows(void *user, size_t first, size_t count, const float *rows,
+                           pts_error *err)
 {
-    double squares = 0;
-    for (size_t i = 0; i < dim; i++)
-        squares += (double)row[i] * (double)row[i];
-    for (size_t i = 0; i < dim && squares > 0; i++)
-        row[i] = (float)((double)row[i] / sqrt(squares));
-}
-
-/* Writes the rows of the images before one that failed, too. */
-static pts_status embed_chunk(const job *j, size_t first, size_t count, pts_error *err)
-{
-    const embed_options *o = j->options;
-    const char *preset = strcmp(o->preset, "auto") == 0 ? NULL : o->preset;
-    const char *const *paths = (const char *const *)j->paths->items + first;
-    size_t done;
-    pts_status status =
-        pts_encoder_embed_files(j->encoder, paths, count, preset, &o->limits, j->rows, &done, err);
-    if (first == 0 && done) /* a first image that fails leaves stdout empty */
+    job *j = user;
+    if (count && !j->begun) /* a first image that fails leaves stdout empty */
         write_head(j);
-    for (size_t i = 0; i < done; i++) {
-        float *row = j->rows + i * j->dim;
-        if (o->normalize)
-            normalize(row, j->dim);
-        write_row(j, paths[i], row);
+    j->begun |= count > 0;
+    if (j->npy && fseeko(j->file, (off_t)cli_npy_offset(first, j->dim), SEEK_SET) != 0) {
+        snprintf(err->message, sizeof err->message, "%s: %s", j->options->output, strerror(errno));
+        return PTS_ERR_IO;
     }
-    return status;
+    for (size_t i = 0; i < count; i++)
+        write_row(j, j->paths.items[first + i], rows + i * j->dim);
+    if (!ferror(j->file) || !j->options->output) /* stdout's end is looked at by all commands */
+        return PTS_OK;
+    snprintf(err->message, sizeof err->message, "%s: cannot write: %s", j->options->output,
+             strerror(errno));
+    return PTS_ERR_IO;
 }
 
-static pts_status embed_chunks(job *j, pts_error *err)
+/* A list of a few images needs no bar. */
+enum { MANY = 256 };
+
+static int show_done(void *user, size_t done)
 {
-    const size_t count = j->paths->count;
-    j->rows = calloc(j->chunk, j->dim * sizeof *j->rows);
-    if (!j->rows) {
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return PTS_ERR_MEMORY;
-    }
-    pts_status status = PTS_OK;
-    for (size_t i = 0; i < count && status == PTS_OK; i += j->chunk)
-        status = embed_chunk(j, i, count - i < j->chunk ? count - i : j->chunk, err);
-    free(j->rows);
-    return status;
+    job *j = user;
+    if (j->paths.count >= MANY)
+        cli_progress_show(&j->bar, "images", done, j->paths.count);
+    return cli_stopping();
 }
 
-static pts_status embed_to_output(job *j, pts_error *err)
+static pts_status lead_to_output(job *j, pts_error *err)
 {
     const char *path = j->options->output;
     if (!path)
-        return embed_chunks(j, err);
+        return cli_embed_lead(&j->embedder, &j->paths, put_rows, show_done, j, err);
     pts_output out;
     pts_status status = pts_output_open(&out, path, err);
     if (status != PTS_OK)
         return status;
     j->npy = pts_path_ends(path, ".npy");
     j->file = out.file;
-    status = embed_chunks(j, err);
+    cli_unlink_on_signal(out.temporary);
+    status = cli_embed_lead(&j->embedder, &j->paths, put_rows, show_done, j, err);
+    cli_unlink_on_signal(NULL);
     if (status == PTS_OK)
         return pts_output_commit(&out, err);
     pts_output_discard(&out);
     return status;
 }
 
-/* Threads wait for each other at the end of a chunk: long enough for that not to count, short
- * enough for memory not to grow with the number of images. */
-enum { CHUNK_PER_THREAD = 16 };
+/* Rank 0 alone needs the list, and is told to stop: mpirun ends the others. */
+static pts_status lead(job *j, const cli_list *operands, pts_error *err)
+{
+    cli_stop_on_signals();
+    pts_status status = cli_paths_collect(&j->paths, operands, j->options->list, err);
+    if (status != PTS_OK)
+        return status;
+    cli_progress_begin(&j->bar);
+    status = lead_to_output(j, err);
+    cli_progress_end(&j->bar);
+    cli_paths_free(&j->paths);
+    return status;
+}
 
-static pts_status embed(const embed_options *o, const cli_paths *paths, pts_error *err)
+static pts_status open_encoder(job *j, pts_team **team, pts_error *err)
+{
+    const embed_options *o = j->options;
+    cli_embedder *e = &j->embedder;
+    pts_status status = pts_team_create(team, (int)o->threads, err);
+    if (status == PTS_OK)
+        status = pts_encoder_open(&e->encoder, o->encoder, *team, err);
+    if (status != PTS_OK)
+        return status;
+    j->dim = pts_encoder_dim(e->encoder);
+    e->threads = pts_team_threads(*team);
+    e->preset = strcmp(o->preset, "auto") == 0 ? pts_encoder_preset(e->encoder) : o->preset;
+    e->limits = &o->limits;
+    e->normalize = o->normalize;
+    return PTS_OK;
+}
+
+static pts_status embed(const embed_options *o, const cli_list *operands, pts_ranks *ranks,
+                        pts_error *err)
 {
     pts_team *team = NULL;
-    job j = {.options = o, .paths = paths, .file = stdout};
-    pts_status status = pts_team_create(&team, (int)o->threads, err);
+    atomic_bool stop = false;
+    job j = {.options = o, .file = stdout, .embedder = {.ranks = ranks, .stop = &stop}};
+    pts_status status = open_encoder(&j, &team, err);
     if (status == PTS_OK)
-        status = pts_encoder_open(&j.encoder, o->encoder, team, err);
-    if (status == PTS_OK) {
-        j.dim = pts_encoder_dim(j.encoder);
-        j.chunk = CHUNK_PER_THREAD * (size_t)pts_team_threads(team);
-        status = embed_to_output(&j, err);
-    }
-    pts_encoder_close(j.encoder);
+        status =
+            pts_ranks_rank(ranks) ? cli_embed_follow(&j.embedder, err) : lead(&j, operands, err);
+    pts_encoder_close(j.embedder.encoder);
     pts_team_destroy(team);
     return status;
 }
@@ -142,7 +155,7 @@ static bool known_output(const char *path)
 
 static int check(const cli_syntax *syntax, embed_options *o, const cli_list *operands)
 {
-    if (!operands->count)
+    if (!operands->count && !o->list)
         return cli_wrong(syntax, "expected images, folders or -, got nothing");
     if (!known_output(o->output))
         return cli_wrong(syntax, "-o: expected NAME.npy or NAME.csv, got '%s'", o->output);
@@ -155,22 +168,48 @@ static int check(const cli_syntax *syntax, embed_options *o, const cli_list *ope
     return -1;
 }
 
+/* Rows come from several ranks in any order, and only a .npy has places for them. */
+static int check_ranks(const cli_syntax *syntax, const embed_options *o, const pts_ranks *ranks)
+{
+    if (!ranks || (o->output && pts_path_ends(o->output, ".npy")))
+        return -1;
+    if (pts_ranks_rank(ranks) > 0) /* one message is enough */
+        return CLI_USAGE;
+    return cli_wrong(syntax, "under mpirun: expected -o NAME.npy, got %s",
+                     o->output ? o->output : "none");
+}
+
+static int embed_here(const cli_syntax *syntax, embed_options *o, const cli_list *operands,
+                      pts_ranks *ranks)
+{
+    pts_error err;
+    pts_status status = embed(o, operands, ranks, &err);
+    if (status == PTS_ERR_CANCELLED && cli_stopping())
+        return cli_fail(syntax, "stopped%s", o->output ? "; nothing is written" : "");
+    if (status != PTS_OK) /* without a farewell: mpirun ends the other ranks */
+        return cli_fail(syntax, "%s", err.message);
+    pts_ranks_finish(ranks);
+    return CLI_DONE;
+}
+
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
     embed_options *o = user;
+    pts_ranks *ranks = NULL;
+    pts_error err;
     int code = check(syntax, o, operands);
     if (code >= 0)
         return code;
     char path[4096];
     if (!o->encoder)
         o->encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
-    pts_error err;
-    cli_paths paths;
-    pts_status status = cli_paths_collect(&paths, operands, &err);
-    if (status == PTS_OK)
-        status = embed(o, &paths, &err);
-    cli_paths_free(&paths);
-    return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", err.message);
+    if (cli_under_mpirun() && pts_ranks_start(&ranks, &err) != PTS_OK)
+        return cli_fail(syntax, "%s", err.message);
+    code = check_ranks(syntax, o, ranks);
+    if (code < 0)
+        return embed_here(syntax, o, operands, ranks);
+    pts_ranks_finish(ranks);
+    return code;
 }
 
 int cmd_embed(int argc, char **argv)
@@ -181,6 +220,7 @@ int cmd_embed(int argc, char **argv)
         {"--preset", 0, CLI_TEXT, &o.preset, "NAME",
          "auto, keras, torchvision, clip or ptssp (auto: the encoder's own)"},
         {"--output", 'o', CLI_TEXT, &o.output, "OUT.npy|OUT.csv", "file (csv to stdout)"},
+        {"--list", 0, CLI_TEXT, &o.list, "FILE", "images, a path a line (-: stdin)"},
         {"--normalize", 0, CLI_FLAG, &o.normalize, NULL, "to unit length"},
         CLI_MAX_PIXELS_OPTION(&o.max_pixels),
         CLI_THREADS_OPTION(&o.threads),

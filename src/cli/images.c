@@ -67,38 +67,64 @@ static pts_status add_folder(cli_paths *paths, const char *folder, pts_error *er
     return status;
 }
 
-static pts_status add_from_stdin(cli_paths *paths, pts_error *err)
+static pts_status add_argument(cli_paths *paths, const char *argument, pts_error *err)
+{
+    struct stat info;
+    if (stat(argument, &info) == 0 && S_ISDIR(info.st_mode))
+        return add_folder(paths, argument, err);
+    return add_path(paths, argument, err);
+}
+
+static pts_status add_lines(cli_paths *paths, FILE *file, const char *name, pts_error *err)
 {
     char *line = NULL;
     size_t room = 0;
     ssize_t length;
     pts_status status = PTS_OK;
-    while (status == PTS_OK && (length = getline(&line, &room, stdin)) >= 0) {
+    while (status == PTS_OK && (length = getline(&line, &room, file)) >= 0) {
         while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
             line[--length] = '\0';
         if (length > 0)
             status = add_path(paths, line, err);
     }
     free(line);
+    if (status == PTS_OK && ferror(file)) {
+        snprintf(err->message, sizeof err->message, "%s: %s", name, strerror(errno));
+        status = PTS_ERR_IO;
+    }
     return status;
 }
 
-pts_status cli_paths_collect(cli_paths *paths, const cli_list *arguments, pts_error *err)
+static pts_status add_list(cli_paths *paths, const char *name, pts_error *err)
+{
+    if (strcmp(name, "-") == 0)
+        return add_lines(paths, stdin, name, err);
+    FILE *file = fopen(name, "r");
+    if (!file) {
+        snprintf(err->message, sizeof err->message, "%s: %s", name, strerror(errno));
+        return PTS_ERR_IO;
+    }
+    pts_status status = add_lines(paths, file, name, err);
+    fclose(file);
+    return status;
+}
+
+pts_status cli_paths_collect(cli_paths *paths, const cli_list *arguments, const char *list,
+                             pts_error *err)
 {
     *paths = (cli_paths){0};
     pts_status status = PTS_OK;
     for (size_t i = 0; i < arguments->count && status == PTS_OK; i++) {
-        struct stat info;
-        const char *argument = arguments->items[i];
-        if (strcmp(argument, "-") == 0)
-            status = add_from_stdin(paths, err);
-        else if (stat(argument, &info) == 0 && S_ISDIR(info.st_mode))
-            status = add_folder(paths, argument, err);
+        if (strcmp(arguments->items[i], "-") == 0)
+            status = add_list(paths, "-", err);
         else
-            status = add_path(paths, argument, err);
+            status = add_argument(paths, arguments->items[i], err);
     }
+    if (status == PTS_OK && list)
+        status = add_list(paths, list, err);
     if (status == PTS_OK && !paths->count) {
-        snprintf(err->message, sizeof err->message, "-: expected a path a line, got none");
+        snprintf(err->message, sizeof err->message, "%s: expected a path a line, got none",
+                 list ? list : "-");
         status = PTS_ERR_FORMAT;
     }
     if (status != PTS_OK)

@@ -12,9 +12,11 @@ typedef struct cli_paths {
     size_t count, capacity;
 } cli_paths;
 
-/* Each argument is an image, a folder (its .jpg .jpeg .png .bmp files by name) or "-" (a path a
- * line from stdin). */
-pts_status cli_paths_collect(cli_paths *paths, const cli_list *arguments, pts_error *err);
+/* Each argument is an image, a folder (its .jpg .jpeg .png .bmp files by name) or "-" (an image a
+ * line from stdin); after them those in the file `list` (NULL: none; "-": stdin). A line is not
+ * looked at: over a network a million looks take minutes. */
+pts_status cli_paths_collect(cli_paths *paths, const cli_list *arguments, const char *list,
+                             pts_error *err);
 void cli_paths_free(cli_paths *paths);
 
 /* --max-pixels: larger photographs are refused before they are decoded. */

@@ -5,5 +5,7 @@
 #include <stdio.h>
 
 void cli_npy_header(FILE *file, size_t rows, size_t columns);
+/* Where a row begins in the file. */
+size_t cli_npy_offset(size_t row, size_t columns);
 
 #endif

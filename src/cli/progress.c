@@ -1,5 +1,6 @@
 #include "cli/progress.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -123,10 +124,15 @@ void cli_progress_end(cli_progress *progress)
 /* ---- Ctrl-C ---- */
 
 static volatile sig_atomic_t stopping;
+static const char *volatile doomed;
 
 static void on_signal(int number)
 {
     (void)number;
+    int saved = errno;
+    if (doomed)
+        unlink(doomed);
+    errno = saved;
     stopping = 1;
 }
 
@@ -136,6 +142,11 @@ void cli_stop_on_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+void cli_unlink_on_signal(const char *path)
+{
+    doomed = path;
 }
 
 bool cli_stopping(void)
