@@ -73,7 +73,8 @@ static pts_status collect(pts_tasks **tasks, const char *text, size_t copies, pt
     snprintf(dir, sizeof dir, "%s", test_data("yolo-mini"));
     const char *dirs[] = {dir, dir};
     write_curves(text);
-    return pts_tasks_collect(tasks, dirs, copies, curves, encoder, cache, NULL, NULL, err);
+    const pts_embed_options options = {.cache = cache, .team = team};
+    return pts_tasks_collect(tasks, dirs, copies, curves, encoder, &options, err);
 }
 
 static void embed_directly(const char *path, float *out)
@@ -101,15 +102,16 @@ START_TEST(embeddings_are_computed_once)
     pts_dataset *set;
     pts_embeddings a, b;
     float direct[2048];
+    const pts_embed_options options = {.cache = cache, .team = team};
     ck_assert_int_eq(pts_dataset_open(&set, test_data("yolo-mini"), NULL), PTS_OK);
     for (int round = 0; round < 2; round++) { /* the second: with a damaged file in the cache */
-        ck_assert_int_eq(pts_embeddings_of(&a, encoder, set, cache, NULL, NULL, NULL), PTS_OK);
+        ck_assert_int_eq(pts_embeddings_of(&a, encoder, set, &options, NULL), PTS_OK);
         ck_assert_int_eq(a.cached, 0);
         ck_assert_uint_eq(a.images, 6);
         ck_assert_uint_eq(a.dim, 2048);
         embed_directly(pts_dataset_image_path(set, 4), direct);
         ck_assert_int_eq(memcmp(direct, a.values + 4 * 2048, sizeof direct), 0);
-        ck_assert_int_eq(pts_embeddings_of(&b, encoder, set, cache, NULL, NULL, NULL), PTS_OK);
+        ck_assert_int_eq(pts_embeddings_of(&b, encoder, set, &options, NULL), PTS_OK);
         ck_assert_int_eq(b.cached, 1);
         ck_assert_int_eq(memcmp(a.values, b.values, a.images * a.dim * sizeof *a.values), 0);
         pts_embeddings_free(&a);

@@ -1,7 +1,8 @@
 /* pts/learn.h: from measured curves and embedded photographs to a head that predicts curves.
  *
  *   pts_tasks *tasks;                              // curves.csv and data sets, embedded and joined
- *   pts_tasks_collect(&tasks, dirs, count, "curves.csv", encoder, "cache", NULL, NULL, &err);
+ *   pts_embed_options embed = {.cache = "cache"};
+ *   pts_tasks_collect(&tasks, dirs, count, "curves.csv", encoder, &embed, &err);
  *   pts_head_options options = PTS_HEAD_DEFAULTS;
  *   pts_head *head;
  *   pts_head_train(&head, tasks, &options, team, NULL, NULL, &err);
@@ -30,19 +31,30 @@ extern "C" {
 
 /* ---- Embeddings, cached (builds with libyaml) ----
  *
- * A data set's photographs through preset and encoder, in the data set's order. With `cache`, a
- * folder made when absent, the result is kept there as one .ptsw whose name is the SHA-256 of the
- * encoder's id, its preset and all the files' bytes: a changed photograph or encoder never meets
- * an old result. Half a file is never seen, two processes may share the folder. */
+ * A data set's photographs through preset and encoder, in the data set's order. In the cache, a
+ * folder made when absent, the result is kept as one .ptsw whose name is the SHA-256 of the
+ * encoder's id, the preset and all the files' bytes: a changed photograph or encoder never meets
+ * an old result, and a data set that was moved or copied meets its own. Every run reads and hashes
+ * all files, on the team: some hundred milliseconds for 100 MB. Half a file is never seen, two
+ * processes may share the folder. */
+typedef struct pts_embed_options {
+    const char *cache;     /* folder; NULL: nothing is kept */
+    const char *preset;    /* NULL: the encoder's own */
+    pts_team *team;        /* that hashes; the encoder has its own. NULL: the calling thread */
+    pts_progress progress; /* stage: the data set's name, over photographs; or NULL */
+    void *user;
+} pts_embed_options;
+
 typedef struct pts_embeddings {
     size_t images, dim;
-    float *values; /* [images][dim]; pts_embeddings_free releases it */
-    int cached;    /* 1: was read from the cache */
+    float *values;     /* [images][dim]; pts_embeddings_free releases it */
+    int cached;        /* 1: was read from the cache */
+    char contents[65]; /* SHA-256 of the photographs' own SHA-256, in order */
 } pts_embeddings;
 
-/* `progress` stage: the data set's name, over photographs. */
+/* options NULL: all zero. */
 pts_status pts_embeddings_of(pts_embeddings *out, pts_encoder *encoder, const pts_dataset *set,
-                             const char *cache, pts_progress progress, void *user, pts_error *err);
+                             const pts_embed_options *options, pts_error *err);
 void pts_embeddings_free(pts_embeddings *embeddings);
 
 /* ---- Tasks: one class of one data set, its measured curve and its photographs ---- */
@@ -69,8 +81,8 @@ const pts_task *pts_tasks_at(const pts_tasks *tasks, size_t index);
  * folder's last component, `class` a name or number of its data.yaml. Every curve must find its
  * class; a folder without curves is passed over. (builds with libyaml) */
 pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t count,
-                             const char *curves, pts_encoder *encoder, const char *cache,
-                             pts_progress progress, void *user, pts_error *err);
+                             const char *curves, pts_encoder *encoder,
+                             const pts_embed_options *options, pts_error *err);
 
 /* ---- The head: k embeddings → a Gaussian over θ = (A, ln B, ln C, D) ----
  *

@@ -99,12 +99,12 @@ static void json_lodo(const pts_lodo_report *r)
 }
 #endif
 
-static int eval_lodo(const cli_syntax *syntax, const cli_tasks *t, bool json)
+static int eval_lodo(const cli_syntax *syntax, cli_tasks *t, bool json)
 {
     pts_error err;
     pts_lodo_report report;
-    if (pts_evaluate_lodo(&report, t->tasks, (uint64_t)t->seed, t->team, cli_tasks_progress, NULL,
-                          &err) != PTS_OK)
+    if (pts_evaluate_lodo(&report, t->tasks, (uint64_t)t->seed, t->team, cli_tasks_progress,
+                          &t->bar, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
     if (!json)
         print_lodo(&report);
@@ -153,13 +153,15 @@ static void json_study(const pts_study_report *r, const cli_tasks *t)
 }
 #endif
 
-static int eval_study(const cli_syntax *syntax, const cli_tasks *t, bool json)
+static int eval_study(const cli_syntax *syntax, cli_tasks *t, bool json)
 {
     pts_error err;
     pts_study_report report;
     pts_head_options options = cli_tasks_head_options(t, PTS_HEAD_STUDY);
-    if (pts_evaluate_study(&report, t->tasks, &options, t->team, cli_tasks_progress, NULL, &err) !=
-        PTS_OK)
+    pts_status status =
+        pts_evaluate_study(&report, t->tasks, &options, t->team, cli_tasks_progress, &t->bar, &err);
+    cli_progress_end(&t->bar);
+    if (status != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
     if (!json)
         print_study(&report, t);

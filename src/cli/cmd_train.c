@@ -10,15 +10,16 @@ typedef struct train_options {
     const char *kind, *output, *trainer;
 } train_options;
 
-static int train(const cli_syntax *syntax, const train_options *o, pts_head_kind kind)
+static int train(const cli_syntax *syntax, train_options *o, pts_head_kind kind)
 {
-    const cli_tasks *t = &o->tasks;
+    cli_tasks *t = &o->tasks;
     pts_error err;
     pts_head *head;
     pts_head_options options = cli_tasks_head_options(t, kind);
     options.trainer = o->trainer;
     pts_status status =
-        pts_head_train(&head, t->tasks, &options, t->team, cli_tasks_progress, NULL, &err);
+        pts_head_train(&head, t->tasks, &options, t->team, cli_tasks_progress, &t->bar, &err);
+    cli_progress_end(&o->tasks.bar);
     if (status == PTS_OK)
         status = pts_head_write(head, o->output, &err);
     if (status == PTS_OK)

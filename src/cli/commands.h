@@ -22,5 +22,6 @@ int cmd_map(int argc, char **argv);
 int cmd_prior(int argc, char **argv);
 int cmd_runs(int argc, char **argv);
 int cmd_train(int argc, char **argv);
+int cmd_train_embed(int argc, char **argv);
 
 #endif

@@ -8,6 +8,7 @@ static const cli_command commands[] = {
 #endif
 #ifdef PTS_HAVE_YAML
     {"data", "what a labelled data set holds, and what is wrong with it", cmd_data},
+    {"embed", "embed data sets once, for train and eval", cmd_train_embed},
     {"eval", "how well heads predict, beside the baselines", cmd_eval},
 #endif
 #ifdef PTS_HAVE_STORE

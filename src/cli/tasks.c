@@ -1,18 +1,20 @@
 #include "cli/tasks.h"
 
 #include "cli/defaults.h"
-
-#include <stdio.h>
-#include <unistd.h>
+#include "pts/image.h"
 
 int cli_tasks_progress(void *user, const char *stage, size_t done, size_t total)
 {
-    (void)user;
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%s: %zu of %zu%s", stage, done, total, done == total ? "\n" : "\033[K");
-    else if (done == total)
-        fprintf(stderr, "%s: %zu done\n", stage, total);
-    return 0;
+    cli_progress_show(user, stage, done, total);
+    return cli_stopping();
+}
+
+int cli_check_preset(const cli_syntax *syntax, const char *preset)
+{
+    if (!preset || pts_preset_known(preset))
+        return -1;
+    return cli_wrong(syntax, "--preset: expected keras, torchvision, clip or ptssp, got '%s'",
+                     preset);
 }
 
 static int check(const cli_syntax *syntax, const cli_tasks *t, const cli_list *operands)
@@ -37,7 +39,7 @@ static int check(const cli_syntax *syntax, const cli_tasks *t, const cli_list *o
         if (ranges[i].value < ranges[i].least || ranges[i].value > ranges[i].most)
             return cli_wrong(syntax, "%s: expected %ld … %ld, got %ld", ranges[i].name,
                              ranges[i].least, ranges[i].most, ranges[i].value);
-    return -1;
+    return cli_check_preset(syntax, t->preset);
 }
 
 int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *operands)
@@ -50,12 +52,20 @@ int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *opera
         t->encoder ? t->encoder : cli_default_file("inception_v3.ptsw", path, sizeof path);
     pts_error err;
     pts_encoder *encoder = NULL;
+    cli_progress_begin(&t->bar);
+    cli_stop_on_signals();
     pts_status status = pts_team_create(&t->team, (int)t->threads, &err);
     if (status == PTS_OK)
         status = pts_encoder_open(&encoder, weights, t->team, &err);
+    const pts_embed_options embed = {.cache = t->cache,
+                                     .preset = t->preset,
+                                     .team = t->team,
+                                     .progress = cli_tasks_progress,
+                                     .user = &t->bar};
     if (status == PTS_OK)
         status = pts_tasks_collect(&t->tasks, t->data.items, t->data.count, t->curves, encoder,
-                                   t->cache, cli_tasks_progress, NULL, &err);
+                                   &embed, &err);
+    cli_progress_end(&t->bar);
     pts_encoder_close(encoder);
     return status == PTS_OK ? -1 : cli_fail(syntax, "%s", err.message);
 }

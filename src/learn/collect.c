@@ -13,9 +13,7 @@ typedef struct join {
     const char *path; /* of the curves */
     char *used;       /* [curves] */
     pts_encoder *encoder;
-    const char *cache;
-    pts_progress progress;
-    void *user;
+    const pts_embed_options *options;
 } join;
 
 /* The photographs that show the class, gathered from the data set's embeddings. */
@@ -57,7 +55,7 @@ static pts_status add_set(join *j, const pts_dataset *set, pts_error *err)
     if (curves_of(j, name) == 0)
         return PTS_OK;
     pts_embeddings embeddings;
-    PTS_TRY(pts_embeddings_of(&embeddings, j->encoder, set, j->cache, j->progress, j->user, err));
+    PTS_TRY(pts_embeddings_of(&embeddings, j->encoder, set, j->options, err));
     pts_status status = PTS_OK;
     for (size_t c = 0; status == PTS_OK && c < j->curves->count; c++) {
         if (strcmp(j->curves->curves[c].dataset, name) != 0)
@@ -92,23 +90,19 @@ static pts_status add_sets(join *j, const char *const *dirs, size_t count, pts_e
 }
 
 pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t count,
-                             const char *curves, pts_encoder *encoder, const char *cache,
-                             pts_progress progress, void *user, pts_error *err)
+                             const char *curves, pts_encoder *encoder,
+                             const pts_embed_options *options, pts_error *err)
 {
     *out = NULL;
     pts_curve_set *set;
     PTS_TRY(pts_curves_read(&set, curves, err));
-    join j = {.curves = set,
-              .path = curves,
-              .encoder = encoder,
-              .cache = cache,
-              .progress = progress,
-              .user = user};
+    join j = {.curves = set, .path = curves, .encoder = encoder, .options = options};
+    const char *preset = options && options->preset ? options->preset : pts_encoder_preset(encoder);
     j.used = calloc(set->count + 1, 1);
     pts_status status = j.used ? PTS_OK : pts_fail_memory(err, set->count + 1);
     if (status == PTS_OK)
         status = pts_tasks_create(&j.tasks, pts_encoder_dim(encoder), pts_encoder_id(encoder),
-                                  pts_encoder_preset(encoder), err);
+                                  preset, err);
     if (status == PTS_OK)
         status = add_sets(&j, dirs, count, err);
     free(j.used);

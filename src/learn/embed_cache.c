@@ -20,27 +20,74 @@ static void hash_text(pts_sha256 *hash, const char *text)
     pts_sha256_update(hash, text, strlen(text) + 1); /* with its NUL, so that fields cannot merge */
 }
 
-/* Over encoder, preset and each photograph's size and bytes: paths may differ, pixels may not. */
-static pts_status cache_key(const pts_encoder *encoder, const pts_dataset *set,
-                            char hex[PTS_SHA256_HEX], pts_error *err)
+/* ---- which bytes ---- */
+
+typedef struct fingerprint {
+    unsigned char digest[PTS_SHA256_BYTES];
+    pts_status status;
+    pts_error err;
+} fingerprint;
+
+typedef struct hashing {
+    const pts_dataset *set;
+    fingerprint *files; /* [images] */
+} hashing;
+
+static void hash_file(void *user, size_t index, int thread)
+{
+    hashing *h = user;
+    fingerprint *f = &h->files[index];
+    char *data;
+    size_t size;
+    (void)thread;
+    f->status =
+        pts_read_file(pts_dataset_image_path(h->set, index), IMAGE_BYTES, &data, &size, &f->err);
+    if (f->status != PTS_OK)
+        return;
+    pts_sha256 hash;
+    pts_sha256_init(&hash);
+    pts_sha256_update(&hash, data, size);
+    pts_sha256_final(&hash, f->digest);
+    free(data);
+}
+
+/* Of the files' bytes in the data set's order, not of their names: paths may differ, pixels may
+ * not. Sizes and times of files are not looked at: copies and checkouts set times at will. */
+static pts_status hash_contents(const pts_dataset *set, pts_team *team, char hex[PTS_SHA256_HEX],
+                                pts_error *err)
+{
+    size_t images = pts_dataset_images(set);
+    hashing h = {set, calloc(images + 1, sizeof *h.files)};
+    if (!h.files)
+        return pts_fail_memory(err, images * sizeof *h.files);
+    pts_team_run(team, images, hash_file, &h);
+    pts_sha256 hash;
+    pts_sha256_init(&hash);
+    pts_status status = PTS_OK;
+    for (size_t i = 0; status == PTS_OK && i < images; i++) {
+        status = h.files[i].status;
+        if (status != PTS_OK)
+            pts_fail(err, status, "%s", h.files[i].err.message);
+        pts_sha256_update(&hash, h.files[i].digest, sizeof h.files[i].digest);
+    }
+    pts_sha256_hex(&hash, hex);
+    free(h.files);
+    return status;
+}
+
+static void cache_key(const pts_encoder *encoder, const char *preset, const char *contents,
+                      char hex[PTS_SHA256_HEX])
 {
     pts_sha256 hash;
     pts_sha256_init(&hash);
-    hash_text(&hash, "pts embeddings 1");
+    hash_text(&hash, "pts embeddings 2");
     hash_text(&hash, pts_encoder_id(encoder));
-    hash_text(&hash, pts_encoder_preset(encoder));
-    for (size_t i = 0; i < pts_dataset_images(set); i++) {
-        char *data, length[32];
-        size_t size;
-        PTS_TRY(pts_read_file(pts_dataset_image_path(set, i), IMAGE_BYTES, &data, &size, err));
-        snprintf(length, sizeof length, "%zu", size);
-        hash_text(&hash, length);
-        pts_sha256_update(&hash, data, size);
-        free(data);
-    }
+    hash_text(&hash, preset);
+    hash_text(&hash, contents);
     pts_sha256_hex(&hash, hex);
-    return PTS_OK;
 }
+
+/* ---- the file ---- */
 
 /* 1 when the file is there, whole and of this shape. Anything else is computed again: a cache may
  * be lost or damaged without harm. */
@@ -59,8 +106,8 @@ static int read_cache(const char *path, pts_embeddings *out)
     return out->cached;
 }
 
-static pts_status write_cache(const char *path, const pts_encoder *encoder, const pts_dataset *set,
-                              const pts_embeddings *e, pts_error *err)
+static pts_status write_cache(const char *path, const pts_encoder *encoder, const char *preset,
+                              const pts_dataset *set, const pts_embeddings *e, pts_error *err)
 {
     pts_tensor tensor = {.name = "embeddings",
                          .dtype = PTS_F32,
@@ -70,36 +117,49 @@ static pts_status write_cache(const char *path, const pts_encoder *encoder, cons
                          .bytes = e->images * e->dim * sizeof *e->values};
     const pts_meta meta[] = {{"arch", "embeddings"},
                              {"encoder", pts_encoder_id(encoder)},
-                             {"preset", pts_encoder_preset(encoder)},
-                             {"dataset", pts_dataset_name(set)}};
+                             {"preset", preset},
+                             {"dataset", pts_dataset_name(set)},
+                             {"contents_sha256", e->contents}};
     return pts_weights_write(path, meta, sizeof meta / sizeof *meta, &tensor, 1, err);
 }
 
-/* Photographs of one call, between two of `progress`: enough for all threads to be busy. */
-enum { CHUNK = 64 };
+/* ---- making them ---- */
 
-static pts_status embed_chunk(pts_embeddings *out, pts_encoder *encoder, const pts_dataset *set,
-                              size_t first, pts_error *err)
+/* Photographs of one call, between two looks at `progress`: some for each thread, so that they do
+ * not wait for each other, and few enough for Ctrl-C to be heard. */
+enum { CHUNK = 32 };
+
+typedef struct embedding {
+    pts_embeddings *out;
+    pts_encoder *encoder;
+    const pts_dataset *set;
+    const pts_embed_options *options;
+    const char *preset;
+} embedding;
+
+static pts_status embed_chunk(const embedding *e, size_t first, pts_error *err)
 {
     const char *paths[CHUNK];
-    size_t count = out->images - first < CHUNK ? out->images - first : CHUNK;
+    size_t count = e->out->images - first < CHUNK ? e->out->images - first : CHUNK;
     for (size_t i = 0; i < count; i++)
-        paths[i] = pts_dataset_image_path(set, first + i);
-    return pts_encoder_embed_files(encoder, paths, count, NULL, NULL,
-                                   out->values + first * out->dim, NULL, err);
+        paths[i] = pts_dataset_image_path(e->set, first + i);
+    return pts_encoder_embed_files(e->encoder, paths, count, e->preset, NULL,
+                                   e->out->values + first * e->out->dim, NULL, err);
 }
 
-static pts_status embed_all(pts_embeddings *out, pts_encoder *encoder, const pts_dataset *set,
-                            pts_progress progress, void *user, pts_error *err)
+static pts_status embed_all(const embedding *e, pts_error *err)
 {
-    for (size_t i = 0; i < out->images; i += CHUNK) {
-        if (progress && progress(user, pts_dataset_name(set), i, out->images) != 0)
-            return pts_fail(err, PTS_ERR_CANCELLED, "%s: stopped at photograph %zu of %zu",
-                            pts_dataset_name(set), i + 1, out->images);
-        PTS_TRY(embed_chunk(out, encoder, set, i, err));
+    const pts_embed_options *o = e->options;
+    const char *name = pts_dataset_name(e->set);
+    size_t images = e->out->images;
+    for (size_t i = 0; i < images; i += CHUNK) {
+        if (o->progress && o->progress(o->user, name, i, images) != 0)
+            return pts_fail(err, PTS_ERR_CANCELLED, "%s: stopped at photograph %zu of %zu", name,
+                            i + 1, images);
+        PTS_TRY(embed_chunk(e, i, err));
     }
-    if (progress)
-        progress(user, pts_dataset_name(set), out->images, out->images);
+    if (o->progress)
+        o->progress(o->user, name, images, images);
     return PTS_OK;
 }
 
@@ -110,26 +170,32 @@ static pts_status make_folder(const char *path, pts_error *err)
     return pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
-static pts_status embed_with_cache(pts_embeddings *out, pts_encoder *encoder,
-                                   const pts_dataset *set, const char *cache, pts_progress progress,
-                                   void *user, pts_error *err)
+static pts_status embed_with_cache(const embedding *e, pts_error *err)
 {
+    const char *cache = e->options->cache;
     char key[PTS_SHA256_HEX], path[4096];
     PTS_TRY(make_folder(cache, err));
-    PTS_TRY(cache_key(encoder, set, key, err));
+    cache_key(e->encoder, e->preset, e->out->contents, key);
     int length = snprintf(path, sizeof path, "%s/%s.ptsw", cache, key);
     if (length < 0 || (size_t)length >= sizeof path)
         return pts_fail(err, PTS_ERR_LIMIT, "cache: expected a path of at most %zu bytes, got %d",
                         sizeof path - 1, length);
-    if (read_cache(path, out))
+    if (read_cache(path, e->out))
         return PTS_OK;
-    PTS_TRY(embed_all(out, encoder, set, progress, user, err));
-    return write_cache(path, encoder, set, out, err);
+    PTS_TRY(embed_all(e, err));
+    return write_cache(path, e->encoder, e->preset, e->set, e->out, err);
+}
+
+static pts_status embed(const embedding *e, pts_error *err)
+{
+    PTS_TRY(hash_contents(e->set, e->options->team, e->out->contents, err));
+    return e->options->cache ? embed_with_cache(e, err) : embed_all(e, err);
 }
 
 pts_status pts_embeddings_of(pts_embeddings *out, pts_encoder *encoder, const pts_dataset *set,
-                             const char *cache, pts_progress progress, void *user, pts_error *err)
+                             const pts_embed_options *options, pts_error *err)
 {
+    static const pts_embed_options none = {0};
     size_t count;
     *out = (pts_embeddings){.images = pts_dataset_images(set), .dim = pts_encoder_dim(encoder)};
     if (!pts_mul(out->images, out->dim, &count))
@@ -137,8 +203,10 @@ pts_status pts_embeddings_of(pts_embeddings *out, pts_encoder *encoder, const pt
     out->values = pts_calloc64(count, sizeof *out->values);
     if (!out->values)
         return pts_fail_memory(err, count * sizeof *out->values);
-    pts_status status = cache ? embed_with_cache(out, encoder, set, cache, progress, user, err)
-                              : embed_all(out, encoder, set, progress, user, err);
+    embedding e = {out, encoder, set, options ? options : &none, pts_encoder_preset(encoder)};
+    if (e.options->preset)
+        e.preset = e.options->preset;
+    pts_status status = embed(&e, err);
     if (status != PTS_OK)
         pts_embeddings_free(out);
     return status;

@@ -1,6 +1,7 @@
 /* SHA-256 as FIPS 180-4 writes it (sections 5.1.1, 5.3.3, 6.2.2). */
 #include "pts/hash.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -98,7 +99,13 @@ static void compress(uint32_t state[8], const unsigned char *blocks, size_t coun
 {
     void (*one)(uint32_t *, const unsigned char *) = compress_plain;
 #if defined(__x86_64__)
-    if (has_sha())
+    static atomic_int known; /* 0: not asked yet, 1: has it, 2: has not. A virtual machine takes
+                                some ten microseconds for each cpuid: of five thousand photographs
+                                that was most of the time of hashing. */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!answer)
+        atomic_store_explicit(&known, answer = has_sha() ? 1 : 2, memory_order_relaxed);
+    if (answer == 1)
         one = compress_sha;
 #endif
     for (size_t i = 0; i < count; i++)
