@@ -1,0 +1,124 @@
+/* ptstrain collect when processes are killed and when several share a store: what is measured stays
+ * and is never measured again. The trainer is a script that writes down each run's beginning, takes
+ * its time and finds nothing. */
+#include "check_main.h"
+#include "run_program.h"
+
+#include <string.h>
+
+enum { JOBS = 9 }; /* three sizes, three seeds */
+
+static char folder[64];
+
+static void setup(void)
+{
+    strcpy(folder, "/tmp/pts-processes-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(
+        run_program("cd %s && touch begun && printf 'echo $1 >> %s/begun\\nsleep 0.4\\n"
+                    "echo [] > test_results.json\\n' > train.sh",
+                    folder, folder),
+        0);
+}
+
+static void teardown(void)
+{
+    ck_assert_int_eq(run_program("rm -rf %s", folder), 0);
+}
+
+/* The command's arguments, for a shell in the folder. */
+static const char *arguments(void)
+{
+    static char text[8192];
+    snprintf(text, sizeof text,
+             "collect --data %s --class One --sizes 1,2,3 --seeds 3 --store runs.db --threads 1 "
+             "--trainer 'sh %s/train.sh'",
+             test_data("yolo-mini"), folder);
+    return text;
+}
+
+static int count(const char *command)
+{
+    ck_assert_int_eq(run_program("cd %s && %s | wc -l", folder, command), 0);
+    return atoi(ran.out);
+}
+
+static int jobs_done(void)
+{
+    return count("ptstrain runs --store runs.db --jobs | grep '^job .*: done,'");
+}
+
+/* A second run does what is left, and nothing of what the store has. */
+static void check_the_rest_is_done(void)
+{
+    char expected[128];
+    int begun = count("cat begun"), done = jobs_done();
+    ck_assert_int_gt(done, 0); /* else the kill came too early to show anything */
+    ck_assert_int_lt(done, JOBS);
+    ck_assert_msg(run_program("cd %s && ptstrain %s", folder, arguments()) == 0, "%s", ran.err);
+    snprintf(expected, sizeof expected,
+             "ptstrain collect: %d jobs: %d measured, %d were there before\n", JOBS, JOBS - done,
+             done);
+    ck_assert_msg(strstr(ran.err, expected), "expected %s, got %s", expected, ran.err);
+    ck_assert_int_eq(count("cat begun"), begun + JOBS - done);
+    ck_assert_int_eq(run_program("cd %s && ptstrain export --store runs.db -o c.csv", folder), 0);
+    ck_assert_int_eq(count("tail -n +2 c.csv"), JOBS);
+}
+
+START_TEST(a_killed_process_loses_the_job_in_hand)
+{
+    run_program("cd %s && ptstrain %s & until [ $(wc -l < %s/begun) -ge 4 ]; do sleep 0.05; done; "
+                "kill -9 $!; wait $!; true",
+                folder, arguments(), folder);
+    ck_assert_int_eq(jobs_done(), 3);
+    check_the_rest_is_done();
+    ck_assert_int_eq(count("cat begun"), JOBS + 1);
+}
+END_TEST
+
+START_TEST(two_processes_share_a_store)
+{
+    ck_assert_int_eq(run_program("cd %s && (ptstrain %s & A=$!; ptstrain %s && wait $A)", folder,
+                                 arguments(), arguments()),
+                     0);
+    ck_assert_int_eq(count("cat begun"), JOBS);
+    ck_assert_int_eq(count("sort -u begun"), JOBS);
+    ck_assert_int_eq(jobs_done(), JOBS);
+    ck_assert_int_eq(count("ptstrain runs --store runs.db | grep -v ' 0 done'"), 2); /* both */
+}
+END_TEST
+
+#ifdef PTS_HAVE_MPI
+START_TEST(a_dead_rank_costs_the_jobs_in_hand)
+{
+    int code = run_program(
+        "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; cd %s; (until [ $(wc -l "
+        "< begun) -ge 5 ]; do sleep 0.05; done; kill -9 $(cat pid2)) & cd %s; mpirun "
+        "--oversubscribe "
+        "-n 3 sh -c 'echo $$ > pid$OMPI_COMM_WORLD_RANK; exec ptstrain \"$@\"' sh %s || exit 1",
+        folder, folder, arguments());
+    ck_assert_int_eq(code, 1);
+    ck_assert_msg(strstr(ran.err, "signal 9"), "%s", ran.err); /* mpirun's words */
+    check_the_rest_is_done();
+}
+END_TEST
+#endif
+
+int main(void)
+{
+    Suite *suite = suite_create("collect_processes");
+    TCase *tcase = tcase_create("processes");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, a_killed_process_loses_the_job_in_hand);
+    tcase_add_test(tcase, two_processes_share_a_store);
+#ifdef PTS_HAVE_MPI
+    tcase_add_test(tcase, a_dead_rank_costs_the_jobs_in_hand);
+#endif
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
