@@ -4,10 +4,12 @@
 #include "run_program.h"
 #include "temporary_folder.h"
 
-#include "pts/learn.h"
+#include "learn/study.h"
+#include "pts/ranks.h"
 
 #include <dirent.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 static const clip_shape tiny = {"tiny", 8, 2, 24, 1, 2, 32, 6, "gelu"};
 
@@ -86,14 +88,404 @@ START_TEST(embed_refuses)
 }
 END_TEST
 
-int main(void)
+/* ---- the study's network: tasks made up, embeddings around a point a class ---- */
+
+enum { DIM = 6, IMAGES = 40, POINTS = 5 };
+
+static float *draw_embeddings(pts_rng *rng)
 {
+    float *rows = malloc(IMAGES * DIM * sizeof *rows), centre[DIM];
+    for (size_t d = 0; d < DIM; d++)
+        centre[d] = (float)pts_rng_normal(rng);
+    for (size_t i = 0; i < IMAGES * DIM; i++)
+        rows[i] = centre[i % DIM] + 0.3f * (float)pts_rng_normal(rng);
+    return rows;
+}
+
+/* Without Check, which the other ranks do not run. */
+static pts_tasks *make_tasks(size_t sets)
+{
+    pts_tasks *tasks;
+    pts_rng rng = {17};
+    pts_tasks_create(&tasks, DIM, "encoder", "clip", NULL);
+    for (size_t t = 0; t < sets; t++) {
+        double n[POINTS] = {2, 8, 32, 128, 512}, map[POINTS];
+        char name[32];
+        for (size_t i = 0; i < POINTS; i++)
+            map[i] = 0.6 * n[i] / (n[i] + 10 * (double)(t + 1)) + 0.02 * (double)t;
+        snprintf(name, sizeof name, "set%zu", t);
+        float *rows = draw_embeddings(&rng);
+        pts_task task = {.dataset = name,
+                         .class_name = "thing",
+                         .points = POINTS,
+                         .n = n,
+                         .map = map,
+                         .images = IMAGES,
+                         .embeddings = rows};
+        pts_tasks_add(tasks, &task, NULL);
+        free(rows);
+    }
+    return tasks;
+}
+
+static pts_head_options study_options(void)
+{
+    pts_head_options o = PTS_HEAD_DEFAULTS;
+    o.kind = PTS_HEAD_STUDY;
+    o.epochs = 4;
+    o.batch = 8;
+    o.combinations = 12;
+    return o;
+}
+
+static pts_status train(pts_mlp **mlp, pts_study_report *report, const pts_head_options *options,
+                        pts_progress progress, void *user, pts_error *err)
+{
+    pts_tasks *tasks = make_tasks(3);
+    pts_status status = study_run(mlp, report, tasks, options, NULL, progress, user, err);
+    pts_tasks_destroy(tasks);
+    return status;
+}
+
+/* Each part's samples are different sets of four different photographs, which no other part has;
+ * as many as asked for, or as there are. */
+START_TEST(combinations_are_fixed_and_different)
+{
+    pts_tasks *tasks = make_tasks(3);
+    study_samples a, b;
+    char part_of[3][IMAGES] = {{0}};
+    ck_assert_int_eq(study_samples_draw(&a, tasks, 200, 5, NULL), PTS_OK);
+    ck_assert_int_eq(study_samples_draw(&b, tasks, 200, 5, NULL), PTS_OK);
+    ck_assert_uint_eq(a.count[STUDY_TRAIN], 3 * 200);
+    ck_assert_uint_eq(a.count[STUDY_VALIDATION], 3 * 15); /* 4 of 6 photographs, not 50 */
+    ck_assert_uint_eq(a.count[STUDY_TEST], 3 * 15);
+    for (size_t p = 0; p < STUDY_PARTS; p++) {
+        ck_assert_int_eq(memcmp(a.items[p], b.items[p], a.count[p] * sizeof **a.items), 0);
+        for (size_t i = 0; i < a.count[p]; i++) {
+            const study_sample *s = &a.items[p][i];
+            uint64_t set = 0;
+            for (int k = 0; k < 4; k++) {
+                char *part = &part_of[s->task][s->image[k]];
+                ck_assert(*part == 0 || *part == (char)(p + 1));
+                *part = (char)(p + 1);
+                set |= (uint64_t)1 << s->image[k];
+            }
+            ck_assert_int_eq(__builtin_popcountll(set), 4);
+            for (size_t j = 0; j < i; j++) {
+                uint64_t other = 0;
+                for (int k = 0; k < 4; k++)
+                    other |= (uint64_t)1 << a.items[p][j].image[k];
+                ck_assert(a.items[p][j].task != s->task || other != set);
+            }
+        }
+    }
+    study_samples_free(&a);
+    study_samples_free(&b);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
+static int stop_at(void *user, const char *stage, size_t done, size_t total)
+{
+    (void)stage, (void)total;
+    return done >= *(size_t *)user;
+}
+
+/* Stopped in the middle of the third epoch and taken up again: every bit as in one go, with rate,
+ * moments, dropout and early stopping's memory. */
+START_TEST(resumed_training_goes_on_bit_for_bit)
+{
+    char path[128];
+    pts_head_options o = study_options();
+    pts_study_report whole, resumed;
+    pts_mlp *a, *b;
+    pts_error err;
+    snprintf(path, sizeof path, "%s/training.ptsw", folder);
+    o.rule = PTS_MLP_ADAMW;
+    o.weight_decay = 0.01;
+    o.dropout = 0.1;
+    o.schedule = PTS_MLP_COSINE;
+    ck_assert_int_eq(train(&a, &whole, &o, NULL, NULL, &err), PTS_OK);
+    size_t stop = 2 * 5 + 3; /* five steps an epoch */
+    o.checkpoint = path;
+    ck_assert_int_eq(train(&b, &resumed, &o, stop_at, &stop, &err), PTS_ERR_CANCELLED);
+    ck_assert_ptr_null(b);
+    char expected[256];
+    snprintf(expected, sizeof expected, "epoch 3, step 4: stopped; %s holds epoch 2", path);
+    ck_assert_str_eq(err.message, expected);
+    o.resume = 1;
+    ck_assert_msg(train(&b, &resumed, &o, NULL, NULL, &err) == PTS_OK, "%s", err.message);
+    ck_assert_uint_eq(pts_mlp_parameter_count(a), pts_mlp_parameter_count(b));
+    ck_assert_int_eq(memcmp(pts_mlp_parameters(a), pts_mlp_parameters(b),
+                            pts_mlp_parameter_count(a) * sizeof(float)),
+                     0);
+    whole.seconds = resumed.seconds = 0;
+    ck_assert_int_eq(memcmp(&whole, &resumed, sizeof whole), 0);
+    ck_assert_uint_eq(count_files(folder), 2); /* encoder and checkpoint */
+    pts_mlp_destroy(a);
+    pts_mlp_destroy(b);
+    o.rate = 2e-3;
+    ck_assert_int_eq(train(&b, &resumed, &o, NULL, NULL, &err), PTS_ERR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "expected a checkpoint of the same training (seed"));
+}
+END_TEST
+
+typedef struct history {
+    pts_study_epoch rows[64];
+    size_t count;
+} history;
+
+static void take_row(void *user, const pts_study_epoch *row)
+{
+    history *h = user;
+    ck_assert_uint_lt(h->count, 64);
+    h->rows[h->count++] = *row;
+}
+
+static int go_on(void *user, const char *stage, size_t done, size_t total)
+{
+    (void)user, (void)stage, (void)done, (void)total;
+    return 0;
+}
+
+START_TEST(patience_ends_training)
+{
+    pts_head_options o = study_options();
+    pts_study_report report;
+    history h = {.count = 0};
+    o.epochs = 40;
+    o.rate = 0.05;
+    o.patience = 2;
+    o.epoch = take_row;
+    ck_assert_int_eq(train(NULL, &report, &o, go_on, &h, NULL), PTS_OK);
+    ck_assert_uint_lt(report.epochs, 40);
+    ck_assert_uint_eq(report.epochs, report.best_epoch + 2);
+    ck_assert_uint_eq(h.count, report.epochs);
+    for (size_t e = 0; e < h.count; e++) {
+        ck_assert_uint_eq(h.rows[e].epoch, e + 1);
+        if (h.rows[e].best)
+            ck_assert_uint_le(e + 1, report.best_epoch);
+        ck_assert(h.rows[e].validation >= h.rows[report.best_epoch - 1].validation);
+    }
+}
+END_TEST
+
+/* The epoch that a checkpoint holds. */
+static size_t epoch_of(const char *path)
+{
+    pts_weights *w;
+    pts_error err;
+    ck_assert_msg(pts_weights_open(&w, path, &err) == PTS_OK, "%s", err.message);
+    size_t epoch = strtoul(pts_weights_meta(w, "epoch"), NULL, 10);
+    pts_weights_close(w);
+    return epoch;
+}
+
+/* Plain gradient descent with a rate that is too high: some epochs, then no numbers. */
+START_TEST(lost_training_keeps_its_checkpoint)
+{
+    char path[128], expected[256];
+    pts_head_options o = study_options();
+    pts_study_report report;
+    pts_mlp *mlp;
+    pts_error err;
+    size_t epoch, step;
+    snprintf(path, sizeof path, "%s/training.ptsw", folder);
+    o.checkpoint = path;
+    o.rule = PTS_MLP_SGD;
+    o.rate = 1e-3;
+    o.epochs = 60;
+    o.batch = 64; /* a step an epoch */
+    for (int tries = 0; tries < 12; tries++, o.rate *= 2) {
+        if (train(&mlp, &report, &o, NULL, NULL, &err) != PTS_OK && access(path, R_OK) == 0)
+            break;
+        pts_mlp_destroy(mlp);
+        unlink(path);
+    }
+    ck_assert_int_eq(access(path, R_OK), 0);
+    ck_assert_int_eq(sscanf(err.message, "epoch %zu, step %zu:", &epoch, &step), 2);
+    ck_assert_uint_eq(epoch_of(path), epoch - 1);
+    snprintf(expected, sizeof expected, "%s holds epoch %zu", path, epoch - 1);
+    ck_assert_ptr_nonnull(strstr(err.message, expected));
+    ck_assert_ptr_nonnull(strstr(err.message, "not finite"));
+    ck_assert_ptr_null(mlp);
+}
+END_TEST
+
+static void limit_files(void *user, const pts_study_epoch *row)
+{
+    (void)user;
+    const struct rlimit small = {1 << 20, 1 << 20};
+    signal(SIGXFSZ, SIG_IGN);
+    if (row->epoch == 2)
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+}
+
+START_TEST(full_disk_keeps_the_checkpoint)
+{
+    char path[128];
+    pts_head_options o = study_options();
+    pts_study_report report;
+    pts_error err;
+    snprintf(path, sizeof path, "%s/training.ptsw", folder);
+    o.checkpoint = path;
+    o.epoch = limit_files;
+    ck_assert_int_eq(train(NULL, &report, &o, NULL, NULL, &err), PTS_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "epoch 3: no checkpoint: "));
+    ck_assert_ptr_nonnull(strstr(err.message, "File too large"));
+    ck_assert_ptr_nonnull(strstr(err.message, "; the one of epoch 2 stays"));
+    ck_assert_uint_eq(epoch_of(path), 2);
+    ck_assert_uint_eq(count_files(folder), 2); /* no half file */
+}
+END_TEST
+
+START_TEST(study_options_are_checked)
+{
+    pts_head_options o = study_options();
+    pts_study_report report;
+    pts_error err;
+    o.dropout = 1;
+    ck_assert_int_eq(train(NULL, &report, &o, NULL, NULL, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "dropout: expected 0 … below 1, got 1");
+    o = study_options(), o.resume = 1;
+    ck_assert_int_eq(train(NULL, &report, &o, NULL, NULL, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "resume: expected a checkpoint's name, got none");
+    o = study_options(), o.clip = -1;
+    ck_assert_int_eq(train(NULL, &report, &o, NULL, NULL, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "clip: expected 0 … 1e+30, got -1");
+    o = study_options(), o.resume = 1, o.checkpoint = encoder;
+    ck_assert_int_eq(train(NULL, &report, &o, NULL, NULL, &err), PTS_ERR_FORMAT);
+    ck_assert_ptr_nonnull(
+        strstr(err.message, ": expected a checkpoint, got architecture 'clip_vit'"));
+}
+END_TEST
+
+/* ---- several processes ---- */
+
+#ifdef PTS_HAVE_MPI
+static char self[4096];
+
+static pts_status sum_ranks(void *user, float *values, size_t count, pts_error *err)
+{
+    return pts_ranks_sum(user, values, count, err);
+}
+
+static pts_head_options ranks_options(pts_mlp_rule rule)
+{
+    pts_head_options o = study_options();
+    o.rule = rule;
+    o.rate = rule == PTS_MLP_SGD ? 1e-5 : 1e-3;
+    o.epochs = 2;
+    o.batch = 7; /* shares of 2, 2 and 3; the last batch has one row: two ranks have none */
+    o.clip = 1000;
+    return o;
+}
+
+/* What mpirun starts: trains with the others, rank 0 writes the parameters. */
+static int train_as_rank(const char *path, pts_mlp_rule rule)
+{
+    pts_ranks *ranks;
+    pts_error err;
+    pts_study_report report;
+    pts_mlp *mlp = NULL;
+    pts_status status = pts_ranks_start(&ranks, &err);
+    const pts_peers peers = {pts_ranks_rank(ranks), pts_ranks_count(ranks), sum_ranks, ranks};
+    pts_head_options o = ranks_options(rule);
+    o.peers = &peers;
+    if (status == PTS_OK)
+        status = train(&mlp, &report, &o, NULL, NULL, &err);
+    if (status != PTS_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    if (peers.rank == 0) {
+        FILE *file = fopen(path, "wb");
+        fwrite(&report, sizeof report, 1, file);
+        fwrite(pts_mlp_parameters(mlp), sizeof(float), pts_mlp_parameter_count(mlp), file);
+        fclose(file);
+    }
+    pts_mlp_destroy(mlp);
+    pts_ranks_finish(ranks);
+    return 0;
+}
+
+/* The distance of two networks, relative to their size. */
+static double distance(const float *a, const float *b, size_t count)
+{
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference += pow((double)a[i] - (double)b[i], 2);
+        size += pow((double)a[i], 2);
+    }
+    return sqrt(difference / size);
+}
+
+static void check_ranks(pts_mlp_rule rule, double most)
+{
+    char path[128], *bytes;
+    pts_head_options o = ranks_options(rule);
+    pts_study_report alone, together;
+    pts_mlp *mlp;
+    size_t size;
+    snprintf(path, sizeof path, "%s/ranks.f32", folder);
+    ck_assert_int_eq(train(&mlp, &alone, &o, NULL, NULL, NULL), PTS_OK);
+    ck_assert_msg(run_program("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun "
+                              "--oversubscribe -n 3 '%s' --rank %s %d",
+                              self, path, (int)rule) == 0,
+                  "%s", ran.err);
+    ck_assert_int_eq(pts_read_file(path, (size_t)1 << 28, &bytes, &size, NULL), PTS_OK);
+    size_t count = pts_mlp_parameter_count(mlp);
+    ck_assert_uint_eq(size, sizeof together + count * sizeof(float));
+    memcpy(&together, bytes, sizeof together);
+    ck_assert_uint_eq(together.best_epoch, alone.best_epoch);
+    ck_assert_uint_eq(together.samples_test, alone.samples_test);
+    ck_assert_double_le(fabs(together.mae - alone.mae), most * alone.mae);
+    for (int i = 0; i < 4; i++)
+        ck_assert_double_le(fabs(together.smape[i] - alone.smape[i]), most * alone.smape[i]);
+    const float *theirs = (const float *)(const void *)(bytes + sizeof together);
+    ck_assert_double_le(distance(pts_mlp_parameters(mlp), theirs, count), most);
+    free(bytes);
+    pts_mlp_destroy(mlp);
+}
+
+/* Plain gradient descent agrees to rounding. Adam steps by a whole rate where a gradient is nothing
+ * but rounding, so of its millions of parameters a few part ways: 3e-5 of the parameters' length,
+ * 6e-5 of the curve error were measured. */
+START_TEST(ranks_train_as_one)
+{
+    check_ranks(PTS_MLP_SGD, 1e-6);
+    check_ranks(PTS_MLP_ADAM, 1e-4);
+}
+END_TEST
+#endif
+
+int main(int argc, char **argv)
+{
+#ifdef PTS_HAVE_MPI
+    if (argc == 4 && strcmp(argv[1], "--rank") == 0)
+        return train_as_rank(argv[2], (pts_mlp_rule)atoi(argv[3]));
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        return EXIT_FAILURE;
+    self[length] = '\0';
+#else
+    (void)argc, (void)argv;
+#endif
     Suite *suite = suite_create("train");
     TCase *tcase = tcase_create("train");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, remove_folder);
     tcase_add_test(tcase, embed_fills_the_cache_once);
     tcase_add_test(tcase, embed_refuses);
+    tcase_add_test(tcase, combinations_are_fixed_and_different);
+    tcase_add_test(tcase, resumed_training_goes_on_bit_for_bit);
+    tcase_add_test(tcase, patience_ends_training);
+    tcase_add_test(tcase, lost_training_keeps_its_checkpoint);
+    tcase_add_test(tcase, full_disk_keeps_the_checkpoint);
+    tcase_add_test(tcase, study_options_are_checked);
+#ifdef PTS_HAVE_MPI
+    tcase_add_test(tcase, ranks_train_as_one);
+#endif
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -106,9 +106,12 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
  *
  * Kind `study`, the original's: exactly four photographs, in order, 4·dim → 2048 → 1024 → 512 →
  * 256 → 4 with ReLU; mean squared error on (A, B, C, D) + 10, Adam. The targets are fits with a
- * weak prior, as a flat curve's C could else be any number. Samples are four different photographs
- * of a class, photographs split 0.7 / 0.15 / 0.15, drawn anew each epoch (the study fixed 2,000 a
- * class); the epoch with the least validation error stays.
+ * weak prior, as a flat curve's C could else be any number. Photographs of a class are split 0.7 /
+ * 0.15 / 0.15; of each part `combinations`, for validation and test a quarter of that, different
+ * sets of four are drawn once, in random order (2,000, 500 and 500, or as many as there are);
+ * every epoch sees all of them, shuffled. The epoch with the least validation loss stays. A loss
+ * that is not finite ends training (PTS_ERR_NUMERIC, with epoch and step); the checkpoint of the
+ * epoch before stays.
  *
  * The covariance is the spread of leave-one-data-set-out errors in θ (for `study`, whose own are
  * not affordable, that of one curve for all), the noise that of one measured point. The study's own
@@ -119,20 +122,50 @@ const char *pts_head_kind_name(pts_head_kind kind); /* "mean", "study", "mlp" */
 
 typedef struct pts_head pts_head; /* predict: one thread at a time */
 
+/* Several processes that train as one: each takes its share of every batch, gradients are summed,
+ * one step is made by all. `sum` leaves in values [count] the sum over all, bit for bit the same
+ * in each: pts_ranks_sum. */
+typedef struct pts_peers {
+    int rank, count;
+    pts_status (*sum)(void *user, float *values, size_t count, pts_error *err);
+    void *user;
+} pts_peers;
+
+/* An epoch of training: losses as means over samples and outputs, the rate of its last step. */
+typedef struct pts_study_epoch {
+    size_t epoch; /* from 1 */
+    double loss, validation, rate, seconds;
+    int best; /* validation fell below that of all epochs before */
+} pts_study_epoch;
+
 typedef struct pts_head_options {
     pts_head_kind kind;
     uint64_t seed;
-    size_t epochs, batch, combinations; /* study only; combinations an epoch and class */
-    double rate;                        /* study only */
-    const char *trainer;                /* whose curves it learns from, one line; NULL: not said */
+    size_t epochs, batch, combinations; /* study only, as is what follows the trainer */
+    double rate;
+    const char *trainer; /* whose curves it learns from, one line; NULL: not said */
+    pts_mlp_rule rule;
+    double momentum, weight_decay, clip, huber; /* as in pts_mlp_training */
+    double dropout;                             /* behind each ReLU */
+    pts_mlp_decay schedule; /* over all steps; PTS_MLP_STEPS: a tenth after each third of epochs */
+    size_t patience;        /* epochs without a better validation before it stops; 0: never */
+    /* Replaced whole after each epoch (rank 0's work); with `resume` training goes on from it, bit
+     * for bit as if it had not stopped. Every process must see it. NULL: none. */
+    const char *checkpoint;
+    int resume;
+    const pts_peers *peers; /* NULL: this process alone */
+    /* After each epoch, and for those of the checkpoint at its start; `user` is progress's. */
+    void (*epoch)(void *user, const pts_study_epoch *epoch);
 } pts_head_options;
 
 #define PTS_HEAD_DEFAULTS                                                                          \
     {                                                                                              \
-        PTS_HEAD_MLP, 43, 10, 64, 200, 1e-3, NULL                                                  \
+        PTS_HEAD_MLP, 43, 10, 64, 2000, 1e-3, NULL, PTS_MLP_ADAM, 0, 0, 0, 0, 0, PTS_MLP_CONSTANT, \
+            0, NULL, 0, NULL, NULL                                                                 \
     }
 
-/* Needs three data sets or more (PTS_ERR_SHAPE). `progress` stages: "choose", "epoch". */
+/* Needs three data sets or more (PTS_ERR_SHAPE). `progress` stages: "choose", "epoch" (steps of
+ * all epochs). */
 pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head_options *options,
                           pts_team *team, pts_progress progress, void *user, pts_error *err);
 /* PTS_ERR_FORMAT for a file that is no head, with what it is instead. */

@@ -2,40 +2,58 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "learn/layers.h"
+#include "pts/hash.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { TRAIN, VALIDATION, TEST, PARTS };
-
 #define COMBINATIONS_MAX 1000000
-
-/* One task's photographs, shuffled and cut into train, validation, test. */
-typedef struct study_part {
-    size_t *order; /* [images] */
-    size_t first[PARTS], count[PARTS];
-    float target[4]; /* (A, B, C, D) + 10 */
-} study_part;
+#define MADE_OF 512
 
 typedef struct study_state {
     const pts_tasks *tasks;
     const pts_head_options *options;
-    study_part *parts; /* [tasks] */
-    size_t *samples;   /* [samples of an epoch]: task numbers, shuffled */
-    size_t epoch;      /* samples of an epoch */
-    float *x, *target; /* [batch][4·dim], [batch][4] */
-    float *best;       /* parameters of the best epoch */
-    float mean[4];     /* of the targets */
-    pts_rng rng;
+    pts_mlp *mlp;
+    study_samples samples;
+    float (*targets)[4]; /* [tasks]: (A, B, C, D) + 10 */
+    float mean[4];       /* of the targets */
+    size_t *order;       /* [training samples]: an epoch's */
+    float *x, *target;   /* [batch][4·dim], [batch][4] */
+    float *gradient;     /* [parameters + 1]: of several processes, and the loss; else NULL */
+    study_progress progress;
+    char made_of[MADE_OF];
+    pts_progress tell;
+    void *user;
 } study_state;
+
+static const size_t hidden[STUDY_LAYERS] = {2048, 1024, 512, 256, 4};
 
 pts_status study_network(pts_mlp **out, size_t dim, uint64_t seed, pts_team *team, pts_error *err)
 {
-    const size_t sizes[STUDY_LAYERS + 1] = {4 * dim, 2048, 1024, 512, 256, 4};
+    const size_t sizes[STUDY_LAYERS + 1] = {4 * dim,   hidden[0], hidden[1],
+                                            hidden[2], hidden[3], hidden[4]};
     return pts_mlp_create(out, sizes, STUDY_LAYERS, seed, team, err);
+}
+
+/* The same with dropout behind each ReLU. */
+static pts_status network_to_train(pts_mlp **out, size_t dim, const pts_head_options *o,
+                                   pts_team *team, pts_error *err)
+{
+    pts_mlp_layer layers[3 * STUDY_LAYERS];
+    size_t count = 0;
+    if (o->dropout == 0)
+        return study_network(out, dim, o->seed, team, err);
+    for (size_t l = 0; l < STUDY_LAYERS; l++) {
+        layers[count++] = (pts_mlp_layer){PTS_MLP_LINEAR, hidden[l], 0};
+        if (l + 1 == STUDY_LAYERS)
+            break;
+        layers[count++] = (pts_mlp_layer){PTS_MLP_RELU, 0, 0};
+        layers[count++] = (pts_mlp_layer){PTS_MLP_DROPOUT, 0, o->dropout};
+    }
+    return pts_mlp_build(out, 4 * dim, layers, count, o->seed, team, err);
 }
 
 void study_theta(const float output[4], double theta[4])
@@ -46,43 +64,28 @@ void study_theta(const float output[4], double theta[4])
     theta[3] = (double)output[3] - STUDY_SHIFT;
 }
 
-/* ---- data ---- */
+/* ---- options ---- */
 
-static void shuffle(pts_rng *rng, size_t *items, size_t count)
+static pts_status check_numbers(const pts_head_options *o, pts_error *err)
 {
-    for (size_t i = count; i > 1; i--) {
-        size_t j = pts_rng_below(rng, i), t = items[i - 1];
-        items[i - 1] = items[j];
-        items[j] = t;
-    }
-}
-
-static pts_status split_task(study_state *s, size_t t, pts_error *err)
-{
-    const task_row *row = &s->tasks->rows[t];
-    study_part *part = &s->parts[t];
-    size_t images = row->task.images, small = (size_t)(0.15 * (double)images + 0.5);
-    if (small < 4)
-        return pts_fail(err, PTS_ERR_SHAPE,
-                        "%s: class %s: expected at least 24 photographs (four in each part of "
-                        "0.7, 0.15, 0.15), got %zu",
-                        row->task.dataset, row->task.class_name, images);
-    part->order = calloc(images, sizeof *part->order);
-    if (!part->order)
-        return pts_fail_memory(err, images * sizeof *part->order);
-    for (size_t i = 0; i < images; i++)
-        part->order[i] = i;
-    shuffle(&s->rng, part->order, images);
-    const size_t counts[PARTS] = {images - 2 * small, small, small};
-    for (size_t p = 0, at = 0; p < PARTS; at += counts[p++]) {
-        part->first[p] = at;
-        part->count[p] = counts[p];
-    }
-    const double curve[4] = {row->theta[0], exp(row->theta[1]), exp(row->theta[2]), row->theta[3]};
-    for (size_t i = 0; i < 4; i++) {
-        part->target[i] = (float)(curve[i] + STUDY_SHIFT);
-        s->mean[i] += part->target[i] / (float)s->tasks->count;
-    }
+    const struct {
+        const char *name;
+        double value, most;
+    } ranges[] = {{"weight decay", o->weight_decay, 10},
+                  {"clip", o->clip, 1e30},
+                  {"huber", o->huber, 1e30},
+                  {"momentum", o->momentum, 1}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (!(ranges[i].value >= 0 && ranges[i].value <= ranges[i].most))
+            return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected 0 … %g, got %g", ranges[i].name,
+                            ranges[i].most, ranges[i].value);
+    if (!(o->dropout >= 0 && o->dropout < 1))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "dropout: expected 0 … below 1, got %g", o->dropout);
+    if (o->dropout > 0 && o->peers)
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "dropout: expected 0 with several processes (each would drop by its own "
+                        "rows' numbers), got %g",
+                        o->dropout);
     return PTS_OK;
 }
 
@@ -98,68 +101,122 @@ static pts_status check_options(const pts_head_options *o, pts_error *err)
     if (!(o->rate > 0 && o->rate <= 1))
         return pts_fail(err, PTS_ERR_ARGUMENT, "rate: expected above 0, at most 1, got %g",
                         o->rate);
-    return PTS_OK;
+    if (o->resume && !o->checkpoint)
+        return pts_fail(err, PTS_ERR_ARGUMENT, "resume: expected a checkpoint's name, got none");
+    return check_numbers(o, err);
 }
+
+static size_t steps_of_epoch(const study_state *s)
+{
+    return (s->samples.count[STUDY_TRAIN] + s->options->batch - 1) / s->options->batch;
+}
+
+static pts_mlp_schedule schedule_of(const study_state *s)
+{
+    size_t steps = steps_of_epoch(s), epochs = s->options->epochs;
+    size_t third = (epochs + 2) / 3;
+    return (pts_mlp_schedule){.kind = s->options->schedule,
+                              .rate = s->options->rate,
+                              .factor = 0.1,
+                              .period =
+                                  steps * (s->options->schedule == PTS_MLP_STEPS ? third : epochs)};
+}
+
+/* What a checkpoint must agree on: all that decides the next step. Processes, threads and, with a
+ * constant rate, the number of epochs may change. */
+static void describe_training(study_state *s)
+{
+    const pts_head_options *o = s->options;
+    const pts_tasks *t = s->tasks;
+    pts_sha256 hash;
+    char hex[PTS_SHA256_HEX];
+    pts_sha256_init(&hash);
+    for (size_t i = 0; i < t->count; i++) {
+        const pts_task *task = &t->rows[i].task;
+        pts_sha256_update(&hash, s->targets[i], sizeof s->targets[i]);
+        pts_sha256_update(&hash, task->embeddings,
+                          task->images * t->dim * sizeof *task->embeddings);
+    }
+    pts_sha256_hex(&hash, hex);
+    snprintf(s->made_of, sizeof s->made_of,
+             "seed %llu, batch %zu, combinations %zu, rate %g, schedule %d of %zu, rule %d, "
+             "momentum %g, weight decay %g, clip %g, huber %g, dropout %g, dim %zu, data %.16s",
+             (unsigned long long)o->seed, o->batch, o->combinations, o->rate, (int)o->schedule,
+             o->schedule == PTS_MLP_CONSTANT ? 0 : o->epochs, (int)o->rule, o->momentum,
+             o->weight_decay, o->clip, o->huber, o->dropout, t->dim, hex);
+}
+
+/* ---- data ---- */
 
 static void state_free(study_state *s)
 {
-    for (size_t t = 0; s->parts && t < s->tasks->count; t++)
-        free(s->parts[t].order);
-    free(s->parts);
-    free(s->samples);
+    study_samples_free(&s->samples);
+    free(s->targets);
+    free(s->order);
     free(s->x);
     free(s->target);
-    free(s->best);
+    free(s->gradient);
+    free(s->progress.best);
+    free(s->progress.history);
+}
+
+static void note_targets(study_state *s)
+{
+    for (size_t t = 0; t < s->tasks->count; t++) {
+        const double *theta = s->tasks->rows[t].theta;
+        const double curve[4] = {theta[0], exp(theta[1]), exp(theta[2]), theta[3]};
+        for (size_t i = 0; i < 4; i++) {
+            s->targets[t][i] = (float)(curve[i] + STUDY_SHIFT);
+            s->mean[i] += s->targets[t][i] / (float)s->tasks->count;
+        }
+    }
 }
 
 static pts_status state_fill(study_state *s, pts_error *err)
 {
-    size_t batch = s->options->batch;
-    s->parts = calloc(s->tasks->count, sizeof *s->parts);
-    s->samples = calloc(s->epoch, sizeof *s->samples);
+    size_t batch = s->options->batch, parameters = pts_mlp_parameter_count(s->mlp);
+    PTS_TRY(
+        study_samples_draw(&s->samples, s->tasks, s->options->combinations, s->options->seed, err));
+    s->targets = calloc(s->tasks->count, sizeof *s->targets);
+    s->order = calloc(s->samples.count[STUDY_TRAIN], sizeof *s->order);
     s->x = pts_calloc64(batch * 4 * s->tasks->dim, sizeof *s->x);
     s->target = pts_calloc64(batch * 4, sizeof *s->target);
-    if (!s->parts || !s->samples || !s->x || !s->target)
-        return pts_fail_memory(err, batch * 4 * s->tasks->dim * sizeof *s->x);
-    for (size_t t = 0; t < s->tasks->count; t++)
-        PTS_TRY(split_task(s, t, err));
-    for (size_t i = 0; i < s->epoch; i++)
-        s->samples[i] = i % s->tasks->count;
+    s->progress.best = pts_calloc64(parameters, sizeof *s->progress.best);
+    s->progress.history = calloc(s->options->epochs, sizeof *s->progress.history);
+    if (s->options->peers)
+        s->gradient = pts_calloc64(parameters + 1, sizeof *s->gradient);
+    if (!s->targets || !s->order || !s->x || !s->target || !s->progress.best ||
+        !s->progress.history || (s->options->peers && !s->gradient))
+        return pts_fail_memory(err, (parameters + batch * 4 * s->tasks->dim) * sizeof *s->x);
+    note_targets(s);
+    describe_training(s);
     return PTS_OK;
 }
 
-/* Four different photographs of a part, in random order, side by side. */
-static void draw(const study_state *s, pts_rng *rng, size_t task, size_t which, float *x)
+/* Four photographs side by side. */
+static void fill_row(const study_state *s, const study_sample *sample, size_t row)
 {
-    const study_part *part = &s->parts[task];
-    const pts_task *t = &s->tasks->rows[task].task;
-    size_t chosen[4], dim = s->tasks->dim;
-    for (size_t k = 0; k < 4;) {
-        size_t image = part->order[part->first[which] + pts_rng_below(rng, part->count[which])];
-        size_t seen = 0;
-        for (size_t i = 0; i < k; i++)
-            seen |= chosen[i] == image;
-        if (seen)
-            continue;
-        memcpy(x + k * dim, t->embeddings + image * dim, dim * sizeof *x);
-        chosen[k++] = image;
-    }
+    size_t dim = s->tasks->dim;
+    const float *embeddings = s->tasks->rows[sample->task].task.embeddings;
+    float *x = s->x + row * 4 * dim;
+    for (size_t k = 0; k < 4; k++)
+        memcpy(x + k * dim, embeddings + sample->image[k] * dim, dim * sizeof *x);
+    memcpy(s->target + row * 4, s->targets[sample->task], sizeof *s->targets);
 }
 
-static void fill_batch(const study_state *s, pts_rng *rng, const size_t *tasks, size_t rows,
-                       size_t which)
+/* This process's share of `count` things. */
+static void my_share(const pts_head_options *o, size_t count, size_t *first, size_t *end)
 {
-    for (size_t r = 0; r < rows; r++) {
-        draw(s, rng, tasks[r], which, s->x + r * 4 * s->tasks->dim);
-        memcpy(s->target + r * 4, s->parts[tasks[r]].target, 4 * sizeof *s->target);
-    }
+    size_t rank = o->peers ? (size_t)o->peers->rank : 0;
+    size_t ranks = o->peers ? (size_t)o->peers->count : 1;
+    *first = count * rank / ranks;
+    *end = count * (rank + 1) / ranks;
 }
 
 /* ---- measuring ---- */
 
 typedef struct study_sums {
-    double loss, smape[4], constant[4], mae, mae_mean;
-    size_t samples;
+    double loss, smape[4], constant[4], mae, samples;
 } study_sums;
 
 /* Of the curve with θ; theta NULL: of the mean of all measured curves. */
@@ -186,7 +243,7 @@ static double smape_term(double a, double b)
 
 static void add_sample(const study_state *s, size_t task, const float y[4], study_sums *sums)
 {
-    const float *target = s->parts[task].target;
+    const float *target = s->targets[task];
     double theta[4];
     study_theta(y, theta);
     for (size_t i = 0; i < 4; i++) {
@@ -199,87 +256,142 @@ static void add_sample(const study_state *s, size_t task, const float y[4], stud
     sums->samples++;
 }
 
-/* A quarter of the training combinations of each task, always the same ones. */
-static pts_status measure(const study_state *s, pts_mlp *mlp, size_t which, study_sums *sums,
-                          pts_error *err)
+enum { SUMS = sizeof(study_sums) / sizeof(double) };
+
+/* Over all processes. Floats are what is summed: a double travels as its float and the rest. */
+static pts_status sum_over_peers(const pts_peers *peers, study_sums *sums, pts_error *err)
 {
+    double values[SUMS];
+    float halves[2 * SUMS];
+    if (!peers)
+        return PTS_OK;
+    memcpy(values, sums, sizeof values);
+    for (size_t i = 0; i < SUMS; i++) {
+        halves[2 * i] = (float)values[i];
+        halves[2 * i + 1] = (float)(values[i] - (double)halves[2 * i]);
+    }
+    PTS_TRY(peers->sum(peers->user, halves, 2 * SUMS, err));
+    for (size_t i = 0; i < SUMS; i++)
+        values[i] = (double)halves[2 * i] + (double)halves[2 * i + 1];
+    memcpy(sums, values, sizeof values);
+    return PTS_OK;
+}
+
+static pts_status measure(const study_state *s, size_t part, study_sums *sums, pts_error *err)
+{
+    const study_sample *samples = s->samples.items[part];
+    size_t first, end, batch = s->options->batch;
     *sums = (study_sums){0};
-    pts_rng rng = {s->options->seed + which};
-    size_t tasks = s->tasks->count, total = (s->options->combinations + 3) / 4 * tasks;
-    float *y = pts_calloc64(s->options->batch * 4, sizeof *y);
-    size_t *numbers = calloc(s->options->batch, sizeof *numbers);
-    pts_status status = y && numbers ? PTS_OK : pts_fail_memory(err, s->options->batch * 16);
-    for (size_t at = 0; status == PTS_OK && at < total; at += s->options->batch) {
-        size_t rows = total - at < s->options->batch ? total - at : s->options->batch;
+    float *y = pts_calloc64(batch * 4, sizeof *y);
+    pts_status status = y ? PTS_OK : pts_fail_memory(err, batch * 4 * sizeof *y);
+    my_share(s->options, s->samples.count[part], &first, &end);
+    for (size_t at = first; status == PTS_OK && at < end; at += batch) {
+        size_t rows = end - at < batch ? end - at : batch;
         for (size_t r = 0; r < rows; r++)
-            numbers[r] = (at + r) % tasks;
-        fill_batch(s, &rng, numbers, rows, which);
-        status = pts_mlp_forward(mlp, s->x, rows, y, err);
+            fill_row(s, &samples[at + r], r);
+        status = pts_mlp_forward(s->mlp, s->x, rows, y, err);
         for (size_t r = 0; status == PTS_OK && r < rows; r++)
-            add_sample(s, numbers[r], y + r * 4, sums);
+            add_sample(s, samples[at + r].task, y + r * 4, sums);
     }
     free(y);
-    free(numbers);
+    if (status == PTS_OK)
+        status = sum_over_peers(s->options->peers, sums, err);
     return status;
 }
 
 /* ---- training ---- */
 
-static pts_status train_epoch(study_state *s, pts_mlp *mlp, pts_error *err)
+static pts_mlp_training rule_of(const pts_head_options *o)
 {
     pts_mlp_training training = PTS_MLP_TRAINING_DEFAULTS;
-    training.rate = s->options->rate;
-    shuffle(&s->rng, s->samples, s->epoch);
-    for (size_t at = 0; at < s->epoch; at += s->options->batch) {
-        size_t rows = s->epoch - at < s->options->batch ? s->epoch - at : s->options->batch;
-        double loss;
-        fill_batch(s, &s->rng, s->samples + at, rows, TRAIN);
-        PTS_TRY(pts_mlp_step(mlp, s->x, s->target, rows, &training, &loss, err));
-    }
-    return PTS_OK;
+    training.rule = o->rule;
+    training.momentum = o->momentum;
+    training.weight_decay = o->weight_decay;
+    training.clip = o->clip;
+    training.huber = o->huber;
+    return training;
 }
 
-static pts_status train(study_state *s, pts_mlp *mlp, pts_study_report *report,
-                        pts_progress progress, void *user, pts_error *err)
+/* A step of all processes: each has the gradient of its rows, weighted by their number. One that
+ * finds no finite loss goes on to the sum with a NaN, so that all stop there together. */
+static pts_status step_together(study_state *s, const size_t *order, size_t rows,
+                                const pts_mlp_training *training, double *loss, pts_error *err)
 {
-    size_t bytes = pts_mlp_parameter_count(mlp) * sizeof *s->best;
-    s->best = pts_calloc64(pts_mlp_parameter_count(mlp), sizeof *s->best);
-    if (!s->best)
-        return pts_fail_memory(err, bytes);
-    double least = INFINITY;
-    for (size_t epoch = 1; epoch <= s->options->epochs; epoch++) {
-        if (progress && progress(user, "epoch", epoch - 1, s->options->epochs) != 0)
-            return pts_fail(err, PTS_ERR_CANCELLED, "stopped before epoch %zu", epoch);
-        study_sums sums;
-        PTS_TRY(train_epoch(s, mlp, err));
-        PTS_TRY(measure(s, mlp, VALIDATION, &sums, err));
-        if (!(sums.loss < least))
-            continue;
-        least = sums.loss;
-        report->best_epoch = epoch;
-        memcpy(s->best, pts_mlp_parameters(mlp), bytes);
+    const pts_peers *peers = s->options->peers;
+    size_t first, end, parameters = pts_mlp_parameter_count(s->mlp);
+    my_share(s->options, rows, &first, &end);
+    memset(s->gradient, 0, (parameters + 1) * sizeof *s->gradient);
+    for (size_t r = first; r < end; r++)
+        fill_row(s, &s->samples.items[STUDY_TRAIN][order[r]], r - first);
+    if (end > first) {
+        float share = (float)(end - first) / (float)rows;
+        pts_status status = pts_mlp_gradient(s->mlp, s->x, s->target, end - first, training->huber,
+                                             s->gradient, loss, err);
+        if (status != PTS_OK && status != PTS_ERR_NUMERIC)
+            return status;
+        s->gradient[parameters] = status == PTS_OK ? (float)*loss : NAN;
+        for (size_t i = 0; i <= parameters; i++)
+            s->gradient[i] *= share;
     }
-    if (progress)
-        progress(user, "epoch", s->options->epochs, s->options->epochs);
-    memcpy(pts_mlp_parameters(mlp), s->best, bytes);
-    return PTS_OK;
+    PTS_TRY(peers->sum(peers->user, s->gradient, parameters + 1, err));
+    *loss = (double)s->gradient[parameters];
+    if (!isfinite(*loss))
+        return pts_fail(err, PTS_ERR_NUMERIC, "the loss is not finite");
+    return pts_mlp_apply(s->mlp, s->gradient, training, err);
 }
 
-static void note(const study_state *s, const study_sums *sums, pts_study_report *report)
+static pts_status step_alone(study_state *s, const size_t *order, size_t rows,
+                             const pts_mlp_training *training, double *loss, pts_error *err)
 {
-    double samples = (double)sums->samples, tasks = (double)s->tasks->count;
-    report->tasks = s->tasks->count;
-    report->epochs = s->options->epochs;
-    report->samples_train = s->epoch;
-    report->samples_test = sums->samples;
-    report->mae = sums->mae / samples;
-    report->mae_mean_curve = 0;
-    for (size_t t = 0; t < s->tasks->count; t++)
-        report->mae_mean_curve += curve_error(s->tasks, &s->tasks->rows[t], NULL) / tasks;
-    for (size_t i = 0; i < 4; i++) {
-        report->smape[i] = sums->smape[i] / samples;
-        report->smape_constant[i] = sums->constant[i] / samples;
+    for (size_t r = 0; r < rows; r++)
+        fill_row(s, &s->samples.items[STUDY_TRAIN][order[r]], r);
+    return pts_mlp_step(s->mlp, s->x, s->target, rows, training, loss, err);
+}
+
+/* What is left of training that stopped at this epoch and step. */
+static pts_status fail_at(const study_state *s, pts_status status, size_t step, pts_error *err)
+{
+    char why[256] = "", kept[192] = "";
+    const char *path = s->options->checkpoint;
+    if (err)
+        snprintf(why, sizeof why, "%.255s", err->message);
+    if (path && s->progress.epoch > 0)
+        snprintf(kept, sizeof kept, "; %.140s holds epoch %zu", path, s->progress.epoch);
+    return pts_fail(err, status, "epoch %zu, step %zu: %s%s", s->progress.epoch + 1, step, why,
+                    kept);
+}
+
+static pts_status tell_step(const study_state *s, size_t step, pts_error *err)
+{
+    size_t steps = steps_of_epoch(s);
+    if (!s->tell || s->tell(s->user, "epoch", s->progress.epoch * steps + step,
+                            s->options->epochs * steps) == 0)
+        return PTS_OK;
+    return pts_fail(err, PTS_ERR_CANCELLED, "stopped");
+}
+
+static pts_status train_epoch(study_state *s, pts_study_epoch *row, pts_error *err)
+{
+    pts_mlp_training training = rule_of(s->options);
+    const pts_mlp_schedule schedule = schedule_of(s);
+    size_t count = s->samples.count[STUDY_TRAIN], batch = s->options->batch, step = 1;
+    pts_rng rng = pts_rng_stream(s->options->seed, row->epoch);
+    for (size_t i = 0; i < count; i++)
+        s->order[i] = i;
+    study_shuffle(&rng, s->order, count);
+    for (size_t at = 0; at < count; at += batch, step++) {
+        size_t rows = count - at < batch ? count - at : batch;
+        double loss = 0;
+        pts_status status = tell_step(s, step - 1, err);
+        row->rate = training.rate = pts_mlp_rate(&schedule, pts_mlp_steps(s->mlp));
+        if (status == PTS_OK)
+            status = (s->options->peers ? step_together : step_alone)(s, s->order + at, rows,
+                                                                      &training, &loss, err);
+        if (status != PTS_OK)
+            return fail_at(s, status, step, err);
+        row->loss += loss * (double)rows / (double)count;
     }
+    return PTS_OK;
 }
 
 static double seconds_now(void)
@@ -289,14 +401,107 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static pts_status run(study_state *s, pts_mlp *mlp, pts_study_report *report, pts_progress progress,
-                      void *user, pts_error *err)
+static pts_status validate(study_state *s, pts_study_epoch *row, pts_error *err)
+{
+    study_sums sums;
+    PTS_TRY(measure(s, STUDY_VALIDATION, &sums, err));
+    row->validation = sums.loss / sums.samples;
+    if (!isfinite(row->validation)) {
+        pts_fail(err, PTS_ERR_NUMERIC, "the validation loss is not finite");
+        return fail_at(s, PTS_ERR_NUMERIC, steps_of_epoch(s), err);
+    }
+    row->best = row->validation < s->progress.least;
+    return PTS_OK;
+}
+
+static pts_status keep(study_state *s, const pts_study_epoch *row, pts_error *err)
+{
+    study_progress *p = &s->progress;
+    const pts_head_options *o = s->options;
+    p->history[p->epoch++] = *row;
+    if (row->best) {
+        p->least = row->validation;
+        p->best_epoch = row->epoch;
+        memcpy(p->best, pts_mlp_parameters(s->mlp),
+               pts_mlp_parameter_count(s->mlp) * sizeof *p->best);
+    }
+    if (!o->checkpoint || (o->peers && o->peers->rank != 0))
+        return PTS_OK;
+    pts_error why;
+    pts_status status = study_checkpoint_write(o->checkpoint, s->made_of, s->mlp, p, &why);
+    if (status == PTS_OK)
+        return PTS_OK;
+    if (p->epoch == 1)
+        return pts_fail(err, status, "epoch 1: no checkpoint: %s", why.message);
+    return pts_fail(err, status, "epoch %zu: no checkpoint: %s; the one of epoch %zu stays",
+                    p->epoch, why.message, p->epoch - 1);
+}
+
+static pts_status take_up(study_state *s, pts_error *err)
+{
+    const pts_head_options *o = s->options;
+    s->progress.least = INFINITY;
+    if (!o->resume)
+        return PTS_OK;
+    PTS_TRY(study_checkpoint_read(o->checkpoint, s->made_of, s->mlp, &s->progress, o->epochs, err));
+    for (size_t e = 0; o->epoch && e < s->progress.epoch; e++)
+        o->epoch(s->user, &s->progress.history[e]);
+    return PTS_OK;
+}
+
+static int patience_is_over(const study_state *s)
+{
+    const study_progress *p = &s->progress;
+    return s->options->patience > 0 && p->epoch - p->best_epoch >= s->options->patience;
+}
+
+static pts_status train(study_state *s, pts_error *err)
+{
+    const pts_head_options *o = s->options;
+    PTS_TRY(take_up(s, err));
+    while (s->progress.epoch < o->epochs && !patience_is_over(s)) {
+        double start = seconds_now();
+        pts_study_epoch row = {.epoch = s->progress.epoch + 1};
+        PTS_TRY(train_epoch(s, &row, err));
+        PTS_TRY(validate(s, &row, err));
+        row.seconds = seconds_now() - start;
+        PTS_TRY(keep(s, &row, err));
+        if (o->epoch)
+            o->epoch(s->user, &row);
+    }
+    size_t all = o->epochs * steps_of_epoch(s);
+    if (s->tell)
+        s->tell(s->user, "epoch", all, all);
+    memcpy(pts_mlp_parameters(s->mlp), s->progress.best,
+           pts_mlp_parameter_count(s->mlp) * sizeof *s->progress.best);
+    return PTS_OK;
+}
+
+static void note(const study_state *s, const study_sums *sums, pts_study_report *report)
+{
+    double tasks = (double)s->tasks->count;
+    report->tasks = s->tasks->count;
+    report->epochs = s->progress.epoch;
+    report->best_epoch = s->progress.best_epoch;
+    report->samples_train = s->samples.count[STUDY_TRAIN];
+    report->samples_test = s->samples.count[STUDY_TEST];
+    report->mae = sums->mae / sums->samples;
+    report->mae_mean_curve = 0;
+    for (size_t t = 0; t < s->tasks->count; t++)
+        report->mae_mean_curve += curve_error(s->tasks, &s->tasks->rows[t], NULL) / tasks;
+    for (size_t i = 0; i < 4; i++) {
+        report->smape[i] = sums->smape[i] / sums->samples;
+        report->smape_constant[i] = sums->constant[i] / sums->samples;
+    }
+}
+
+static pts_status run(study_state *s, pts_study_report *report, pts_error *err)
 {
     double start = seconds_now();
     study_sums sums;
     PTS_TRY(state_fill(s, err));
-    PTS_TRY(train(s, mlp, report, progress, user, err));
-    PTS_TRY(measure(s, mlp, TEST, &sums, err));
+    PTS_TRY(train(s, err));
+    PTS_TRY(measure(s, STUDY_TEST, &sums, err));
     note(s, &sums, report);
     report->seconds = seconds_now() - start;
     return PTS_OK;
@@ -312,17 +517,15 @@ pts_status study_run(pts_mlp **out, pts_study_report *report, const pts_tasks *t
     PTS_TRY(check_options(options, err));
     if (tasks->count < 1)
         return pts_fail(err, PTS_ERR_SHAPE, "curves: expected at least one, got none");
-    study_state s = {.tasks = tasks, .options = options, .rng = {options->seed}};
-    s.epoch = options->combinations * tasks->count;
-    pts_mlp *mlp;
-    PTS_TRY(study_network(&mlp, tasks->dim, options->seed, team, err));
-    pts_status status = run(&s, mlp, report, progress, user, err);
+    study_state s = {.tasks = tasks, .options = options, .tell = progress, .user = user};
+    PTS_TRY(network_to_train(&s.mlp, tasks->dim, options, team, err));
+    pts_status status = run(&s, report, err);
     state_free(&s);
-    pts_mlp_release_team(mlp);
+    pts_mlp_release_team(s.mlp);
     if (status != PTS_OK || !out)
-        pts_mlp_destroy(mlp);
+        pts_mlp_destroy(s.mlp);
     else
-        *out = mlp;
+        *out = s.mlp;
     return status;
 }
 
