@@ -155,6 +155,7 @@ static pts_status collect(collector *c, collect_flags *f, cli_progress *bar,
     int rank = pts_ranks_rank(c->ranks);
     if (status == PTS_OK)
         status = open_trainer(c, err);
+    cli_stop_on_signals();
     if (status == PTS_OK && rank == 0)
         status = open_store(c, err);
     if (status == PTS_OK)
@@ -170,7 +171,8 @@ static int collect_all(const cli_syntax *syntax, collect_flags *flags)
     pts_collect_report report = {0};
     pts_error err;
     cli_progress_begin(&bar);
-    cli_stop_on_signals();
+    /* Reading the data sets may take minutes, and nothing is stored before it is over. */
+    cli_quit_on_signals("ptstrain collect: stopped before anything was measured\n");
     pts_status status = collect(&c, flags, &bar, &report, &err);
     cli_progress_end(&bar);
     collector_close(&c);

@@ -1,4 +1,5 @@
 #include "cli/progress.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -136,12 +137,33 @@ static void on_signal(int number)
     stopping = 1;
 }
 
-void cli_stop_on_signals(void)
+static const char *volatile farewell;
+
+static void quit_on_signal(int number)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)number;
+    ssize_t written = write(STDERR_FILENO, farewell, strlen(farewell));
+    (void)written; /* nobody is left to hear of it */
+    _exit(CLI_FAILED);
+}
+
+static void handle_signals(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+void cli_quit_on_signals(const char *line)
+{
+    farewell = line;
+    handle_signals(quit_on_signal);
+}
+
+void cli_stop_on_signals(void)
+{
+    handle_signals(on_signal);
 }
 
 void cli_unlink_on_signal(const char *path)

@@ -27,6 +27,9 @@ void cli_progress_end(cli_progress *progress);
 /* From now on SIGINT and SIGTERM only make cli_stopping() true; a second one kills as usual. */
 void cli_stop_on_signals(void);
 bool cli_stopping(void);
+/* From now on they end the process with this line and exit code 1: for work that leaves nothing
+ * behind. cli_stop_on_signals() ends this. */
+void cli_quit_on_signals(const char *line);
 /* The unfinished file that such a signal removes at once (NULL: none): OpenMPI's mpirun leaves some
  * ten milliseconds between SIGTERM and SIGKILL, too few to come back from work. */
 void cli_unlink_on_signal(const char *path);
