@@ -5,6 +5,7 @@
 #include "temporary_folder.h"
 
 #include "learn/study.h"
+#include "pts/hash.h"
 #include "pts/ranks.h"
 
 #include <dirent.h>
@@ -360,6 +361,130 @@ START_TEST(study_options_are_checked)
 }
 END_TEST
 
+/* ---- ptstrain train ---- */
+
+/* Three data sets of 30 photographs with a curve each, from the six of yolo-mini. */
+static void write_sets(void)
+{
+    static const char *const names[] = {"one", "two", "three"};
+    for (int s = 0; s < 3; s++)
+        ck_assert_int_eq(
+            run_program("cd %s && mkdir -p %s/images %s/labels && n=0 && "
+                        "for r in 1 2 3 4 5 6 7; do for i in '%s'/*/images/*.jpg; do n=$((n+1)); "
+                        "cp $i %s/images/$n.jpg; printf '0 .1 .1 .9 .1 .%d .9' > %s/labels/$n.txt; "
+                        "done; done; printf 'names: [thing]' > %s/data.yaml",
+                        folder, names[s], names[s], test_data("yolo-mini"), names[s], 4 + s,
+                        names[s], names[s]),
+            0);
+    put("curves.csv", "dataset,class,n,map\none,thing,2,0.1\none,thing,20,0.5\n"
+                      "two,thing,2,0.2\ntwo,thing,20,0.3\nthree,thing,2,0.1\nthree,thing,20,0.7\n");
+}
+
+#define TRAIN                                                                                      \
+    "cd %s && ptstrain train --data one two three --curves curves.csv -w encoder.ptsw --cache c "  \
+    "--head study --batch 8 --combinations 10 --threads 1 "
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+    for (; *text; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+START_TEST(train_writes_head_log_and_checkpoint)
+{
+    write_sets();
+    ck_assert_msg(run_program(TRAIN "--epochs 3 -o a.ptsw", folder) == 0, "%s", ran.err);
+    ck_assert_ptr_nonnull(strstr(ran.err, "epoch 3: loss "));
+    ck_assert_msg(
+        run_program(TRAIN "--epochs 2 -o b.ptsw --checkpoint t.ptsw --log l.csv", folder) == 0,
+        "%s", ran.err);
+    /* two epochs, then one more from the checkpoint, with the options of a file */
+    put("train.json", "{\"data\": [\"one\", \"two\", \"three\"], \"curves\": \"curves.csv\", "
+                      "\"head\": \"study\", \"batch\": 8, \"combinations\": 9, \"resume\": true,"
+                      "\"encoder\": \"encoder.ptsw\", \"rate\": 1e-3, \"epochs\": 3}");
+    ck_assert_msg(run_program("cd %s && ptstrain train --config train.json --combinations 10 -o "
+                              "b.ptsw --checkpoint t.ptsw --log l.csv --cache c",
+                              folder) == 0,
+                  "%s", ran.err);
+    ck_assert_msg(run_program("cd %s && cmp a.ptsw b.ptsw", folder) == 0, "%s", ran.out);
+    ck_assert_int_eq(run_program("cat %s/l.csv", folder), 0);
+    ck_assert_uint_eq(count_lines(ran.out), 4);
+    ck_assert_ptr_nonnull(
+        strstr(ran.out, "epoch,train_loss,validation_loss,rate,seconds,best\n1,"));
+    ck_assert_ptr_nonnull(strstr(ran.out, "\n3,"));
+}
+END_TEST
+
+START_TEST(head_says_where_it_comes_from)
+{
+    char path[128], *bytes, hex[PTS_SHA256_HEX];
+    size_t size;
+    pts_head *head;
+    pts_sha256 hash;
+    write_sets();
+    ck_assert_msg(run_program(TRAIN "--epochs 1 -o a.ptsw --preset ptssp", folder) == 0, "%s",
+                  ran.err);
+    snprintf(path, sizeof path, "%s/curves.csv", folder);
+    ck_assert_int_eq(pts_read_file(path, 1 << 20, &bytes, &size, NULL), PTS_OK);
+    pts_sha256_init(&hash);
+    pts_sha256_update(&hash, bytes, size);
+    pts_sha256_hex(&hash, hex);
+    free(bytes);
+    snprintf(path, sizeof path, "%s/a.ptsw", folder);
+    ck_assert_int_eq(pts_head_open(&head, path, NULL), PTS_OK);
+    ck_assert_str_eq(pts_head_source(head, "curves_sha256"), hex);
+    ck_assert_str_eq(pts_head_preset(head), "ptssp");
+    ck_assert_ptr_nonnull(strstr(pts_head_source(head, "datasets"), "two"));
+    const char *sources = pts_head_source(head, "datasets_sha256");
+    ck_assert_uint_eq(strlen(sources), 3 * 65 + strlen("one,two,three"));
+    const char *config = pts_head_source(head, "config");
+    ck_assert_ptr_nonnull(strstr(config, "\"batch\":8"));
+    ck_assert_ptr_nonnull(strstr(config, "\"data\":[\"one\",\"two\",\"three\"]"));
+    ck_assert_ptr_null(strstr(config, "threads"));
+    ck_assert_ptr_null(pts_head_source(head, "moon"));
+    pts_head_close(head);
+}
+END_TEST
+
+START_TEST(config_refuses)
+{
+    char command[256], expected[256];
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"{\"epoch\": 3}", "unknown key 'epoch' (ptstrain train -h lists the options)"},
+        {"{\"config\": \"x\"}", "unknown key 'config' (ptstrain train -h lists the options)"},
+        {"{\"epochs\": \"3\"}", "epochs: expected a whole number"},
+        {"{\"data\": \"one\"}", "data: expected a list of strings"},
+        {"{\"resume\": 1}", "resume: expected true or false"},
+        {"[1]", "expected an object of options, got another value"},
+    };
+    snprintf(command, sizeof command, "ptstrain train --config %s/c.json", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("c.json", cases[i].text);
+        snprintf(expected, sizeof expected, "ptstrain train: %s/c.json: %s\n", folder,
+                 cases[i].message);
+        check_refused(2, command, "%s", expected);
+    }
+    put("c.json", "{\"epochs\": 3,}");
+    ck_assert_int_eq(run_program("%s", command), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "c.json: line 1: "));
+}
+END_TEST
+
+START_TEST(train_refuses)
+{
+    check_refused(2, "ptstrain train -o h --head study --data d --curves c --optimizer best",
+                  "ptstrain train: --optimizer: expected adam, adamw or sgd, got 'best'\n");
+    check_refused(2, "ptstrain train -o h --head study --data d --curves c --resume",
+                  "ptstrain train: --resume: expected --checkpoint FILE, got none\n");
+    check_refused(2, "ptstrain train -o h --data d --curves c --log l.csv",
+                  "ptstrain train: --log: expected --head study, got mlp\n");
+}
+END_TEST
+
 /* ---- several processes ---- */
 
 #ifdef PTS_HAVE_MPI
@@ -483,6 +608,10 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, lost_training_keeps_its_checkpoint);
     tcase_add_test(tcase, full_disk_keeps_the_checkpoint);
     tcase_add_test(tcase, study_options_are_checked);
+    tcase_add_test(tcase, train_writes_head_log_and_checkpoint);
+    tcase_add_test(tcase, head_says_where_it_comes_from);
+    tcase_add_test(tcase, config_refuses);
+    tcase_add_test(tcase, train_refuses);
 #ifdef PTS_HAVE_MPI
     tcase_add_test(tcase, ranks_train_as_one);
 #endif

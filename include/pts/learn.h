@@ -154,6 +154,7 @@ typedef struct pts_head_options {
     const char *checkpoint;
     int resume;
     const pts_peers *peers; /* NULL: this process alone */
+    const char *config;     /* all options as JSON, kept in the file; NULL: none */
     /* After each epoch, and for those of the checkpoint at its start; `user` is progress's. */
     void (*epoch)(void *user, const pts_study_epoch *epoch);
 } pts_head_options;
@@ -161,7 +162,7 @@ typedef struct pts_head_options {
 #define PTS_HEAD_DEFAULTS                                                                          \
     {                                                                                              \
         PTS_HEAD_MLP, 43, 10, 64, 2000, 1e-3, NULL, PTS_MLP_ADAM, 0, 0, 0, 0, 0, PTS_MLP_CONSTANT, \
-            0, NULL, 0, NULL, NULL                                                                 \
+            0, NULL, 0, NULL, NULL, NULL                                                           \
     }
 
 /* Needs three data sets or more (PTS_ERR_SHAPE). `progress` stages: "choose", "epoch" (steps of
@@ -185,6 +186,9 @@ const char *pts_head_trainer(const pts_head *head);
 /* One line, for people: how it was chosen, and how the whole procedure, choosing included, fared on
  * data sets that no step of it had seen. */
 const char *pts_head_summary(const pts_head *head);
+/* Where it comes from: "datasets" (names), "datasets_sha256" (name:SHA-256 of the photographs, …),
+ * "curves_sha256", "config" (the options, JSON). NULL where the file does not say. */
+const char *pts_head_source(const pts_head *head, const char *key);
 /* 0 when the answer is the same for all photographs: a `mean` head that fell back to one curve. */
 int pts_head_uses_photographs(const pts_head *head);
 

@@ -1,30 +1,117 @@
 /* ptstrain train: a head from data sets and their measured curves. */
 #include "cli/commands.h"
+#include "cli/config.h"
 #include "cli/tasks.h"
+#include "pts/file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct train_options {
     cli_tasks tasks;
-    const char *kind, *output, *trainer;
+    const char *kind, *output, *trainer, *log, *config;
 } train_options;
+
+/* ---- what is seen of training ---- */
+
+typedef struct watch {
+    const train_options *options;
+    cli_progress *bar;
+    bool silent; /* another rank speaks */
+    pts_study_epoch *rows;
+    size_t count;
+    pts_status status; /* of the log */
+    pts_error err;
+} watch;
+
+static int watch_progress(void *user, const char *stage, size_t done, size_t total)
+{
+    watch *w = user;
+    char text[96];
+    if (w->silent)
+        return cli_stopping();
+    if (strcmp(stage, "epoch") != 0 || w->count == 0)
+        return cli_tasks_progress(w->bar, stage, done, total);
+    const pts_study_epoch *last = &w->rows[w->count - 1];
+    snprintf(text, sizeof text, "epoch %zu, loss %.4g, validation %.4g", last->epoch, last->loss,
+             last->validation);
+    return cli_tasks_progress(w->bar, text, done, total) || w->status != PTS_OK;
+}
+
+/* Losses as floats, as a checkpoint has them: a log that was taken up is that of one run. */
+static pts_status write_log(const watch *w, pts_error *err)
+{
+    pts_output out;
+    pts_status status = pts_output_open(&out, w->options->log, err);
+    if (status != PTS_OK)
+        return status;
+    fprintf(out.file, "epoch,train_loss,validation_loss,rate,seconds,best\n");
+    for (size_t i = 0; i < w->count; i++) {
+        const pts_study_epoch *r = &w->rows[i];
+        fprintf(out.file, "%zu,%.9g,%.9g,%.9g,%.3f,%d\n", r->epoch, (double)(float)r->loss,
+                (double)(float)r->validation, (double)(float)r->rate, r->seconds, r->best);
+    }
+    return pts_output_commit(&out, err);
+}
+
+static void watch_epoch(void *user, const pts_study_epoch *row)
+{
+    watch *w = user;
+    pts_study_epoch *rows = realloc(w->rows, (w->count + 1) * sizeof *rows);
+    if (!rows)
+        return; /* a row of the log less */
+    w->rows = rows;
+    rows[w->count++] = *row;
+    if (w->silent)
+        return;
+    if (!w->bar->terminal)
+        cli_progress_say(w->bar, "epoch %zu: loss %.6g, validation %.6g%s", row->epoch, row->loss,
+                         row->validation, row->best ? ", the best so far" : "");
+    if (w->options->log && w->status == PTS_OK)
+        w->status = write_log(w, &w->err);
+}
+
+/* ---- training ---- */
+
+static pts_status train_head(train_options *o, pts_head_options *options, watch *w, pts_error *err)
+{
+    cli_tasks *t = &o->tasks;
+    pts_head *head;
+    pts_status status = pts_head_train(&head, t->tasks, options, t->team, watch_progress, w, err);
+    cli_progress_end(&t->bar);
+    if (w->status != PTS_OK) {
+        *err = w->err;
+        status = w->status;
+    }
+    if (status == PTS_OK && !w->silent)
+        status = pts_head_write(head, o->output, err);
+    if (status == PTS_OK && !w->silent)
+        printf("%s\n%s\n", o->output, pts_head_summary(head));
+    pts_head_close(head);
+    return status;
+}
 
 static int train(const cli_syntax *syntax, train_options *o, pts_head_kind kind)
 {
-    cli_tasks *t = &o->tasks;
     pts_error err;
-    pts_head *head;
-    pts_head_options options = cli_tasks_head_options(t, kind);
+    watch w = {.options = o, .bar = &o->tasks.bar, .silent = pts_ranks_rank(o->tasks.ranks) > 0};
+    pts_head_options options = cli_tasks_head_options(&o->tasks, kind);
+    char *config = NULL;
+#ifdef PTS_HAVE_JSON
+    /* What changes where results go or how soon they come, not what they are. */
+    static const char *const skip[] = {"output", "log",        "config", "threads",
+                                       "cache",  "checkpoint", "resume", NULL};
+    config = cli_config_text(syntax, skip);
+#endif
     options.trainer = o->trainer;
-    pts_status status =
-        pts_head_train(&head, t->tasks, &options, t->team, cli_tasks_progress, &t->bar, &err);
-    cli_progress_end(&o->tasks.bar);
-    if (status == PTS_OK)
-        status = pts_head_write(head, o->output, &err);
-    if (status == PTS_OK)
-        printf("%s\n%s\n", o->output, pts_head_summary(head));
-    pts_head_close(head);
+    options.epoch = watch_epoch;
+    options.config = config;
+    pts_status status = train_head(o, &options, &w, &err);
+    free(config);
+    free(w.rows);
+    if (status == PTS_ERR_CANCELLED && options.checkpoint)
+        return cli_fail(syntax, "%s; --resume goes on", err.message);
     return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", err.message);
 }
 
@@ -39,18 +126,37 @@ static bool find_kind(const char *name, pts_head_kind *kind)
     return false;
 }
 
+static int check(const cli_syntax *syntax, const train_options *o, pts_head_kind *kind)
+{
+    if (!find_kind(o->kind, kind))
+        return cli_wrong(syntax, "--head: expected mlp, mean or study, got '%s'", o->kind);
+    if (!o->output)
+        return cli_wrong(syntax, "-o: expected a file, got none");
+    if (*kind == PTS_HEAD_STUDY)
+        return -1;
+    const char *of_study = o->log ? "--log" : o->tasks.checkpoint ? "--checkpoint" : NULL;
+    if (of_study || cli_under_mpirun())
+        return cli_wrong(syntax, "%s: expected --head study, got %s",
+                         of_study ? of_study : "under mpirun", o->kind);
+    return -1;
+}
+
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
     train_options *o = user;
     pts_head_kind kind;
-    if (!find_kind(o->kind, &kind))
-        return cli_wrong(syntax, "--head: expected mlp, mean or study, got '%s'", o->kind);
-    if (!o->output)
-        return cli_wrong(syntax, "-o: expected a file, got none");
-    int code = cli_tasks_load(syntax, &o->tasks, operands);
+    pts_error err;
+    int code = check(syntax, o, &kind);
+    if (code >= 0)
+        return code;
+    if (cli_under_mpirun() && pts_ranks_start(&o->tasks.ranks, &err) != PTS_OK)
+        return cli_fail(syntax, "%s", err.message);
+    code = cli_tasks_load(syntax, &o->tasks, operands);
     if (code < 0)
         code = train(syntax, o, kind);
     cli_tasks_free(&o->tasks);
+    if (code == CLI_DONE) /* else without a farewell: mpirun ends the other ranks */
+        pts_ranks_finish(o->tasks.ranks);
     return code;
 }
 
@@ -63,6 +169,10 @@ int cmd_train(int argc, char **argv)
         {"--trainer", 0, CLI_TEXT, &o.trainer, "TEXT",
          "whose curves these are (the built-in segmenter)"},
         {"--head", 0, CLI_TEXT, &o.kind, "KIND", "mlp, mean or study (mlp)"},
+        {"--log", 0, CLI_TEXT, &o.log, "loss.csv", "losses of the study's network, an epoch a row"},
+#ifdef PTS_HAVE_JSON
+        {"--config", 0, CLI_TEXT, &o.config, "FILE.json", "these options by name, as JSON"},
+#endif
         CLI_TASKS_OPTIONS(&o.tasks),
     };
     const cli_syntax syntax = {
@@ -70,5 +180,9 @@ int cmd_train(int argc, char **argv)
         "ptstrain train --data datasets/coins datasets/car-damage datasets/lane-track "
         "--curves weights/curves.csv --cache cache -o head.ptsw",
         options, sizeof options / sizeof *options};
+#ifdef PTS_HAVE_JSON
+    return cli_run_config(&syntax, argc, argv, run, &o);
+#else
     return cli_run(&syntax, argc, argv, run, &o);
+#endif
 }

@@ -3,6 +3,8 @@
 #include "cli/defaults.h"
 #include "pts/image.h"
 
+#include <string.h>
+
 int cli_tasks_progress(void *user, const char *stage, size_t done, size_t total)
 {
     cli_progress_show(user, stage, done, total);
@@ -17,6 +19,31 @@ int cli_check_preset(const cli_syntax *syntax, const char *preset)
                      preset);
 }
 
+/* The place of `name` in names [count]; -1: none. */
+static int find(const char *name, const char *const *names, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    return -1;
+}
+
+/* By pts_mlp_rule and pts_mlp_decay. */
+static const char *const rules[] = {"adam", "adamw", "sgd"};
+static const char *const schedules[] = {"constant", "cosine", "steps"};
+
+static int check_names(const cli_syntax *syntax, const cli_tasks *t)
+{
+    if (find(t->rule, rules, 3) < 0)
+        return cli_wrong(syntax, "--optimizer: expected adam, adamw or sgd, got '%s'", t->rule);
+    if (find(t->schedule, schedules, 3) < 0)
+        return cli_wrong(syntax, "--schedule: expected constant, cosine or steps, got '%s'",
+                         t->schedule);
+    if (t->resume && !t->checkpoint)
+        return cli_wrong(syntax, "--resume: expected --checkpoint FILE, got none");
+    return cli_check_preset(syntax, t->preset);
+}
+
 static int check(const cli_syntax *syntax, const cli_tasks *t, const cli_list *operands)
 {
     const struct {
@@ -26,6 +53,7 @@ static int check(const cli_syntax *syntax, const cli_tasks *t, const cli_list *o
         {"--epochs", t->epochs, 1, 100000},
         {"--batch", t->batch, 1, 4096},
         {"--combinations", t->combinations, 1, 1000000},
+        {"--patience", t->patience, 0, 100000},
         {"--seed", t->seed, 0, 0x7fffffffffffffff},
     };
     int code = cli_no_operands(syntax, operands);
@@ -39,7 +67,23 @@ static int check(const cli_syntax *syntax, const cli_tasks *t, const cli_list *o
         if (ranges[i].value < ranges[i].least || ranges[i].value > ranges[i].most)
             return cli_wrong(syntax, "%s: expected %ld … %ld, got %ld", ranges[i].name,
                              ranges[i].least, ranges[i].most, ranges[i].value);
-    return cli_check_preset(syntax, t->preset);
+    return check_names(syntax, t);
+}
+
+/* With one cache it would be wasteful for all ranks to fill it at once: the first goes ahead. */
+static pts_status collect(cli_tasks *t, pts_encoder *encoder, const pts_embed_options *embed,
+                          pts_error *err)
+{
+    float arrived = 1;
+    pts_status status = PTS_OK;
+    if (pts_ranks_rank(t->ranks) > 0)
+        status = pts_ranks_sum(t->ranks, &arrived, 1, err);
+    if (status == PTS_OK)
+        status = pts_tasks_collect(&t->tasks, t->data.items, t->data.count, t->curves, encoder,
+                                   embed, err);
+    if (status == PTS_OK && t->ranks && pts_ranks_rank(t->ranks) == 0)
+        status = pts_ranks_sum(t->ranks, &arrived, 1, err);
+    return status;
 }
 
 int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *operands)
@@ -63,8 +107,7 @@ int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *opera
                                      .progress = cli_tasks_progress,
                                      .user = &t->bar};
     if (status == PTS_OK)
-        status = pts_tasks_collect(&t->tasks, t->data.items, t->data.count, t->curves, encoder,
-                                   &embed, &err);
+        status = collect(t, encoder, &embed, &err);
     cli_progress_end(&t->bar);
     pts_encoder_close(encoder);
     return status == PTS_OK ? -1 : cli_fail(syntax, "%s", err.message);
@@ -76,7 +119,12 @@ void cli_tasks_free(cli_tasks *t)
     pts_team_destroy(t->team);
 }
 
-pts_head_options cli_tasks_head_options(const cli_tasks *t, pts_head_kind kind)
+static pts_status sum_ranks(void *user, float *values, size_t count, pts_error *err)
+{
+    return pts_ranks_sum(user, values, count, err);
+}
+
+pts_head_options cli_tasks_head_options(cli_tasks *t, pts_head_kind kind)
 {
     pts_head_options options = PTS_HEAD_DEFAULTS;
     options.kind = kind;
@@ -84,5 +132,19 @@ pts_head_options cli_tasks_head_options(const cli_tasks *t, pts_head_kind kind)
     options.epochs = (size_t)t->epochs;
     options.batch = (size_t)t->batch;
     options.combinations = (size_t)t->combinations;
+    options.rate = t->rate;
+    options.rule = (pts_mlp_rule)find(t->rule, rules, 3);
+    options.schedule = (pts_mlp_decay)find(t->schedule, schedules, 3);
+    options.momentum = t->momentum;
+    options.weight_decay = t->weight_decay;
+    options.clip = t->clip;
+    options.huber = t->huber;
+    options.dropout = t->dropout;
+    options.patience = (size_t)t->patience;
+    options.checkpoint = t->checkpoint;
+    options.resume = t->resume;
+    t->peers =
+        (pts_peers){pts_ranks_rank(t->ranks), pts_ranks_count(t->ranks), sum_ranks, t->ranks};
+    options.peers = t->ranks ? &t->peers : NULL;
     return options;
 }

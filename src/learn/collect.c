@@ -1,9 +1,12 @@
 /* Joins measured curves with the photographs of their data sets. */
-#include "pts/learn.h"
+#include "learn/tasks.h"
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "pts/file.h"
+#include "pts/hash.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +52,13 @@ static size_t curves_of(const join *j, const char *name)
     return count;
 }
 
+static pts_status note_source(join *j, const char *name, const pts_embeddings *e, pts_error *err)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%.400s:%s", name, e->contents);
+    return tasks_note(&j->tasks->sources, text, err);
+}
+
 static pts_status add_set(join *j, const pts_dataset *set, pts_error *err)
 {
     const char *name = pts_dataset_name(set);
@@ -56,7 +66,7 @@ static pts_status add_set(join *j, const pts_dataset *set, pts_error *err)
         return PTS_OK;
     pts_embeddings embeddings;
     PTS_TRY(pts_embeddings_of(&embeddings, j->encoder, set, j->options, err));
-    pts_status status = PTS_OK;
+    pts_status status = note_source(j, name, &embeddings, err);
     for (size_t c = 0; status == PTS_OK && c < j->curves->count; c++) {
         if (strcmp(j->curves->curves[c].dataset, name) != 0)
             continue;
@@ -69,6 +79,19 @@ static pts_status add_set(join *j, const pts_dataset *set, pts_error *err)
     }
     pts_embeddings_free(&embeddings);
     return status;
+}
+
+static pts_status note_curves(join *j, pts_error *err)
+{
+    char *text, hex[PTS_SHA256_HEX];
+    size_t size;
+    pts_sha256 hash;
+    PTS_TRY(pts_read_file(j->path, (size_t)1 << 30, &text, &size, err));
+    pts_sha256_init(&hash);
+    pts_sha256_update(&hash, text, size);
+    pts_sha256_hex(&hash, hex);
+    free(text);
+    return tasks_note(&j->tasks->curves, hex, err);
 }
 
 static pts_status add_sets(join *j, const char *const *dirs, size_t count, pts_error *err)
@@ -103,6 +126,8 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
     if (status == PTS_OK)
         status = pts_tasks_create(&j.tasks, pts_encoder_dim(encoder), pts_encoder_id(encoder),
                                   preset, err);
+    if (status == PTS_OK)
+        status = note_curves(&j, err);
     if (status == PTS_OK)
         status = add_sets(&j, dirs, count, err);
     free(j.used);

@@ -14,10 +14,14 @@
 
 #define SUMMARY 1024
 
+enum { SOURCES = 3 };
+static const char *const source_keys[SOURCES] = {"datasets_sha256", "curves_sha256", "config"};
+
 struct pts_head {
     pts_head_kind kind;
     size_t dim;
     char *encoder, *preset, *datasets, *made_by, *trainer;
+    char *sources[SOURCES]; /* by source_keys; or NULL */
     char encoder_arch[32];
     int no_spread; /* covariance and noise are not there */
     char summary[SUMMARY];
@@ -48,6 +52,8 @@ void pts_head_close(pts_head *head)
     free(head->datasets);
     free(head->made_by);
     free(head->trainer);
+    for (size_t i = 0; i < SOURCES; i++)
+        free(head->sources[i]);
     free(head->centre);
     free(head->map);
     free(head->projection);
@@ -90,6 +96,16 @@ const char *pts_head_trainer(const pts_head *head)
 const char *pts_head_summary(const pts_head *head)
 {
     return head->summary;
+}
+
+const char *pts_head_source(const pts_head *head, const char *key)
+{
+    if (strcmp(key, "datasets") == 0)
+        return head->datasets;
+    for (size_t i = 0; i < SOURCES; i++)
+        if (strcmp(key, source_keys[i]) == 0)
+            return head->sources[i];
+    return NULL;
 }
 
 static int any(const float *values, size_t count)
@@ -225,6 +241,14 @@ static char *join_datasets(const pts_tasks *tasks)
     return text;
 }
 
+static pts_status copy_sources(pts_head *head, const char *const *sources, pts_error *err)
+{
+    for (size_t i = 0; i < SOURCES; i++)
+        if (sources[i] && !(head->sources[i] = strdup(sources[i])))
+            return pts_fail_memory(err, strlen(sources[i]) + 1);
+    return PTS_OK;
+}
+
 static pts_status head_create(pts_head **out, const pts_tasks *tasks,
                               const pts_head_options *options, pts_error *err)
 {
@@ -247,7 +271,8 @@ static pts_status head_create(pts_head **out, const pts_tasks *tasks,
     if (!head->encoder || !head->preset || !head->datasets || !head->made_by || !head->trainer ||
         !head->centre || !head->map)
         return pts_fail_memory(err, tasks->dim * 5 * sizeof *head->map);
-    return PTS_OK;
+    const char *const sources[SOURCES] = {tasks->sources, tasks->curves, options->config};
+    return copy_sources(head, sources, err);
 }
 
 static pts_status take_spread(pts_head *head, const sweep *s, size_t choice, pts_error *err)
@@ -478,7 +503,7 @@ pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err
     char dim[32], components[32];
     snprintf(dim, sizeof dim, "%zu", head->dim);
     snprintf(components, sizeof components, "%zu", head->components);
-    const pts_meta meta[] = {
+    pts_meta meta[10 + SOURCES] = {
         {"arch", "head"},
         {"kind", pts_head_kind_name(head->kind)},
         {"dim", dim},
@@ -490,7 +515,10 @@ pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err
         {"summary", head->summary},
         {"components", components}, /* mlp only: the last */
     };
-    size_t metas = sizeof meta / sizeof *meta - (head->kind != PTS_HEAD_MLP);
+    size_t metas = 10 - (head->kind != PTS_HEAD_MLP);
+    for (size_t i = 0; i < SOURCES; i++)
+        if (head->sources[i])
+            meta[metas++] = (pts_meta){source_keys[i], head->sources[i]};
     return pts_weights_write(path, meta, metas, list.items, list.count, err);
 }
 
@@ -564,6 +592,10 @@ static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error 
     PTS_TRY(take_text(w, "trainer", &head->made_by, err));
     const char *trainer = pts_weights_meta(w, "curves_of"); /* heads of 0.1.0 do not say */
     head->trainer = strdup(trainer ? trainer : "");
+    const char *sources[SOURCES];
+    for (size_t i = 0; i < SOURCES; i++)
+        sources[i] = pts_weights_meta(w, source_keys[i]);
+    PTS_TRY(copy_sources(head, sources, err));
     return head->trainer ? PTS_OK : pts_fail_memory(err, 1);
 }
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,8 @@ void pts_tasks_destroy(pts_tasks *tasks)
     free(tasks->rows);
     free(tasks->encoder);
     free(tasks->preset);
+    free(tasks->sources);
+    free(tasks->curves);
     free(tasks);
 }
 
@@ -124,6 +127,17 @@ pts_status pts_tasks_add(pts_tasks *tasks, const pts_task *t, pts_error *err)
     if (row.group == tasks->groups)
         tasks->groups++;
     tasks->rows[tasks->count++] = row;
+    return PTS_OK;
+}
+
+pts_status tasks_note(char **list, const char *text, pts_error *err)
+{
+    size_t before = *list ? strlen(*list) : 0, length = before + strlen(text) + 2;
+    char *longer = realloc(*list, length);
+    if (!longer)
+        return pts_fail_memory(err, length);
+    snprintf(longer + before, length - before, "%s%s", before ? "," : "", text);
+    *list = longer;
     return PTS_OK;
 }
 

@@ -18,6 +18,11 @@ struct pts_tasks {
     size_t dim, count, capacity, groups;
     char *encoder, *preset;
     task_row *rows;
+    char *sources; /* "coins:SHA-256,…" of the data sets' photographs; or NULL */
+    char *curves;  /* SHA-256 of the curves' file; or NULL */
 };
+
+/* Where the tasks come from, for the head's file: text is appended to *list after a comma. */
+pts_status tasks_note(char **list, const char *text, pts_error *err);
 
 #endif
