@@ -6,6 +6,7 @@
 
 #include "learn/study.h"
 #include "pts/hash.h"
+#include "pts/image.h"
 #include "pts/ranks.h"
 
 #include <dirent.h>
@@ -448,6 +449,65 @@ START_TEST(head_says_where_it_comes_from)
 }
 END_TEST
 
+/* An outline along the border fills the mask: its embedding is that of a white picture. */
+START_TEST(masks_are_embedded_as_pictures)
+{
+    enum { SIDE = 800 };
+    char curves[128], dirs[3][128], cache[128];
+    const char *paths[3] = {dirs[0], dirs[1], dirs[2]};
+    static const char *const names[] = {"one", "two", "three"};
+    float white[6], *input = malloc(16 * 16 * 3 * sizeof *input);
+    pts_encoder *e;
+    pts_tasks *tasks;
+    pts_error err;
+    pts_image picture = {SIDE, SIDE, malloc((size_t)SIDE * SIDE * 3)};
+    memset(picture.rgb, 255, (size_t)SIDE * SIDE * 3);
+    write_sets();
+    put("one/labels/1.txt", "0 0 0 1 0 1 1 0 1");
+    for (int s = 0; s < 3; s++)
+        snprintf(dirs[s], sizeof *dirs, "%s/%s", folder, names[s]);
+    snprintf(curves, sizeof curves, "%s/curves.csv", folder);
+    snprintf(cache, sizeof cache, "%s/c", folder);
+    ck_assert_int_eq(pts_encoder_open(&e, encoder, NULL, &err), PTS_OK);
+    ck_assert_uint_eq(pts_encoder_input_size(e), 16);
+    ck_assert_int_eq(pts_preset_apply("ptssp", &picture, 16, input, NULL), PTS_OK);
+    ck_assert_int_eq(pts_encoder_embed(e, input, 1, white, NULL), PTS_OK);
+    const pts_embed_options options = {.cache = cache, .preset = "ptssp", .masks = 1};
+    for (int round = 0; round < 2; round++) { /* made, then from the cache */
+        pts_status status = pts_tasks_collect(&tasks, paths, 3, curves, e, &options, &err);
+        ck_assert_msg(status == PTS_OK, "%s", err.message);
+        const float *rows = pts_tasks_at(tasks, 0)->embeddings;
+        ck_assert_int_eq(memcmp(rows + 6, white, sizeof white), 0);
+        ck_assert_int_ne(memcmp(rows + 12 + 6, white, sizeof white), 0);
+        pts_tasks_destroy(tasks);
+        ck_assert_uint_eq(count_files(cache), 4); /* the sets' photographs are the same */
+    }
+    pts_encoder_close(e);
+    free(input);
+    free(picture.rgb);
+}
+END_TEST
+
+/* 4·1024 inputs of the study's CLIP variant are here 4·12. */
+START_TEST(heads_with_masks)
+{
+    char path[128];
+    pts_head *head;
+    write_sets();
+    ck_assert_msg(run_program(TRAIN "--masks --epochs 1 -o a.ptsw", folder) == 0, "%s", ran.err);
+    snprintf(path, sizeof path, "%s/a.ptsw", folder);
+    ck_assert_int_eq(pts_head_open(&head, path, NULL), PTS_OK);
+    ck_assert_uint_eq(pts_head_dim(head), 12);
+    pts_head_close(head);
+    ck_assert_int_eq(run_program("cd %s && ptstrain eval --protocol study --masks --data one two "
+                                 "three --curves curves.csv -w encoder.ptsw --cache c --epochs 1 "
+                                 "--combinations 4 --batch 1",
+                                 folder),
+                     0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "samples an epoch 12, batch 1"));
+}
+END_TEST
+
 START_TEST(config_refuses)
 {
     char command[256], expected[256];
@@ -610,6 +670,8 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, study_options_are_checked);
     tcase_add_test(tcase, train_writes_head_log_and_checkpoint);
     tcase_add_test(tcase, head_says_where_it_comes_from);
+    tcase_add_test(tcase, masks_are_embedded_as_pictures);
+    tcase_add_test(tcase, heads_with_masks);
     tcase_add_test(tcase, config_refuses);
     tcase_add_test(tcase, train_refuses);
 #ifdef PTS_HAVE_MPI

@@ -40,6 +40,7 @@ extern "C" {
 typedef struct pts_embed_options {
     const char *cache;     /* folder; NULL: nothing is kept */
     const char *preset;    /* NULL: the encoder's own */
+    int masks;             /* pts_tasks_collect: a class's label mask is embedded, too */
     pts_team *team;        /* that hashes; the encoder has its own. NULL: the calling thread */
     pts_progress progress; /* stage: the data set's name, over photographs; or NULL */
     void *user;
@@ -77,9 +78,12 @@ size_t pts_tasks_count(const pts_tasks *tasks);
 size_t pts_tasks_datasets(const pts_tasks *tasks); /* distinct names */
 const pts_task *pts_tasks_at(const pts_tasks *tasks, size_t index);
 
-/* Joins the curves of a csv file (dataset,class,n,map,…) with data-set folders: `dataset` is the
- * folder's last component, `class` a name or number of its data.yaml. Every curve must find its
- * class; a folder without curves is passed over. (builds with libyaml) */
+/* With `masks` a photograph's row is its embedding, then that of the class's label mask: the
+ * objects filled with 255 on 800 × 800, three equal channels, through the same preset and encoder
+ * (the study's variant: heads of 4·4096 or 4·1024 inputs). Joins the curves of a csv file
+ * (dataset,class,n,map,…) with data-set folders: `dataset` is the folder's last component, `class`
+ * a name or number of its data.yaml. Every curve must find its class; a folder without curves is
+ * passed over. (builds with libyaml) */
 pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t count,
                              const char *curves, pts_encoder *encoder,
                              const pts_embed_options *options, pts_error *err);

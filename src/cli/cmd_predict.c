@@ -39,8 +39,16 @@ typedef struct prediction {
 static pts_status check_pair(const prediction *p, const pts_encoder *encoder, const pts_head *head,
                              pts_error *err)
 {
-    if (strcmp(pts_head_encoder_id(head), pts_encoder_id(encoder)) == 0)
+    bool same = strcmp(pts_head_encoder_id(head), pts_encoder_id(encoder)) == 0;
+    if (same && pts_head_dim(head) == pts_encoder_dim(encoder))
         return PTS_OK;
+    if (same) {
+        snprintf(err->message, sizeof err->message,
+                 "%s: expected a head for embeddings of %zu numbers, got one for %zu (trained with "
+                 "label masks)",
+                 p->head_path, pts_encoder_dim(encoder), pts_head_dim(head));
+        return PTS_ERR_UNSUPPORTED;
+    }
     if (*pts_head_encoder_arch(head)) {
         snprintf(err->message, sizeof err->message,
                  "%s: a head of the study's own, without measured spread: expected --mode ptssp",

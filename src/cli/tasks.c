@@ -103,6 +103,7 @@ int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *opera
         status = pts_encoder_open(&encoder, weights, t->team, &err);
     const pts_embed_options embed = {.cache = t->cache,
                                      .preset = t->preset,
+                                     .masks = t->masks,
                                      .team = t->team,
                                      .progress = cli_tasks_progress,
                                      .user = &t->bar};

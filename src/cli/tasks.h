@@ -14,7 +14,7 @@ typedef struct cli_tasks {
     const char *rule, *schedule, *checkpoint;
     double rate, momentum, weight_decay, clip, huber, dropout;
     long patience;
-    bool resume;
+    bool resume, masks;
     cli_progress bar;
     pts_ranks *ranks; /* started by the command; NULL: this process alone */
     pts_peers peers;
@@ -28,6 +28,7 @@ typedef struct cli_tasks {
         {"--encoder", 'w', CLI_TEXT, &(t)->encoder, "ENC.ptsw", "encoder (the installed one)"},    \
         {"--cache", 0, CLI_TEXT, &(t)->cache, "DIR", "keeps embeddings there"},                    \
         {"--preset", 0, CLI_TEXT, &(t)->preset, "NAME", "of the photographs (the encoder's)"},     \
+        {"--masks", 0, CLI_FLAG, &(t)->masks, NULL, "embed the labels' masks, too"},               \
         {"--epochs", 0, CLI_INTEGER, &(t)->epochs, "N", "of the study's network (10)"},            \
         {"--batch", 0, CLI_INTEGER, &(t)->batch, "N", "its samples a step (64; the study: 1)"},    \
         {"--combinations",                                                                         \

@@ -1,4 +1,5 @@
 /* Joins measured curves with the photographs of their data sets. */
+#include "learn/embed_cache.h"
 #include "learn/tasks.h"
 
 #include "base/error.h"
@@ -20,6 +21,25 @@ typedef struct join {
 } join;
 
 /* The photographs that show the class, gathered from the data set's embeddings. */
+/* *rows [count][dim] become [count][2·dim]. */
+static pts_status add_masks(join *j, const pts_dataset *set, int class_id, float **rows,
+                            pts_error *err)
+{
+    pts_embeddings m;
+    PTS_TRY(pts_mask_embeddings_of(&m, j->encoder, set, class_id, j->options, err));
+    float *wide = pts_calloc64(m.images * m.dim, 2 * sizeof *wide);
+    for (size_t i = 0; wide && i < m.images; i++) {
+        memcpy(wide + 2 * i * m.dim, *rows + i * m.dim, m.dim * sizeof *wide);
+        memcpy(wide + (2 * i + 1) * m.dim, m.values + i * m.dim, m.dim * sizeof *wide);
+    }
+    pts_embeddings_free(&m);
+    if (!wide)
+        return pts_fail_memory(err, 0);
+    free(*rows);
+    *rows = wide;
+    return PTS_OK;
+}
+
 static pts_status add_curve(join *j, const pts_curve_points *curve, const pts_dataset *set,
                             const pts_embeddings *embeddings, pts_error *err)
 {
@@ -32,6 +52,9 @@ static pts_status add_curve(join *j, const pts_curve_points *curve, const pts_da
         return pts_fail_memory(err, count * dim * sizeof *rows);
     for (size_t i = 0; i < count; i++)
         memcpy(rows + i * dim, embeddings->values + showing[i] * dim, dim * sizeof *rows);
+    pts_status status = PTS_OK;
+    if (j->options && j->options->masks)
+        status = add_masks(j, set, class_id, &rows, err);
     pts_task task = {.dataset = curve->dataset,
                      .class_name = pts_dataset_class_name(set, class_id),
                      .points = curve->count,
@@ -39,7 +62,8 @@ static pts_status add_curve(join *j, const pts_curve_points *curve, const pts_da
                      .map = curve->map,
                      .images = count,
                      .embeddings = rows};
-    pts_status status = pts_tasks_add(j->tasks, &task, err);
+    if (status == PTS_OK)
+        status = pts_tasks_add(j->tasks, &task, err);
     free(rows);
     return status;
 }
@@ -56,7 +80,7 @@ static pts_status note_source(join *j, const char *name, const pts_embeddings *e
 {
     char text[512];
     snprintf(text, sizeof text, "%.400s:%s", name, e->contents);
-    return tasks_note(&j->tasks->sources, text, err);
+    return pts_tasks_note(&j->tasks->sources, text, err);
 }
 
 static pts_status add_set(join *j, const pts_dataset *set, pts_error *err)
@@ -91,7 +115,7 @@ static pts_status note_curves(join *j, pts_error *err)
     pts_sha256_update(&hash, text, size);
     pts_sha256_hex(&hash, hex);
     free(text);
-    return tasks_note(&j->tasks->curves, hex, err);
+    return pts_tasks_note(&j->tasks->curves, hex, err);
 }
 
 static pts_status add_sets(join *j, const char *const *dirs, size_t count, pts_error *err)
@@ -124,8 +148,9 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
     j.used = calloc(set->count + 1, 1);
     pts_status status = j.used ? PTS_OK : pts_fail_memory(err, set->count + 1);
     if (status == PTS_OK)
-        status = pts_tasks_create(&j.tasks, pts_encoder_dim(encoder), pts_encoder_id(encoder),
-                                  preset, err);
+        status = pts_tasks_create(&j.tasks,
+                                  pts_encoder_dim(encoder) * (options && options->masks ? 2 : 1),
+                                  pts_encoder_id(encoder), preset, err);
     if (status == PTS_OK)
         status = note_curves(&j, err);
     if (status == PTS_OK)

@@ -1,5 +1,5 @@
 /* A data set's embeddings, computed once. */
-#include "pts/learn.h"
+#include "learn/embed_cache.h"
 
 #include "base/error.h"
 #include "pts/file.h"
@@ -75,18 +75,6 @@ static pts_status hash_contents(const pts_dataset *set, pts_team *team, char hex
     return status;
 }
 
-static void cache_key(const pts_encoder *encoder, const char *preset, const char *contents,
-                      char hex[PTS_SHA256_HEX])
-{
-    pts_sha256 hash;
-    pts_sha256_init(&hash);
-    hash_text(&hash, "pts embeddings 2");
-    hash_text(&hash, pts_encoder_id(encoder));
-    hash_text(&hash, preset);
-    hash_text(&hash, contents);
-    pts_sha256_hex(&hash, hex);
-}
-
 /* ---- the file ---- */
 
 /* 1 when the file is there, whole and of this shape. Anything else is computed again: a cache may
@@ -106,8 +94,8 @@ static int read_cache(const char *path, pts_embeddings *out)
     return out->cached;
 }
 
-static pts_status write_cache(const char *path, const pts_encoder *encoder, const char *preset,
-                              const pts_dataset *set, const pts_embeddings *e, pts_error *err)
+static pts_status write_cache(const char *path, const pts_cache_entry *entry, pts_encoder *encoder,
+                              const pts_embeddings *e, pts_error *err)
 {
     pts_tensor tensor = {.name = "embeddings",
                          .dtype = PTS_F32,
@@ -116,11 +104,52 @@ static pts_status write_cache(const char *path, const pts_encoder *encoder, cons
                          .data = e->values,
                          .bytes = e->images * e->dim * sizeof *e->values};
     const pts_meta meta[] = {{"arch", "embeddings"},
+                             {"of", entry->what},
                              {"encoder", pts_encoder_id(encoder)},
-                             {"preset", preset},
-                             {"dataset", pts_dataset_name(set)},
-                             {"contents_sha256", e->contents}};
+                             {"preset", entry->preset},
+                             {"dataset", entry->dataset},
+                             {"contents_sha256", entry->contents}};
     return pts_weights_write(path, meta, sizeof meta / sizeof *meta, &tensor, 1, err);
+}
+
+static pts_status make_folder(const char *path, pts_error *err)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return PTS_OK;
+    return pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static pts_status find_path(const char *cache, const pts_cache_entry *entry,
+                            const pts_encoder *encoder, char *path, size_t size, pts_error *err)
+{
+    pts_sha256 hash;
+    char hex[PTS_SHA256_HEX];
+    pts_sha256_init(&hash);
+    hash_text(&hash, entry->what);
+    hash_text(&hash, pts_encoder_id(encoder));
+    hash_text(&hash, entry->preset);
+    hash_text(&hash, entry->contents);
+    pts_sha256_hex(&hash, hex);
+    int length = snprintf(path, size, "%s/%s.ptsw", cache, hex);
+    if (length < 0 || (size_t)length >= size)
+        return pts_fail(err, PTS_ERR_LIMIT, "cache: expected a path of at most %zu bytes, got %d",
+                        size - 1, length);
+    return PTS_OK;
+}
+
+pts_status pts_cache_get(pts_embeddings *out, const char *cache, const pts_cache_entry *entry,
+                         pts_encoder *encoder, pts_cache_make make, const void *user,
+                         pts_error *err)
+{
+    char path[4096];
+    if (!cache)
+        return make(user, err);
+    PTS_TRY(make_folder(cache, err));
+    PTS_TRY(find_path(cache, entry, encoder, path, sizeof path, err));
+    if (read_cache(path, out))
+        return PTS_OK;
+    PTS_TRY(make(user, err));
+    return write_cache(path, entry, encoder, out, err);
 }
 
 /* ---- making them ---- */
@@ -147,8 +176,9 @@ static pts_status embed_chunk(const embedding *e, size_t first, pts_error *err)
                                    e->out->values + first * e->out->dim, NULL, err);
 }
 
-static pts_status embed_all(const embedding *e, pts_error *err)
+static pts_status embed_all(const void *user, pts_error *err)
 {
+    const embedding *e = user;
     const pts_embed_options *o = e->options;
     const char *name = pts_dataset_name(e->set);
     size_t images = e->out->images;
@@ -163,33 +193,12 @@ static pts_status embed_all(const embedding *e, pts_error *err)
     return PTS_OK;
 }
 
-static pts_status make_folder(const char *path, pts_error *err)
-{
-    if (mkdir(path, 0777) == 0 || errno == EEXIST)
-        return PTS_OK;
-    return pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
-}
-
-static pts_status embed_with_cache(const embedding *e, pts_error *err)
-{
-    const char *cache = e->options->cache;
-    char key[PTS_SHA256_HEX], path[4096];
-    PTS_TRY(make_folder(cache, err));
-    cache_key(e->encoder, e->preset, e->out->contents, key);
-    int length = snprintf(path, sizeof path, "%s/%s.ptsw", cache, key);
-    if (length < 0 || (size_t)length >= sizeof path)
-        return pts_fail(err, PTS_ERR_LIMIT, "cache: expected a path of at most %zu bytes, got %d",
-                        sizeof path - 1, length);
-    if (read_cache(path, e->out))
-        return PTS_OK;
-    PTS_TRY(embed_all(e, err));
-    return write_cache(path, e->encoder, e->preset, e->set, e->out, err);
-}
-
 static pts_status embed(const embedding *e, pts_error *err)
 {
     PTS_TRY(hash_contents(e->set, e->options->team, e->out->contents, err));
-    return e->options->cache ? embed_with_cache(e, err) : embed_all(e, err);
+    const pts_cache_entry entry = {"photographs 2", e->preset, pts_dataset_name(e->set),
+                                   e->out->contents};
+    return pts_cache_get(e->out, e->options->cache, &entry, e->encoder, embed_all, e, err);
 }
 
 pts_status pts_embeddings_of(pts_embeddings *out, pts_encoder *encoder, const pts_dataset *set,

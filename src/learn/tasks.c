@@ -130,7 +130,7 @@ pts_status pts_tasks_add(pts_tasks *tasks, const pts_task *t, pts_error *err)
     return PTS_OK;
 }
 
-pts_status tasks_note(char **list, const char *text, pts_error *err)
+pts_status pts_tasks_note(char **list, const char *text, pts_error *err)
 {
     size_t before = *list ? strlen(*list) : 0, length = before + strlen(text) + 2;
     char *longer = realloc(*list, length);

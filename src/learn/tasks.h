@@ -23,6 +23,6 @@ struct pts_tasks {
 };
 
 /* Where the tasks come from, for the head's file: text is appended to *list after a comma. */
-pts_status tasks_note(char **list, const char *text, pts_error *err);
+pts_status pts_tasks_note(char **list, const char *text, pts_error *err);
 
 #endif
