@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "pts/hash.h"
-#include "pts/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
