@@ -235,7 +235,18 @@ static pts_tasks *make_tasks(size_t sets, int told, uint64_t seed)
             embeddings[i] = (float)(look * direction[i % DIM] + pts_rng_normal(&rng));
         snprintf(dataset, sizeof dataset, "set-%zu", s / 2);
         snprintf(name, sizeof name, "class-%zu", s % 2);
-        pts_task task = {dataset, name, SIZES, n, map, IMAGES, embeddings};
+        pts_label_sums labels[IMAGES];
+        for (size_t i = 0; i < IMAGES; i++)
+            labels[i] =
+                (pts_label_sums){.objects = 1, .log_size = look, .log_size_squared = look * look};
+        pts_task task = {.dataset = dataset,
+                         .class_name = name,
+                         .points = SIZES,
+                         .n = n,
+                         .map = map,
+                         .images = IMAGES,
+                         .embeddings = embeddings,
+                         .labels = labels};
         ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
     }
     ck_assert_uint_eq(pts_tasks_datasets(tasks), sets);
@@ -265,9 +276,13 @@ START_TEST(photographs_that_tell_beat_the_mean_curve)
     pts_score mean = report.overall.score[PTS_METHOD_MEAN_CURVE];
     ck_assert_uint_eq(report.count, 8);
     ck_assert_uint_ge(report.components, 1);
-    for (int m = PTS_METHOD_MLP; m <= PTS_METHOD_MEAN; m++) {
+    static const pts_method methods[] = {PTS_METHOD_MLP, PTS_METHOD_MEAN, PTS_METHOD_NEIGHBOURS,
+                                         PTS_METHOD_ENSEMBLE, PTS_METHOD_LABELLED};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        pts_method m = methods[i];
         pts_score head = report.overall.score[m];
-        ck_assert_double_le(head.mae, 0.5 * mean.mae);
+        /* Averages of 14 curves cannot follow as closely as what has a slope. */
+        ck_assert_double_le(head.mae, (m <= PTS_METHOD_MEAN ? 0.5 : 0.6) * mean.mae);
         ck_assert_double_le(head.log2_ratio, 0.6 * mean.log2_ratio);
         ck_assert_double_ge(head.within_2, mean.within_2);
         ck_assert_double_ge(head.covered_80, 0.6);
@@ -482,7 +497,7 @@ START_TEST(tasks_refuse)
     ck_assert_int_eq(pts_tasks_create(&tasks, 2, "id", "keras", &err), PTS_OK);
     double n[] = {2, 4}, map[] = {0.1, 0.2}, back[] = {4, 2}, high[] = {0.1, 57}, nan[] = {0, NAN};
     float e[] = {1, 2, 3, NAN};
-    pts_task good = {"d", "c", 2, n, map, 1, e}, t = good;
+    pts_task good = {"d", "c", 2, n, map, 1, e, NULL, NULL}, t = good;
     t.points = 1;
     ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_SHAPE);
     ck_assert_str_eq(err.message, "d: class c: expected at least 2 points, got 1");
@@ -495,6 +510,9 @@ START_TEST(tasks_refuse)
     ck_assert_str_eq(err.message, "d: class c: point 2: expected an mAP in 0 … 1, got 57");
     t = good, t.map = nan;
     ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_ARGUMENT);
+    t = good, t.repeats = nan;
+    ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "d: class c: point 1: expected repeats above 0, got 0");
     t = good, t.images = 0;
     ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_SHAPE);
     ck_assert_str_eq(err.message, "d: class c: expected at least 1 photograph, got 0");
@@ -523,7 +541,7 @@ START_TEST(training_refuses)
     ck_assert_str_eq(err.message, "batch: expected 1 … 4096, got 0");
     double n[] = {2, 4}, map[] = {0.1, 0.2};
     float *e = calloc(23 * DIM, sizeof *e);
-    pts_task few = {"few", "c", 2, n, map, 23, e};
+    pts_task few = {"few", "c", 2, n, map, 23, e, NULL, NULL};
     ck_assert_int_eq(pts_tasks_add(tasks, &few, NULL), PTS_OK);
     options.batch = 8;
     ck_assert_int_eq(pts_evaluate_study(&report, tasks, &options, NULL, NULL, NULL, &err),

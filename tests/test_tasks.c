@@ -126,19 +126,43 @@ START_TEST(curves_meet_their_photographs)
 {
     pts_tasks *tasks;
     pts_error err;
-    pts_status status = collect(&tasks,
-                                "yolo-mini,Ten,2,0.1\nyolo-mini,Ten,4,0.2\n"
-                                "yolo-mini,0,2,0.3\nyolo-mini,0,8,0.4\n",
-                                1, &err);
+    pts_status status = collect(&tasks, "yolo-mini,0,2,0.3\nyolo-mini,0,8,0.4\n", 1, &err);
     ck_assert_msg(status == PTS_OK, "%s", err.message);
-    ck_assert_uint_eq(pts_tasks_count(tasks), 2);
+    ck_assert_uint_eq(pts_tasks_count(tasks), 1);
     ck_assert_uint_eq(pts_tasks_datasets(tasks), 1);
-    ck_assert_str_eq(pts_tasks_at(tasks, 0)->class_name, "Ten");
-    ck_assert_uint_eq(pts_tasks_at(tasks, 0)->images, 2);
-    ck_assert_str_eq(pts_tasks_at(tasks, 1)->class_name, "Five"); /* named by its number */
-    ck_assert_uint_eq(pts_tasks_at(tasks, 1)->images, 5);
-    ck_assert_double_eq(pts_tasks_at(tasks, 1)->n[1], 8);
-    ck_assert_double_eq(pts_tasks_at(tasks, 1)->map[1], 0.4);
+    ck_assert_str_eq(pts_tasks_at(tasks, 0)->class_name, "Five"); /* named by its number */
+    ck_assert_uint_eq(pts_tasks_at(tasks, 0)->images, 5);
+    ck_assert_double_eq(pts_tasks_at(tasks, 0)->n[1], 8);
+    ck_assert_double_eq(pts_tasks_at(tasks, 0)->map[1], 0.4);
+    ck_assert_double_eq(pts_tasks_at(tasks, 0)->repeats[1], 1);
+    ck_assert_double_ge(pts_tasks_at(tasks, 0)->labels[4].objects, 1);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
+/* Several seeds of one size become one point: (0.1·1 + 0.4·2)/3 and (0.2 + 0.5)/2. */
+START_TEST(repeats_are_averaged_by_weight)
+{
+    pts_tasks *tasks;
+    pts_error err;
+    char dir[4096];
+    FILE *file = fopen(curves, "w");
+    fputs("dataset,class,n,map,weight\nyolo-mini,Five,2,0.1,1\nyolo-mini,Five,8,0.2,1\n"
+          "yolo-mini,Five,2,0.4,2\nyolo-mini,Five,8,0.5,1\n",
+          file);
+    fclose(file);
+    snprintf(dir, sizeof dir, "%s", test_data("yolo-mini"));
+    const char *dirs[] = {dir};
+    const pts_embed_options embed = {.cache = cache};
+    pts_status status = pts_tasks_collect(&tasks, dirs, 1, curves, encoder, &embed, &err);
+    ck_assert_msg(status == PTS_OK, "%s", err.message);
+    const pts_task *task = pts_tasks_at(tasks, 0);
+    ck_assert_uint_eq(task->points, 2);
+    ck_assert_double_eq(task->n[1], 8);
+    ck_assert_double_eq_tol(task->map[0], 0.3, 1e-15);
+    ck_assert_double_eq_tol(task->map[1], 0.35, 1e-15);
+    ck_assert_double_eq(task->repeats[0], 3);
+    ck_assert_double_eq(task->repeats[1], 2);
     pts_tasks_destroy(tasks);
 }
 END_TEST
@@ -147,17 +171,23 @@ START_TEST(curves_without_photographs_are_refused)
 {
     pts_tasks *tasks;
     pts_error err;
-    char expected[256];
+    char expected[4352];
     ck_assert_int_eq(collect(&tasks, "moon,Ten,2,0.1\nmoon,Ten,4,0.2\n", 1, &err),
                      PTS_ERR_ARGUMENT);
     snprintf(expected, sizeof expected,
              "%s: data set 'moon': expected a folder of that name among the 1 given", curves);
     ck_assert_str_eq(err.message, expected);
     ck_assert_ptr_null(tasks);
+    ck_assert_int_eq(collect(&tasks, "yolo-mini,Ten,2,0.1\nyolo-mini,Ten,4,0.2\n", 1, &err),
+                     PTS_ERR_SHAPE);
+    snprintf(expected, sizeof expected,
+             "%s: class Ten: expected at least 4 photographs that show it, got 2",
+             test_data("yolo-mini"));
+    ck_assert_str_eq(err.message, expected);
     ck_assert_int_ne(collect(&tasks, "yolo-mini,Six,2,0.1\nyolo-mini,Six,4,0.2\n", 1, &err),
                      PTS_OK);
     ck_assert_ptr_nonnull(strstr(err.message, "Six"));
-    ck_assert_int_eq(collect(&tasks, "yolo-mini,Ten,2,0.1\nyolo-mini,Ten,4,0.2\n", 2, &err),
+    ck_assert_int_eq(collect(&tasks, "yolo-mini,0,2,0.1\nyolo-mini,0,4,0.2\n", 2, &err),
                      PTS_ERR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.message, ": a data set of the name 'yolo-mini' came before"));
     ck_assert_ptr_null(tasks);
@@ -174,6 +204,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, embeddings_are_computed_once);
     tcase_add_test(tcase, curves_meet_their_photographs);
+    tcase_add_test(tcase, repeats_are_averaged_by_weight);
     tcase_add_test(tcase, curves_without_photographs_are_refused);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -58,6 +58,20 @@ pts_status pts_embeddings_of(pts_embeddings *out, pts_encoder *encoder, const pt
                              const pts_embed_options *options, pts_error *err);
 void pts_embeddings_free(pts_embeddings *embeddings);
 
+/* ---- Labels in numbers ----
+ *
+ * What the labels of one class on one photograph say of how hard it is: sums, so that they add up
+ * over photographs. An object's size is the root of its share of the photograph's area; `filled` is
+ * how much of its box it covers (wires and rings: little); it is `crowded` where its box meets that
+ * of another of its class. Crowds (iscrowd) count for nothing. */
+typedef struct pts_label_sums {
+    double objects, log_size, log_size_squared, filled, crowded;
+} pts_label_sums;
+
+/* instances [count], as a data set has them; those of other classes are passed over. */
+void pts_label_sums_of(const pts_instance *instances, size_t count, int class_id,
+                       pts_label_sums *out);
+
 /* ---- Tasks: one class of one data set, its measured curve and its photographs ---- */
 typedef struct pts_task {
     const char *dataset, *class_name;
@@ -65,7 +79,11 @@ typedef struct pts_task {
     const double *n, *map; /* [points]: n ≥ 1, strictly rising; mAP in [0, 1] */
     size_t images;
     const float *embeddings; /* [images][dim] */
+    const double *repeats;   /* [points]: trainings that a point is the mean of; NULL: 1 each */
+    const pts_label_sums *labels; /* [images]; NULL: not known */
 } pts_task;
+
+enum { PTS_TASK_IMAGES = 4 }; /* photographs that a class needs at least, in pts_tasks_collect */
 
 typedef struct pts_tasks pts_tasks; /* immutable while it is only read */
 
@@ -83,7 +101,8 @@ const pts_task *pts_tasks_at(const pts_tasks *tasks, size_t index);
  * (the study's variant: heads of 4·4096 or 4·1024 inputs). Joins the curves of a csv file
  * (dataset,class,n,map,…) with data-set folders: `dataset` is the folder's last component, `class`
  * a name or number of its data.yaml. Every curve must find its class; a folder without curves is
- * passed over. (builds with libyaml) */
+ * passed over. Rows of one size (several seeds) become their mean by weight. (builds with libyaml)
+ */
 pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t count,
                              const char *curves, pts_encoder *encoder,
                              const pts_embed_options *options, pts_error *err);
@@ -209,12 +228,19 @@ typedef enum pts_method {
     PTS_METHOD_MLP,        /* the mlp head, chosen anew without the held-out data set */
     PTS_METHOD_MEAN,       /* the mean head, likewise; where it fell back it is the one curve */
     PTS_METHOD_ONE_CURVE,  /* one 4PL for all, fitted to the other data sets' curves */
+    PTS_METHOD_NEIGHBOURS, /* curves weighted by how alike the photographs are: exp(cosine / τ) */
+    PTS_METHOD_NEAREST_CLASS, /* the curve of the one class with the most alike photographs */
+    PTS_METHOD_PROCESS,       /* Gaussian process on the mean embedding around the mean curve */
+    PTS_METHOD_ENSEMBLE,      /* the mean of neighbours and Gaussian process */
+    PTS_METHOD_LABELLED,   /* the photographs are labelled: the mean of neighbours by photographs,
+                            * neighbours by labels and ridge on labels; NaN without labels */
     PTS_METHOD_MEAN_CURVE, /* at each n the mean of the other data sets' curves */
     PTS_METHOD_NEAREST,    /* the mean curve of the data set with the nearest photographs */
     PTS_METHODS
 } pts_method;
 
-/* "mlp_head", "mean_head", "one_curve", "mean_curve", "nearest" */
+/* "mlp_head", "mean_head", "one_curve", "neighbours", "nearest_class", "gauss_process", "ensemble",
+ * "labelled", "mean_curve", "nearest" */
 const char *pts_method_name(pts_method method);
 
 typedef struct pts_score {
@@ -222,6 +248,7 @@ typedef struct pts_score {
     double log2_ratio; /* mean |log2(predicted / true size)| for 80 % of the last mAP … */
     double within_2;   /* … and the share where it is at most 1; NaN where no curve has a size */
     double covered_80; /* share of measured points in the 80 % band; NaN: gives no band */
+    double covered_50, covered_95; /* the same of heads */
 } pts_score;
 
 typedef struct pts_heldout {
@@ -241,7 +268,8 @@ typedef struct pts_lodo_report {
     pts_heldout overall;            /* dataset NULL; means over classes */
     double gain[PTS_METHODS];       /* mean over data sets of mae(mean curve) − mae(method) … */
     double gain_error[PTS_METHODS]; /* … and its standard error */
-    size_t components;              /* mean head chosen on all data sets; 0: one curve for all */
+    double log2_median[PTS_METHODS]; /* median of log2_ratio over classes */
+    size_t components;               /* mean head chosen on all data sets; 0: one curve for all */
     double penalty;
     size_t mlp_components; /* mlp head chosen on all data sets */
     double mlp_shrinkage;

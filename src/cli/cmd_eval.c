@@ -16,11 +16,16 @@ static void print_number(double value)
         printf(" %10s", "-");
 }
 
+/* What the table by data set shows of the methods: it would be too wide. */
+static const pts_method shown[] = {PTS_METHOD_MLP, PTS_METHOD_NEIGHBOURS, PTS_METHOD_LABELLED,
+                                   PTS_METHOD_MEAN_CURVE, PTS_METHOD_NEAREST};
+enum { SHOWN = sizeof shown / sizeof *shown };
+
 static void print_mae_row(const char *name, const pts_heldout *h)
 {
     printf("%-24s %5zu", name, h->tasks);
-    for (int m = 0; m < PTS_METHODS; m++)
-        print_number(h->score[m].mae);
+    for (int m = 0; m < SHOWN; m++)
+        print_number(h->score[shown[m]].mae);
     putchar('\n');
 }
 
@@ -35,24 +40,32 @@ static void print_lodo(const pts_lodo_report *r)
 {
     printf("Curve MAE of the held-out data set (mean |predicted - measured mAP| over ln n)\n");
     printf("%-24s %5s", "data set", "tasks");
-    for (int m = 0; m < PTS_METHODS; m++)
-        printf(" %10s", pts_method_name((pts_method)m));
+    for (int m = 0; m < SHOWN; m++)
+        printf(" %10s", pts_method_name(shown[m]));
     putchar('\n');
     for (size_t i = 0; i < r->count; i++)
         print_mae_row(r->heldout[i].dataset, &r->heldout[i]);
     print_mae_row("all", &r->overall);
-    printf("\n%-24s %10s %10s %10s %10s\n", "all", "mae", "log2_ratio", "within_2", "covered_80");
+    static const char *const columns[] = {"mae",      "gain",       "+-",         "log2_median",
+                                          "within_2", "covered_50", "covered_80", "covered_95"};
+    printf("\n%-16s", "all");
+    for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
+        printf(" %10s", columns[k]);
+    putchar('\n');
     for (int m = 0; m < PTS_METHODS; m++) {
         const pts_score *s = &r->overall.score[m];
-        printf("%-24s", pts_method_name((pts_method)m));
-        const double values[] = {s->mae, s->log2_ratio, s->within_2, s->covered_80};
-        for (size_t k = 0; k < 4; k++)
+        printf("%-16s", pts_method_name((pts_method)m));
+        const double values[] = {s->mae,      r->gain[m],    r->gain_error[m], r->log2_median[m],
+                                 s->within_2, s->covered_50, s->covered_80,    s->covered_95};
+        for (size_t k = 0; k < sizeof values / sizeof *values; k++)
             print_number(values[k]);
         putchar('\n');
     }
     putchar('\n');
     print_gain(r, PTS_METHOD_MLP);
     print_gain(r, PTS_METHOD_MEAN);
+    print_gain(r, PTS_METHOD_NEIGHBOURS);
+    print_gain(r, PTS_METHOD_LABELLED);
     printf("Chosen on all data sets, mlp head: %zu principal components, shrinkage %g.\n",
            r->mlp_components, r->mlp_shrinkage);
     if (r->components)
@@ -68,11 +81,12 @@ static json_t *describe_scores(const pts_heldout *h)
     json_t *methods = json_object();
     for (int m = 0; m < PTS_METHODS; m++) {
         const pts_score *s = &h->score[m];
-        json_object_set_new(methods, pts_method_name((pts_method)m),
-                            json_pack("{so so so so}", "mae", cli_json_real(s->mae), "log2_ratio",
-                                      cli_json_real(s->log2_ratio), "within_2",
-                                      cli_json_real(s->within_2), "covered_80",
-                                      cli_json_real(s->covered_80)));
+        json_object_set_new(
+            methods, pts_method_name((pts_method)m),
+            json_pack("{so so so so so so}", "mae", cli_json_real(s->mae), "log2_ratio",
+                      cli_json_real(s->log2_ratio), "within_2", cli_json_real(s->within_2),
+                      "covered_80", cli_json_real(s->covered_80), "covered_50",
+                      cli_json_real(s->covered_50), "covered_95", cli_json_real(s->covered_95)));
     }
     return json_pack("{ss sI so}", "dataset", h->dataset ? h->dataset : "all", "tasks",
                      (json_int_t)h->tasks, "methods", methods);

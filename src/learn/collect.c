@@ -20,7 +20,39 @@ typedef struct join {
     const pts_embed_options *options;
 } join;
 
+/* Rows of one size are repeats with other seeds: n, map and repeats [curve->count] get the weighted
+ * means; returns how many sizes there are. */
+static size_t merge_repeats(const pts_curve_points *curve, double *n, double *map, double *repeats)
+{
+    size_t sizes = 0;
+    double weights = 0;
+    for (size_t i = 0; i < curve->count; i++) {
+        double weight = curve->weight ? curve->weight[i] : 1;
+        if (i == 0 || curve->n[i] > curve->n[i - 1]) {
+            n[sizes] = curve->n[i];
+            map[sizes] = repeats[sizes] = weights = 0;
+            sizes++;
+        }
+        weights += weight;
+        map[sizes - 1] += (curve->map[i] - map[sizes - 1]) * weight / weights;
+        repeats[sizes - 1] += weight;
+    }
+    return sizes;
+}
+
 /* The photographs that show the class, gathered from the data set's embeddings. */
+static void gather(const pts_dataset *set, int class_id, const pts_embeddings *embeddings,
+                   float *rows, pts_label_sums *labels)
+{
+    size_t count, instances, dim = embeddings->dim;
+    const size_t *showing = pts_dataset_showing(set, class_id, &count);
+    for (size_t i = 0; i < count; i++) {
+        const pts_instance *instance = pts_dataset_instances(set, showing[i], &instances);
+        memcpy(rows + i * dim, embeddings->values + showing[i] * dim, dim * sizeof *rows);
+        pts_label_sums_of(instance, instances, class_id, &labels[i]);
+    }
+}
+
 /* *rows [count][dim] become [count][2·dim]. */
 static pts_status add_masks(join *j, const pts_dataset *set, int class_id, float **rows,
                             pts_error *err)
@@ -46,25 +78,36 @@ static pts_status add_curve(join *j, const pts_curve_points *curve, const pts_da
     int class_id;
     size_t count, dim = embeddings->dim;
     PTS_TRY(pts_dataset_find_class(set, curve->class_name, &class_id, err));
-    const size_t *showing = pts_dataset_showing(set, class_id, &count);
-    float *rows = pts_calloc64(count * dim + 1, sizeof *rows);
-    if (!rows)
-        return pts_fail_memory(err, count * dim * sizeof *rows);
-    for (size_t i = 0; i < count; i++)
-        memcpy(rows + i * dim, embeddings->values + showing[i] * dim, dim * sizeof *rows);
-    pts_status status = PTS_OK;
-    if (j->options && j->options->masks)
-        status = add_masks(j, set, class_id, &rows, err);
-    pts_task task = {.dataset = curve->dataset,
-                     .class_name = pts_dataset_class_name(set, class_id),
-                     .points = curve->count,
-                     .n = curve->n,
-                     .map = curve->map,
-                     .images = count,
-                     .embeddings = rows};
-    if (status == PTS_OK)
-        status = pts_tasks_add(j->tasks, &task, err);
+    pts_dataset_showing(set, class_id, &count);
+    if (count < PTS_TASK_IMAGES)
+        return pts_fail(err, PTS_ERR_SHAPE,
+                        "%s: class %s: expected at least %d photographs that show it, got %zu",
+                        pts_dataset_dir(set), curve->class_name, PTS_TASK_IMAGES, count);
+    float *rows = pts_calloc64(count * dim, sizeof *rows);
+    pts_label_sums *labels = pts_calloc64(count, sizeof *labels);
+    double *means = pts_calloc64(curve->count, 3 * sizeof *means);
+    pts_status status;
+    if (!rows || !labels || !means)
+        status = pts_fail_memory(err, count * dim * sizeof *rows);
+    else {
+        double *map = means + curve->count, *repeats = map + curve->count;
+        gather(set, class_id, embeddings, rows, labels);
+        status = j->options && j->options->masks ? add_masks(j, set, class_id, &rows, err) : PTS_OK;
+        pts_task task = {.dataset = curve->dataset,
+                         .class_name = pts_dataset_class_name(set, class_id),
+                         .points = merge_repeats(curve, means, map, repeats),
+                         .n = means,
+                         .map = map,
+                         .images = count,
+                         .embeddings = rows,
+                         .repeats = repeats,
+                         .labels = labels};
+        if (status == PTS_OK)
+            status = pts_tasks_add(j->tasks, &task, err);
+    }
     free(rows);
+    free(labels);
+    free(means);
     return status;
 }
 

@@ -34,9 +34,29 @@ static void mean_of_all(const pts_task *task, size_t dim, float *mean)
         add_row(mean, task->embeddings + i * dim, dim, 1 / (float)task->images);
 }
 
-/* Mean of four different photographs, or of all where there are fewer. */
-static void mean_of_four(const pts_task *task, size_t dim, pts_rng *rng, float *mean)
+void linear_label_numbers(const pts_label_sums *labels, size_t images, double out[LINEAR_LABELS])
 {
+    pts_label_sums sum = {0};
+    for (size_t i = 0; i < images; i++) {
+        sum.objects += labels[i].objects;
+        sum.log_size += labels[i].log_size;
+        sum.log_size_squared += labels[i].log_size_squared;
+        sum.filled += labels[i].filled;
+        sum.crowded += labels[i].crowded;
+    }
+    double objects = fmax(sum.objects, 1), mean = sum.log_size / objects;
+    out[0] = log(objects / (double)images);
+    out[1] = mean;
+    out[2] = sqrt(fmax(sum.log_size_squared / objects - mean * mean, 0));
+    out[3] = sum.filled / objects;
+    out[4] = sum.crowded / objects;
+}
+
+/* Mean of four different photographs, or of all where there are fewer; and of their labels. */
+static void mean_of_four(const pts_task *task, size_t dim, pts_rng *rng, float *mean,
+                         double *labels)
+{
+    pts_label_sums sums[4];
     size_t chosen[4], count = 0, wanted = task->images < 4 ? task->images : 4;
     while (count < wanted) {
         size_t image = pts_rng_below(rng, task->images), seen = 0;
@@ -44,9 +64,13 @@ static void mean_of_four(const pts_task *task, size_t dim, pts_rng *rng, float *
             seen |= chosen[i] == image;
         if (seen)
             continue;
+        if (labels)
+            sums[count] = task->labels[image];
         chosen[count++] = image;
         add_row(mean, task->embeddings + image * dim, dim, 1 / (float)wanted);
     }
+    if (labels)
+        linear_label_numbers(sums, wanted, labels);
 }
 
 static void fill_targets(const task_row *row, double *log_n, double *target)
@@ -58,16 +82,30 @@ static void fill_targets(const task_row *row, double *log_n, double *target)
     }
 }
 
+static int all_labelled(const pts_tasks *tasks)
+{
+    for (size_t t = 0; t < tasks->count; t++)
+        if (!tasks->rows[t].task.labels)
+            return 0;
+    return 1;
+}
+
 pts_status linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_t seed,
                               pts_error *err)
 {
+    int labelled = all_labelled(tasks);
     size_t dim = tasks->dim, count = tasks->count;
     *data = (linear_data){.tasks = tasks};
     data->means = pts_calloc64(count * dim, sizeof(float));
     data->views = pts_calloc64(count * LINEAR_VIEWS * dim, sizeof(float));
     data->log_n = pts_calloc64(count * LINEAR_GRID, sizeof(double));
     data->target = pts_calloc64(count * LINEAR_GRID, sizeof(double));
-    if (!data->means || !data->views || !data->log_n || !data->target) {
+    if (labelled) {
+        data->label_means = pts_calloc64(count * LINEAR_LABELS, sizeof(double));
+        data->label_views = pts_calloc64(count * LINEAR_VIEWS * LINEAR_LABELS, sizeof(double));
+    }
+    if (!data->means || !data->views || !data->log_n || !data->target ||
+        (labelled && (!data->label_means || !data->label_views))) {
         linear_data_free(data);
         return pts_fail_memory(err, count * (LINEAR_VIEWS + 1) * dim * sizeof(float));
     }
@@ -76,7 +114,12 @@ pts_status linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_
         const task_row *row = &tasks->rows[t];
         mean_of_all(&row->task, dim, data->means + t * dim);
         for (size_t v = 0; v < LINEAR_VIEWS; v++)
-            mean_of_four(&row->task, dim, &rng, data->views + (t * LINEAR_VIEWS + v) * dim);
+            mean_of_four(&row->task, dim, &rng, data->views + (t * LINEAR_VIEWS + v) * dim,
+                         labelled ? data->label_views + (t * LINEAR_VIEWS + v) * LINEAR_LABELS
+                                  : NULL);
+        if (labelled)
+            linear_label_numbers(row->task.labels, row->task.images,
+                                 data->label_means + t * LINEAR_LABELS);
         fill_targets(row, data->log_n + t * LINEAR_GRID, data->target + t * LINEAR_GRID);
     }
     return PTS_OK;
@@ -88,6 +131,8 @@ void linear_data_free(linear_data *data)
     free(data->views);
     free(data->log_n);
     free(data->target);
+    free(data->label_means);
+    free(data->label_views);
     *data = (linear_data){0};
 }
 

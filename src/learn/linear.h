@@ -8,7 +8,8 @@
 enum {
     LINEAR_COMPONENTS = 8, /* at most */
     LINEAR_VIEWS = 6,      /* draws of four photographs a task */
-    LINEAR_GRID = 12       /* points of the loss over ln n */
+    LINEAR_GRID = 12,      /* points of the loss over ln n */
+    LINEAR_LABELS = 5      /* what is made of pts_label_sums */
 };
 
 /* How strongly to regularise; 0 components is one curve for all. */
@@ -30,11 +31,17 @@ typedef struct linear_data {
     float *views;   /* [tasks·LINEAR_VIEWS][dim]: over four each */
     double *log_n;  /* [tasks][LINEAR_GRID] */
     double *target; /* [tasks][LINEAR_GRID]: the measured curve there */
+    /* [tasks][LINEAR_LABELS] over all photographs, [tasks·LINEAR_VIEWS][LINEAR_LABELS] over those
+     * of the views; NULL unless every task has labels. */
+    double *label_means, *label_views;
 } linear_data;
 
 pts_status linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_t seed,
                               pts_error *err);
 void linear_data_free(linear_data *data);
+
+/* ln of objects a photograph, mean and deviation of ln size, mean of filled and of crowded. */
+void linear_label_numbers(const pts_label_sums *labels, size_t images, double out[LINEAR_LABELS]);
 
 /* One fold: which tasks train, their principal components, everyone's scores on them. */
 typedef struct linear_fold {

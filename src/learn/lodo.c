@@ -5,16 +5,19 @@
 #include "base/memory.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GRID 240 /* over ln n from ln 1 to ln(10 · largest size) */
-#define HEADS 3  /* the first methods: those that answer with θ */
+#define BAND_VIEWS 2 /* draws of photographs whose bands are scored: they are the dearest part */
+#define GRID 240     /* over ln n from ln 1 to ln(10 · largest size) */
+#define HEADS PTS_METHOD_MEAN_CURVE /* the methods before: those that answer with θ */
 
 const char *pts_method_name(pts_method method)
 {
-    static const char *const names[PTS_METHODS] = {"mlp_head", "mean_head", "one_curve",
-                                                   "mean_curve", "nearest"};
+    static const char *const names[PTS_METHODS] = {
+        "mlp_head",      "mean_head", "one_curve", "neighbours", "nearest_class",
+        "gauss_process", "ensemble",  "labelled",  "mean_curve", "nearest"};
     return method < PTS_METHODS ? names[method] : "?";
 }
 
@@ -78,18 +81,23 @@ static double size_ratio(const task_row *row, const double *curve)
 /* ---- sums of scores; NaN terms do not count ---- */
 
 typedef struct score_sum {
-    double mae, ratio, within, covered;
+    double mae, ratio, within, covered, covered_50, covered_95;
     double maes, ratios, bands;
 } score_sum;
 
-static void add_score(score_sum *sum, double mae, double ratio, double covered)
+/* covered [3]: 80, 50, 95 %. */
+static void add_score(score_sum *sum, double mae, double ratio, const double covered[3])
 {
     if (!isnan(mae))
         sum->mae += mae, sum->maes++;
     if (!isnan(ratio))
         sum->ratio += ratio, sum->within += ratio <= 1, sum->ratios++;
-    if (!isnan(covered))
-        sum->covered += covered, sum->bands++;
+    if (!isnan(covered[0])) {
+        sum->covered += covered[0];
+        sum->covered_50 += covered[1];
+        sum->covered_95 += covered[2];
+        sum->bands++;
+    }
 }
 
 /* One task's mean over draws counts once. */
@@ -102,14 +110,18 @@ static void add_task(score_sum *sum, const score_sum *task)
         sum->within += task->within / task->ratios;
         sum->ratios++;
     }
-    if (task->bands > 0)
-        sum->covered += task->covered / task->bands, sum->bands++;
+    if (task->bands > 0) {
+        sum->covered += task->covered / task->bands;
+        sum->covered_50 += task->covered_50 / task->bands;
+        sum->covered_95 += task->covered_95 / task->bands;
+        sum->bands++;
+    }
 }
 
 static pts_score mean_score(const score_sum *s)
 {
-    return (pts_score){s->mae / s->maes, s->ratio / s->ratios, s->within / s->ratios,
-                       s->covered / s->bands};
+    return (pts_score){s->mae / s->maes,      s->ratio / s->ratios,     s->within / s->ratios,
+                       s->covered / s->bands, s->covered_50 / s->bands, s->covered_95 / s->bands};
 }
 
 /* ---- methods ---- */
@@ -117,36 +129,42 @@ static pts_score mean_score(const score_sum *s)
 typedef struct fold_state {
     const sweep *s;
     size_t out;           /* the data set held out */
-    size_t choice[HEADS]; /* by method: mlp head, mean head, one curve */
+    size_t choice[HEADS]; /* by method; SIZE_MAX: cannot answer, as there are no labels */
     double covariance[HEADS][16], noise[HEADS];
-    float *centroids, *inverse;  /* nearest: [groups][dim], [dim] */
-    double *low, *high, *others; /* [points], [points], [tasks] */
+    float *centroids, *inverse;                /* nearest: [groups][dim], [dim] */
+    double *low, *high, *others;               /* [points], [points], [tasks] */
+    double *ratios[PTS_METHODS], *ratio_block; /* [tasks]: of the classes so far */
+    size_t ratio_count[PTS_METHODS];
 } fold_state;
 
 static pts_status band_of_theta(fold_state *f, const task_row *row, const double theta[4],
-                                int which, double *covered, pts_error *err)
+                                int which, double covered[3], pts_error *err)
 {
+    static const double confidence[3] = {0.8, 0.5, 0.95};
     pts_curve_prior prior = {.noise = f->noise[which]};
     memcpy(prior.mean, theta, sizeof prior.mean);
     memcpy(prior.covariance, f->covariance[which], sizeof prior.covariance);
     pts_curve_posterior posterior;
     PTS_TRY(pts_curve_posterior_find(&prior, NULL, NULL, 0, &posterior, err));
-    PTS_TRY(
-        pts_curve_band(&posterior, 0.8, true, row->task.n, row->task.points, f->low, f->high, err));
-    *covered = 0;
-    for (size_t i = 0; i < row->task.points; i++)
-        *covered += row->task.map[i] >= f->low[i] && row->task.map[i] <= f->high[i];
-    *covered /= (double)row->task.points;
+    for (int k = 0; k < 3; k++) {
+        PTS_TRY(pts_curve_band(&posterior, confidence[k], true, row->task.n, row->task.points,
+                               f->low, f->high, err));
+        covered[k] = 0;
+        for (size_t i = 0; i < row->task.points; i++)
+            covered[k] += row->task.map[i] >= f->low[i] && row->task.map[i] <= f->high[i];
+        covered[k] /= (double)row->task.points;
+    }
     return PTS_OK;
 }
 
 static pts_status score_view(fold_state *f, const task_row *row, const double theta[4], int which,
-                             score_sum *draws, pts_error *err)
+                             bool band, score_sum *draws, pts_error *err)
 {
-    double curve[GRID], covered;
+    double curve[GRID], covered[3] = {NAN, NAN, NAN};
     for (size_t g = 0; g < GRID; g++)
         curve[g] = fmin(fmax(theta_value(theta, grid_log_n(row, g), NULL), 0), 1);
-    PTS_TRY(band_of_theta(f, row, theta, which, &covered, err));
+    if (band)
+        PTS_TRY(band_of_theta(f, row, theta, which, covered, err));
     add_score(draws, grid_error(row, curve), size_ratio(row, curve), covered);
     return PTS_OK;
 }
@@ -159,7 +177,7 @@ static pts_status score_theta(fold_state *f, size_t task, int which, score_sum *
     score_sum draws = {0};
     size_t views = f->choice[which] == 0 ? 1 : LINEAR_VIEWS;
     for (size_t v = 0; v < views; v++)
-        PTS_TRY(score_view(f, row, thetas + v * 4, which, &draws, err));
+        PTS_TRY(score_view(f, row, thetas + v * 4, which, v < BAND_VIEWS, &draws, err));
     add_task(sum, &draws);
     return PTS_OK;
 }
@@ -206,15 +224,15 @@ static double quantile(const double *sorted, size_t count, double q)
     return i + 1 < count ? sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]) : sorted[i];
 }
 
-/* Share of the points between the tenth and ninetieth percentile of the other curves. */
-static double mean_curve_coverage(const fold_state *f, const task_row *row)
+/* Share of the points in the middle `share` of the other curves. */
+static double mean_curve_coverage(const fold_state *f, const task_row *row, double share)
 {
-    double covered = 0;
+    double covered = 0, tail = (1 - share) / 2;
     for (size_t i = 0; i < row->task.points; i++) {
         size_t count = other_curves(f, SIZE_MAX, row->log_n[i], f->others);
         qsort(f->others, count, sizeof *f->others, by_value);
-        covered += row->task.map[i] >= quantile(f->others, count, 0.1) &&
-                   row->task.map[i] <= quantile(f->others, count, 0.9);
+        covered += row->task.map[i] >= quantile(f->others, count, tail) &&
+                   row->task.map[i] <= quantile(f->others, count, 1 - tail);
     }
     return covered / (double)row->task.points;
 }
@@ -223,7 +241,9 @@ static void score_mean_curve(const fold_state *f, const task_row *row, score_sum
 {
     double curve[GRID];
     mean_curve(f, row, SIZE_MAX, curve);
-    add_score(sum, grid_error(row, curve), size_ratio(row, curve), mean_curve_coverage(f, row));
+    const double covered[3] = {mean_curve_coverage(f, row, 0.8), mean_curve_coverage(f, row, 0.5),
+                               mean_curve_coverage(f, row, 0.95)};
+    add_score(sum, grid_error(row, curve), size_ratio(row, curve), covered);
 }
 
 /* Centroids of the other data sets' photographs, on the scale of their deviation over tasks. */
@@ -269,12 +289,13 @@ static void score_nearest(const fold_state *f, size_t task, score_sum *sum)
 {
     const linear_data *data = &f->s->data;
     const task_row *row = &data->tasks->rows[task];
+    const double none[3] = {NAN, NAN, NAN};
     score_sum draws = {0};
     for (size_t v = 0; v < LINEAR_VIEWS; v++) {
         double curve[GRID];
         const float *view = data->views + (task * LINEAR_VIEWS + v) * data->tasks->dim;
         mean_curve(f, row, nearest(f, view), curve);
-        add_score(&draws, grid_error(row, curve), size_ratio(row, curve), NAN);
+        add_score(&draws, grid_error(row, curve), size_ratio(row, curve), none);
     }
     add_task(sum, &draws);
 }
@@ -285,7 +306,8 @@ static pts_status score_task(fold_state *f, size_t task, score_sum sums[PTS_METH
                              pts_error *err)
 {
     for (int which = 0; which < HEADS; which++)
-        PTS_TRY(score_theta(f, task, which, &sums[which], err));
+        if (f->choice[which] != SIZE_MAX)
+            PTS_TRY(score_theta(f, task, which, &sums[which], err));
     score_mean_curve(f, &f->s->data.tasks->rows[task], &sums[PTS_METHOD_MEAN_CURVE]);
     score_nearest(f, task, &sums[PTS_METHOD_NEAREST]);
     return PTS_OK;
@@ -297,9 +319,15 @@ static pts_status hold_out(fold_state *f, size_t out, pts_heldout *heldout,
     f->out = out;
     f->choice[PTS_METHOD_MLP] = sweep_choose_mlp(f->s, out);
     f->choice[PTS_METHOD_MEAN] = sweep_choose(f->s, out);
+    for (int p = 0; p < PREDICTORS; p++)
+        f->choice[PTS_METHOD_NEIGHBOURS + p] =
+            predictors[p].labels && !f->s->data.label_means
+                ? SIZE_MAX
+                : sweep_choose_predictor(f->s, out, (predictor_id)p);
     for (int which = 0; which < HEADS; which++)
-        PTS_TRY(
-            sweep_spread(f->s, out, f->choice[which], f->covariance[which], &f->noise[which], err));
+        if (f->choice[which] != SIZE_MAX)
+            PTS_TRY(sweep_spread(f->s, out, f->choice[which], f->covariance[which],
+                                 &f->noise[which], err));
     PTS_TRY(prepare_nearest(f, err));
     score_sum sums[PTS_METHODS] = {{0}};
     for (size_t t = 0; t < f->s->tasks; t++) {
@@ -312,6 +340,8 @@ static pts_status hold_out(fold_state *f, size_t out, pts_heldout *heldout,
         for (int m = 0; m < PTS_METHODS; m++) {
             add_task(&sums[m], &one[m]);
             add_task(&all[m], &one[m]);
+            if (one[m].ratios > 0)
+                f->ratios[m][f->ratio_count[m]++] = one[m].ratio / one[m].ratios;
         }
     }
     for (int m = 0; m < PTS_METHODS; m++)
@@ -359,8 +389,12 @@ static pts_status hold_each_out(fold_state *f, pts_lodo_report *out, pts_error *
         &perceptron_choices[sweep_choose_mlp(f->s, SIZE_MAX) - SWEEP_MLP];
     out->mlp_components = perceptron_components[mlp->network];
     out->mlp_shrinkage = mlp->shrinkage;
-    for (int m = 0; m < PTS_METHODS; m++)
+    for (int m = 0; m < PTS_METHODS; m++) {
         note_gain(out, (pts_method)m);
+        qsort(f->ratios[m], f->ratio_count[m], sizeof *f->ratios[m], by_value);
+        out->log2_median[m] =
+            f->ratio_count[m] ? quantile(f->ratios[m], f->ratio_count[m], 0.5) : NAN;
+    }
     return PTS_OK;
 }
 
@@ -385,16 +419,22 @@ pts_status lodo_report(pts_lodo_report *out, const sweep *s, pts_error *err)
     f.low = pts_calloc64(points, sizeof *f.low);
     f.high = pts_calloc64(points, sizeof *f.high);
     f.others = pts_calloc64(tasks->count, sizeof *f.others);
+    f.ratio_block = pts_calloc64(tasks->count * PTS_METHODS, sizeof *f.ratio_block);
     pts_status status;
-    if (!out->heldout || !f.centroids || !f.inverse || !f.low || !f.high || !f.others)
+    if (!out->heldout || !f.ratio_block || !f.centroids || !f.inverse || !f.low || !f.high ||
+        !f.others)
         status = pts_fail_memory(err, s->groups * tasks->dim * sizeof *f.centroids);
-    else
+    else {
+        for (int m = 0; m < PTS_METHODS; m++)
+            f.ratios[m] = f.ratio_block + (size_t)m * tasks->count;
         status = hold_each_out(&f, out, err);
+    }
     free(f.centroids);
     free(f.inverse);
     free(f.low);
     free(f.high);
     free(f.others);
+    free(f.ratio_block);
     if (status != PTS_OK)
         pts_lodo_report_free(out);
     return status;

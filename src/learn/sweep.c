@@ -118,6 +118,42 @@ static pts_status run_network(sweep *s, const linear_fold *fold, size_t a, size_
     return status;
 }
 
+/* The prediction of one task's views by a rule's weights, as θ. */
+static void use_weights(sweep *s, const predictor_set *set, size_t task, size_t out, size_t choice,
+                        const linear_model *one)
+{
+    size_t at = slot(s, task, out, choice);
+    s->error[at] = 0;
+    for (size_t v = 0; v < LINEAR_VIEWS; v++) {
+        double *theta = s->theta + (at * LINEAR_VIEWS + v) * 4;
+        const double *weights = set->weights + (task * LINEAR_VIEWS + v) * set->fold.count;
+        predictor_theta(s->predictors.log_n, set->curves, weights, set->fold.count, one->theta,
+                        theta);
+        s->error[at] += absolute_error(&s->data, task, theta) / LINEAR_VIEWS;
+    }
+}
+
+static pts_status run_predictors(sweep *s, const linear_fold *fold, size_t a, size_t b,
+                                 const linear_model *one)
+{
+    predictor_set set;
+    PTS_TRY(predictor_set_create(&set, &s->predictors, fold->training, fold->count, NULL));
+    pts_status status = PTS_OK;
+    for (size_t p = 0, choice = SWEEP_PREDICTORS; p < PREDICTORS; p++)
+        for (size_t c = 0; status == PTS_OK && c < predictors[p].choices; c++, choice++) {
+            if (predictors[p].labels && !set.fold.labels)
+                continue;
+            status = predictors[p].weigh(&set.fold, predictors[p].parameters[c], set.weights, NULL);
+            for (size_t t = 0; status == PTS_OK && t < s->tasks; t++) {
+                size_t group = s->data.tasks->rows[t].group;
+                if (group == a || group == b)
+                    use_weights(s, &set, t, group == a ? b : a, choice, one);
+            }
+        }
+    predictor_set_free(&set);
+    return status;
+}
+
 static void run_pair(void *user, size_t task, int thread)
 {
     (void)thread;
@@ -131,6 +167,8 @@ static void run_pair(void *user, size_t task, int thread)
         status = run_linear(job->s, &fold, a, b, &one);
         for (size_t network = 0; status == PTS_OK && network < PERCEPTRON_NETWORKS; network++)
             status = run_network(job->s, &fold, a, b, &one, network);
+        if (status == PTS_OK)
+            status = run_predictors(job->s, &fold, a, b, &one);
         linear_fold_free(&fold);
     }
     job->status[job->first + task] = status;
@@ -172,10 +210,14 @@ pts_status sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *
                         "got %zu",
                         tasks->groups);
     PTS_TRY(linear_data_create(&s->data, tasks, seed, err));
+    pts_status status = predictor_data_create(&s->predictors, &s->data, err);
+    if (status != PTS_OK) {
+        sweep_free(s);
+        return status;
+    }
     size_t slots = s->tasks * s->groups * SWEEP_CHOICES;
     s->theta = pts_calloc64(slots, LINEAR_VIEWS * 4 * sizeof *s->theta);
     s->error = pts_calloc64(slots, sizeof *s->error);
-    pts_status status = PTS_OK;
     s->scratch = pts_calloc64(s->tasks, sizeof *s->scratch);
     if (!s->theta || !s->error || !s->scratch)
         status = pts_fail_memory(err, slots * LINEAR_VIEWS * 4 * sizeof *s->theta);
@@ -188,6 +230,7 @@ pts_status sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *
 
 void sweep_free(sweep *s)
 {
+    predictor_data_free(&s->predictors);
     linear_data_free(&s->data);
     free(s->theta);
     free(s->error);
@@ -248,7 +291,7 @@ size_t sweep_choose_mlp(const sweep *s, size_t out)
 {
     size_t best = SWEEP_MLP, c;
     double gain, error;
-    for (c = SWEEP_MLP + 1; c < SWEEP_CHOICES; c++) {
+    for (c = SWEEP_MLP + 1; c < SWEEP_PREDICTORS; c++) {
         gain_of(s, out, best, c, &gain, &error);
         if (gain > 0)
             best = c;
@@ -261,10 +304,23 @@ size_t sweep_choose_mlp(const sweep *s, size_t out)
     return c;
 }
 
+size_t sweep_choose_predictor(const sweep *s, size_t out, predictor_id id)
+{
+    size_t first = SWEEP_PREDICTORS + predictor_first(id), best = first;
+    for (size_t c = first + 1; c < first + predictors[id].choices; c++) {
+        double gain, error;
+        gain_of(s, out, best, c, &gain, &error);
+        if (gain > 0)
+            best = c;
+    }
+    return best;
+}
+
 pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covariance[16],
                         double *noise, pts_error *err)
 {
-    size_t rows = s->tasks * LINEAR_VIEWS, count = 0;
+    enum { SPREAD_VIEWS = 2 }; /* of six draws: EM over all of them took three times as long */
+    size_t rows = s->tasks * SPREAD_VIEWS, count = 0;
     theta_points *points = calloc(rows, sizeof *points);
     double *means = calloc(rows, 4 * sizeof *means), *thetas = calloc(rows, 4 * sizeof *thetas);
     int have = points && means && thetas;
@@ -272,14 +328,18 @@ pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covari
         const task_row *row = &s->data.tasks->rows[t];
         if (row->group == out)
             continue;
-        memcpy(means + count * 4, sweep_theta(s, t, out, choice), LINEAR_VIEWS * 4 * sizeof *means);
-        for (size_t v = 0; v < LINEAR_VIEWS; v++, count++) {
+        memcpy(means + count * 4, sweep_theta(s, t, out, choice), SPREAD_VIEWS * 4 * sizeof *means);
+        for (size_t v = 0; v < SPREAD_VIEWS; v++, count++) {
             points[count] = row->points;
             memcpy(thetas + count * 4, row->theta, sizeof row->theta);
         }
     }
-    if (have)
+    if (have) {
         theta_spread(points, means, thetas, count, covariance, noise);
+        double wider = sweep_calibrate(s, out, choice, covariance, *noise);
+        for (size_t i = 0; i < 16; i++)
+            covariance[i] *= wider * wider;
+    }
     free(points);
     free(means);
     free(thetas);

@@ -1,16 +1,23 @@
-/* Every choice of the linear and the mlp head, trained without each data set and each pair of them.
- * A model trained without {a, b} serves twice: as an inner fold on a where b is held out, and on b
- * where a is. */
+/* Every choice of the linear head, the mlp head and the predictors, trained without each data set
+ * and each pair of them. A model trained without {a, b} serves twice: as an inner fold on a where b
+ * is held out, and on b where a is. */
 #ifndef PTS_SRC_LEARN_SWEEP_H
 #define PTS_SRC_LEARN_SWEEP_H
 
 #include "learn/perceptron.h"
+#include "learn/predictor.h"
 
-/* Choices are numbered: the linear ones, one curve for all (0) first, then the mlp head's. */
-enum { SWEEP_MLP = LINEAR_CHOICES, SWEEP_CHOICES = LINEAR_CHOICES + PERCEPTRON_CHOICES };
+/* Choices are numbered: the linear ones, one curve for all (0) first, then the mlp head's, then the
+ * predictors'. */
+enum {
+    SWEEP_MLP = LINEAR_CHOICES,
+    SWEEP_PREDICTORS = SWEEP_MLP + PERCEPTRON_CHOICES,
+    SWEEP_CHOICES = SWEEP_PREDICTORS + PREDICTOR_CHOICES
+};
 
 typedef struct sweep {
     linear_data data;
+    predictor_data predictors;
     size_t tasks, groups;
     uint64_t seed;
     /* By task, other data set left out (its own: no other), choice: */
@@ -35,10 +42,18 @@ size_t sweep_choose(const sweep *s, size_t out);
 /* Of the mlp head's choices (SWEEP_MLP …) the most cautious one that is within one standard error
  * of the best by the same mean (Breiman et al. 1984, "Classification and Regression Trees"). */
 size_t sweep_choose_mlp(const sweep *s, size_t out);
+/* Of a predictor's choices the best by the same mean. */
+size_t sweep_choose_predictor(const sweep *s, size_t out, predictor_id id);
 
-/* Covariance [4][4] and noise of the choice's errors in θ, over all data sets but `out`. */
+/* Covariance [4][4] and noise of the choice's errors in θ, over all data sets but `out`; widened by
+ * sweep_calibrate. */
 pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covariance[16],
                         double *noise, pts_error *err);
+
+/* The factor, 1 … 3, on the deviations of θ with which 80 % bands hold 80 % of the measured points
+ * of all data sets but `out`, each predicted without itself (calibrate.c). */
+double sweep_calibrate(const sweep *s, size_t out, size_t choice, const double covariance[16],
+                       double noise);
 
 /* Mean and standard error over data sets of a task-wise difference [tasks]; `out` is left out. */
 void sweep_gain(const sweep *s, const double *difference, size_t out, double *mean, double *error);

@@ -38,6 +38,8 @@ static void free_row(task_row *row)
     free((void *)row->task.n);
     free((void *)row->task.map);
     free((void *)row->task.embeddings);
+    free((void *)row->task.repeats);
+    free((void *)row->task.labels);
     free(row->log_n);
 }
 
@@ -70,6 +72,10 @@ static pts_status check_curve(const pts_task *t, pts_error *err)
             return pts_fail(err, PTS_ERR_ARGUMENT,
                             "%s: class %s: point %zu: expected an mAP in 0 … 1, got %g", t->dataset,
                             t->class_name, i + 1, t->map[i]);
+        if (t->repeats && !(t->repeats[i] > 0))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "%s: class %s: point %zu: expected repeats above 0, got %g", t->dataset,
+                            t->class_name, i + 1, t->repeats[i]);
     }
     return PTS_OK;
 }
@@ -112,9 +118,12 @@ pts_status pts_tasks_add(pts_tasks *tasks, const pts_task *t, pts_error *err)
     row.task.n = copy(t->n, t->points, sizeof *t->n);
     row.task.map = copy(t->map, t->points, sizeof *t->map);
     row.task.embeddings = copy(t->embeddings, t->images * tasks->dim, sizeof *t->embeddings);
+    row.task.repeats = t->repeats ? copy(t->repeats, t->points, sizeof *t->repeats) : NULL;
+    row.task.labels = t->labels ? copy(t->labels, t->images, sizeof *t->labels) : NULL;
     row.log_n = pts_calloc64(t->points, sizeof *row.log_n);
     if (!row.task.dataset || !row.task.class_name || !row.task.n || !row.task.map ||
-        !row.task.embeddings || !row.log_n) {
+        !row.task.embeddings || !row.log_n || (t->repeats && !row.task.repeats) ||
+        (t->labels && !row.task.labels)) {
         free_row(&row);
         return pts_fail_memory(err, t->images * tasks->dim * sizeof *t->embeddings);
     }

@@ -1,0 +1,257 @@
+#include "learn/predictor.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double temperatures[][3] = {{1}, {0.5}, {0.3}, {0.2}, {0.1}, {0.05}};
+static const double none[][3] = {{0}};
+static const double processes[][3] = {{0.3, 10}, {0.3, 3}, {0.3, 1}, {0.3, 0.3},
+                                      {1, 10},   {1, 3},   {1, 1},   {1, 0.3}};
+static const double pairs[][3] = {{0.3, 0.3, 3}, {0.3, 0.3, 1}, {0.2, 0.3, 3},
+                                  {0.2, 0.3, 1}, {0.1, 0.3, 3}, {0.1, 0.3, 1}};
+static const double threes[][3] = {{0.3, 1, 1},   {0.3, 1, 0.3},   {0.3, 0.7, 1}, {0.3, 0.7, 0.3},
+                                   {0.3, 0.5, 1}, {0.3, 0.5, 0.3}, {0.1, 1, 0.3}, {0.1, 1, 0.1},
+                                   {0.1, 0.7, 1}, {0.1, 0.7, 0.3}, {0.1, 0.5, 1}, {0.1, 0.5, 0.3}};
+
+#define COUNTED(array) sizeof(array) / sizeof *(array), array
+const predictor predictors[PREDICTORS] = {
+    {"neighbours", 0, predictor_neighbours, COUNTED(temperatures)},
+    {"nearest_class", 0, predictor_nearest, COUNTED(none)},
+    {"gauss_process", 0, predictor_process, COUNTED(processes)},
+    {"ensemble", 0, predictor_ensemble, COUNTED(pairs)},
+    {"labelled", 1, predictor_labelled, COUNTED(threes)},
+};
+
+size_t predictor_first(predictor_id id)
+{
+    size_t first = 0;
+    for (int p = 0; p < (int)id; p++)
+        first += predictors[p].choices;
+    return first;
+}
+
+/* ---- θ of a mean curve ---- */
+
+/* Sum of squares, a trace of the weak prior included; normal equations into gradient, hessian. */
+static double squares(const double *log_n, const double *values, const double theta[4],
+                      double gradient[4], double hessian[16])
+{
+    theta_prior weak;
+    theta_weak_prior(&weak);
+    double sum = 0, d[4];
+    memset(hessian, 0, 16 * sizeof *hessian);
+    for (size_t i = 0; i < 4; i++) {
+        double weight = 1e-3 * weak.precision[i * 5], from = theta[i] - weak.mean[i];
+        sum += weight * from * from;
+        gradient[i] = weight * from;
+        hessian[i * 5] = weight;
+    }
+    for (size_t g = 0; g < PREDICTOR_GRID; g++) {
+        double residual = theta_value(theta, log_n[g], d) - values[g];
+        sum += residual * residual;
+        for (size_t i = 0; i < 4; i++) {
+            gradient[i] += residual * d[i];
+            for (size_t j = 0; j < 4; j++)
+                hessian[i * 4 + j] += d[i] * d[j];
+        }
+    }
+    return sum;
+}
+
+/* Levenberg's damped Gauss–Newton: near to the start, 12 steps are enough. */
+static void descend(const double *log_n, const double *values, double theta[4])
+{
+    double gradient[4], hessian[16], damping = 1e-3;
+    double value = squares(log_n, values, theta, gradient, hessian);
+    for (int step = 0; step < 12; step++) {
+        double lower[16], move[4], next[4], g[4], h[16];
+        memcpy(lower, hessian, sizeof lower);
+        memcpy(move, gradient, sizeof move);
+        for (int i = 0; i < 4; i++)
+            lower[i * 5] *= 1 + damping;
+        if (LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', 4, 1, lower, 4, move, 1) != 0)
+            return;
+        for (int i = 0; i < 4; i++)
+            next[i] = theta[i] - move[i];
+        double there = squares(log_n, values, next, g, h);
+        if (!(there < value)) {
+            damping *= 8;
+            continue;
+        }
+        double gain = value - there;
+        memcpy(theta, next, sizeof next);
+        memcpy(gradient, g, sizeof g);
+        memcpy(hessian, h, sizeof h);
+        value = there;
+        damping /= 8;
+        if (gain < 1e-7)
+            return;
+    }
+}
+
+void predictor_theta(const double *log_n, const double *curves, const double *weights, size_t count,
+                     const double one[4], double theta[4])
+{
+    double values[PREDICTOR_GRID] = {0};
+    for (size_t i = 0; i < count; i++)
+        for (size_t g = 0; g < PREDICTOR_GRID; g++)
+            values[g] += weights[i] * curves[i * PREDICTOR_GRID + g];
+    for (size_t g = 0; g < PREDICTOR_GRID; g++)
+        values[g] = fmin(fmax(values[g], 0), 1);
+    memcpy(theta, one, 4 * sizeof *theta);
+    descend(log_n, values, theta);
+}
+
+/* ---- data ---- */
+
+static void fill_curves(predictor_data *data)
+{
+    const pts_tasks *tasks = data->linear->tasks;
+    double largest = 4;
+    for (size_t t = 0; t < tasks->count; t++)
+        largest = fmax(largest, tasks->rows[t].task.n[tasks->rows[t].task.points - 1]);
+    for (size_t g = 0; g < PREDICTOR_GRID; g++) {
+        data->log_n[g] = log(2) + log(largest / 2) * (double)g / (PREDICTOR_GRID - 1);
+        for (size_t t = 0; t < tasks->count; t++)
+            data->curves[t * PREDICTOR_GRID + g] =
+                theta_measured(&tasks->rows[t].points, tasks->rows[t].theta, data->log_n[g]);
+    }
+}
+
+/* Of rows [rows][dim], from row `first` on, with the means. */
+static pts_status multiply(predictor_data *data, const float *rows, size_t first, size_t count,
+                           pts_error *err)
+{
+    size_t dim = data->linear->tasks->dim, tasks = data->linear->tasks->count;
+    float *product = pts_calloc64(count * tasks, sizeof *product);
+    if (!product)
+        return pts_fail_memory(err, count * tasks * sizeof *product);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)count, (int)tasks, (int)dim, 1, rows,
+                (int)dim, data->linear->means, (int)dim, 0, product, (int)tasks);
+    for (size_t i = 0; i < count * tasks; i++)
+        data->cross[first * tasks + i] = product[i];
+    for (size_t r = 0; r < count; r++)
+        data->norms[first + r] = cblas_dsdot((int)dim, rows + r * dim, 1, rows + r * dim, 1);
+    free(product);
+    return PTS_OK;
+}
+
+pts_status predictor_data_create(predictor_data *data, const linear_data *linear, pts_error *err)
+{
+    size_t tasks = linear->tasks->count, rows = tasks * LINEAR_VIEWS;
+    *data = (predictor_data){.linear = linear, .rows = rows};
+    data->cross = pts_calloc64((rows + tasks) * tasks, sizeof *data->cross);
+    data->norms = pts_calloc64(rows + tasks, sizeof *data->norms);
+    data->curves = pts_calloc64(tasks * PREDICTOR_GRID, sizeof *data->curves);
+    pts_status status = PTS_OK;
+    if (!data->cross || !data->norms || !data->curves)
+        status = pts_fail_memory(err, (rows + tasks) * tasks * sizeof *data->cross);
+    if (status == PTS_OK)
+        status = multiply(data, linear->views, 0, rows, err);
+    if (status == PTS_OK)
+        status = multiply(data, linear->means, rows, tasks, err);
+    if (status == PTS_OK)
+        fill_curves(data);
+    else
+        predictor_data_free(data);
+    return status;
+}
+
+void predictor_data_free(predictor_data *data)
+{
+    free(data->cross);
+    free(data->norms);
+    free(data->curves);
+    *data = (predictor_data){0};
+}
+
+/* ---- a fold ---- */
+
+void predictor_votes(const pts_tasks *tasks, const size_t *training, size_t count, double *votes)
+{
+    double total = 0;
+    for (size_t i = 0; i < count; i++) {
+        double members = 0;
+        for (size_t k = 0; k < count; k++)
+            members += tasks->rows[training[i]].group == tasks->rows[training[k]].group;
+        total += votes[i] = 1 / members;
+    }
+    for (size_t i = 0; i < count; i++)
+        votes[i] /= total;
+}
+
+/* Cosines with the known tasks after their mean c has been taken off, from products alone:
+ * (x − c)·(m − c) = x·m − x·c − c·m + c·c. */
+static void cosines(const predictor_data *data, const size_t *training, size_t count,
+                    const size_t *rows, size_t first, size_t asked, double *out)
+{
+    size_t tasks = data->linear->tasks->count;
+    double inner = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < count; k++)
+            inner += data->cross[(data->rows + training[i]) * tasks + training[k]];
+    inner /= (double)(count * count);
+    for (size_t r = 0; r < asked; r++) {
+        size_t row = first + (rows ? rows[r] : r);
+        double own = 0;
+        for (size_t i = 0; i < count; i++)
+            own += data->cross[row * tasks + training[i]] / (double)count;
+        double length = data->norms[row] - 2 * own + inner;
+        for (size_t i = 0; i < count; i++) {
+            const double *mean = data->cross + (data->rows + training[i]) * tasks;
+            double theirs = 0;
+            for (size_t k = 0; k < count; k++)
+                theirs += mean[training[k]] / (double)count;
+            double norm = data->norms[data->rows + training[i]] - 2 * theirs + inner;
+            double dot = data->cross[row * tasks + training[i]] - own - theirs + inner;
+            out[r * count + i] = dot / sqrt(fmax(length * norm, 1e-20));
+        }
+    }
+}
+
+pts_status predictor_set_create(predictor_set *set, const predictor_data *data,
+                                const size_t *training, size_t count, pts_error *err)
+{
+    const linear_data *linear = data->linear;
+    size_t rows = data->rows;
+    size_t floats = count * (1 + count + PREDICTOR_GRID + PREDICTOR_LABELS + 2 * rows);
+    double *at = pts_calloc64(floats, sizeof *at);
+    *set = (predictor_set){.block = at};
+    if (!at)
+        return pts_fail_memory(err, floats * sizeof *at);
+    double *votes = at, *among = votes + count, *labels = among + count * count;
+    set->curves = labels + count * PREDICTOR_LABELS;
+    double *similar = set->curves + count * PREDICTOR_GRID;
+    set->weights = similar + rows * count;
+    predictor_votes(linear->tasks, training, count, votes);
+    cosines(data, training, count, training, rows, count, among);
+    cosines(data, training, count, NULL, 0, rows, similar);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(set->curves + i * PREDICTOR_GRID, data->curves + training[i] * PREDICTOR_GRID,
+               PREDICTOR_GRID * sizeof *at);
+        if (linear->label_means)
+            memcpy(labels + i * PREDICTOR_LABELS,
+                   linear->label_means + training[i] * PREDICTOR_LABELS,
+                   PREDICTOR_LABELS * sizeof *at);
+    }
+    set->fold = (predictor_fold){count,
+                                 rows,
+                                 votes,
+                                 similar,
+                                 among,
+                                 linear->label_means ? labels : NULL,
+                                 linear->label_views};
+    return PTS_OK;
+}
+
+void predictor_set_free(predictor_set *set)
+{
+    free(set->block);
+    *set = (predictor_set){0};
+}

@@ -1,0 +1,88 @@
+/* The rules that weigh measured curves, against closed forms; labels in numbers, against areas
+ * known by hand. */
+#include "check_main.h"
+
+#include "learn/predictor.h"
+
+#include <math.h>
+
+enum { KNOWN = 2 };
+static const double votes[KNOWN] = {0.25, 0.75}, among[KNOWN * KNOWN] = {1, 0.2, 0.2, 1},
+                    similar[KNOWN] = {0.9, -0.3};
+static const predictor_fold fold = {KNOWN, 1, votes, similar, among, NULL, NULL};
+
+START_TEST(neighbours_are_weighted_by_cosine)
+{
+    const double parameters[3] = {0.5};
+    double w[KNOWN], a = 0.25 * exp(0.9 / 0.5), b = 0.75 * exp(-0.3 / 0.5);
+    ck_assert_int_eq(predictor_neighbours(&fold, parameters, w, NULL), PTS_OK);
+    ck_assert_double_eq_tol(w[0], a / (a + b), 1e-14);
+    ck_assert_double_eq_tol(w[0] + w[1], 1, 1e-14);
+    ck_assert_int_eq(predictor_nearest(&fold, parameters, w, NULL), PTS_OK);
+    ck_assert_double_eq(w[0], 1);
+    ck_assert_double_eq(w[1], 0);
+}
+END_TEST
+
+/* The 2 × 2 system by Cramer's rule, the rest of the weight to the votes. */
+START_TEST(process_solves_its_kernel)
+{
+    const double parameters[3] = {0.7, 0.4};
+    double w[KNOWN], k = exp((0.2 - 1) / 0.7), p = 1 + 0.4 / 0.5, q = 1 + 0.4 / 1.5;
+    double u = exp((0.9 - 1) / 0.7), v = exp((-0.3 - 1) / 0.7), det = p * q - k * k;
+    double x = (u * q - v * k) / det, y = (v * p - u * k) / det, rest = 1 - x - y;
+    ck_assert_int_eq(predictor_process(&fold, parameters, w, NULL), PTS_OK);
+    ck_assert_double_eq_tol(w[0], x + 0.25 * rest, 1e-13);
+    ck_assert_double_eq_tol(w[1], y + 0.75 * rest, 1e-13);
+}
+END_TEST
+
+/* Weights add up to 1, and labels that are those of the one class pull towards it. */
+START_TEST(labels_pull_towards_their_like)
+{
+    const double labels[KNOWN * PREDICTOR_LABELS] = {0, -3, 0.1, 0.3, 0.5, 1, -1, 0.2, 0.9, 0};
+    const double parameters[3] = {1000, 0.5, 0.3}; /* photographs tell nothing */
+    for (int like = 0; like < KNOWN; like++) {
+        predictor_fold asked = fold;
+        double w[KNOWN];
+        asked.labels = labels;
+        asked.asked = labels + like * PREDICTOR_LABELS;
+        ck_assert_int_eq(predictor_labelled(&asked, parameters, w, NULL), PTS_OK);
+        ck_assert_double_eq_tol(w[0] + w[1], 1, 1e-12);
+        ck_assert_double_gt(w[like], votes[like] + 0.1);
+    }
+}
+END_TEST
+
+/* A square of a quarter's side and a right triangle whose boxes meet, one far off, one crowd and
+ * one of another class. */
+START_TEST(labels_in_numbers)
+{
+    const float square[] = {0.25F, 0.25F, 0.5F, 0.25F, 0.5F, 0.5F, 0.25F, 0.5F},
+                triangle[] = {0.375F, 0.375F, 0.875F, 0.375F, 0.375F, 0.875F},
+                far[] = {0, 0, 0.125F, 0, 0.125F, 0.125F, 0, 0.125F};
+    const size_t four[] = {4}, three[] = {3};
+    const pts_instance instances[] = {
+        {.class_id = 1, .points = 4, .xy = square, .parts = 1, .ends = four},
+        {.class_id = 1, .points = 3, .xy = triangle, .parts = 1, .ends = three},
+        {.class_id = 1, .points = 4, .xy = far, .parts = 1, .ends = four},
+        {.class_id = 1, .crowd = 1, .points = 4, .xy = far, .parts = 1, .ends = four},
+        {.class_id = 2, .points = 4, .xy = far, .parts = 1, .ends = four}};
+    const double sizes[] = {0.25, sqrt(0.125), 0.125};
+    double log_size = 0, squares = 0;
+    for (int i = 0; i < 3; i++) {
+        log_size += log(sizes[i] + 1e-4);
+        squares += pow(log(sizes[i] + 1e-4), 2);
+    }
+    pts_label_sums sums;
+    pts_label_sums_of(instances, 5, 1, &sums);
+    ck_assert_double_eq(sums.objects, 3);
+    ck_assert_double_eq_tol(sums.log_size, log_size, 1e-12);
+    ck_assert_double_eq_tol(sums.log_size_squared, squares, 1e-12);
+    ck_assert_double_eq_tol(sums.filled, 2.5, 1e-12);
+    ck_assert_double_eq(sums.crowded, 2);
+}
+END_TEST
+
+CHECK_SUITE("predictors", neighbours_are_weighted_by_cosine, process_solves_its_kernel,
+            labels_pull_towards_their_like, labels_in_numbers)
