@@ -321,7 +321,7 @@ static pts_status hold_out(fold_state *f, size_t out, pts_heldout *heldout,
     f->choice[PTS_METHOD_MEAN] = sweep_choose(f->s, out);
     for (int p = 0; p < PREDICTORS; p++)
         f->choice[PTS_METHOD_NEIGHBOURS + p] =
-            predictors[p].labels && !f->s->data.label_means
+            predictor_table[p].labels && !f->s->data.label_means
                 ? SIZE_MAX
                 : sweep_choose_predictor(f->s, out, (predictor_id)p);
     for (int which = 0; which < HEADS; which++)

@@ -20,7 +20,7 @@ static const double threes[][3] = {{0.3, 1, 1},   {0.3, 1, 0.3},   {0.3, 0.7, 1}
                                    {0.1, 0.7, 1}, {0.1, 0.7, 0.3}, {0.1, 0.5, 1}, {0.1, 0.5, 0.3}};
 
 #define COUNTED(array) sizeof(array) / sizeof *(array), array
-const predictor predictors[PREDICTORS] = {
+const predictor predictor_table[PREDICTORS] = {
     {"neighbours", 0, predictor_neighbours, COUNTED(temperatures)},
     {"nearest_class", 0, predictor_nearest, COUNTED(none)},
     {"gauss_process", 0, predictor_process, COUNTED(processes)},
@@ -32,7 +32,7 @@ size_t predictor_first(predictor_id id)
 {
     size_t first = 0;
     for (int p = 0; p < (int)id; p++)
-        first += predictors[p].choices;
+        first += predictor_table[p].choices;
     return first;
 }
 

@@ -140,10 +140,11 @@ static pts_status run_predictors(sweep *s, const linear_fold *fold, size_t a, si
     PTS_TRY(predictor_set_create(&set, &s->predictors, fold->training, fold->count, NULL));
     pts_status status = PTS_OK;
     for (size_t p = 0, choice = SWEEP_PREDICTORS; p < PREDICTORS; p++)
-        for (size_t c = 0; status == PTS_OK && c < predictors[p].choices; c++, choice++) {
-            if (predictors[p].labels && !set.fold.labels)
+        for (size_t c = 0; status == PTS_OK && c < predictor_table[p].choices; c++, choice++) {
+            if (predictor_table[p].labels && !set.fold.labels)
                 continue;
-            status = predictors[p].weigh(&set.fold, predictors[p].parameters[c], set.weights, NULL);
+            status = predictor_table[p].weigh(&set.fold, predictor_table[p].parameters[c],
+                                              set.weights, NULL);
             for (size_t t = 0; status == PTS_OK && t < s->tasks; t++) {
                 size_t group = s->data.tasks->rows[t].group;
                 if (group == a || group == b)
@@ -307,7 +308,7 @@ size_t sweep_choose_mlp(const sweep *s, size_t out)
 size_t sweep_choose_predictor(const sweep *s, size_t out, predictor_id id)
 {
     size_t first = SWEEP_PREDICTORS + predictor_first(id), best = first;
-    for (size_t c = first + 1; c < first + predictors[id].choices; c++) {
+    for (size_t c = first + 1; c < first + predictor_table[id].choices; c++) {
         double gain, error;
         gain_of(s, out, best, c, &gain, &error);
         if (gain > 0)
