@@ -1434,7 +1434,15 @@ START_TEST(command_exports_and_refuses)
     ck_assert_int_eq(run_export("--store runs.db -o c.txt"), 2);
     ck_assert_str_eq(ran.err, "ptstrain export: c.txt: expected a name in .csv or .json\n");
     ck_assert_int_eq(run_export("--store runs.db"), 2);
-    ck_assert_str_eq(ran.err, "ptstrain export: expected -o FILE, got none\n");
+    ck_assert_str_eq(ran.err, "ptstrain export: expected -o FILE or --plots DIR, got none\n");
+#ifdef PTS_HAVE_PLOT
+    ck_assert_int_eq(run_export("--store runs.db --plots p --dataset coins && ls p"), 0);
+    ck_assert_ptr_nonnull(strstr(ran.err, " figures written to p\n"));
+    ck_assert_ptr_eq(strstr(ran.out, "coins-Five"), ran.out); /* One has a single size: no line */
+    ck_assert_ptr_null(strstr(ran.out, "coins-One"));
+    ck_assert_int_eq(run_export("--store runs.db --plots c.csv"), 1);
+    ck_assert_str_eq(ran.err, "ptstrain export: c.csv: Not a directory\n");
+#endif
     remove_folder();
 }
 END_TEST

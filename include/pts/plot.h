@@ -25,7 +25,7 @@ extern "C" {
 
 enum { PTS_PLOT_WIDTH = 800, PTS_PLOT_HEIGHT = 480, PTS_PLOT_SERIES_MAX = 6 };
 
-/* Measured points: n [count] in 1 … 1e12 images, y [count] in 0 … 1. */
+/* Measured points: n [count] in 1 … 1e12 images, y [count] in 0 … pts_plot.y_limit. */
 typedef struct pts_plot_series {
     const char *label;
     const double *n, *y;
@@ -65,6 +65,7 @@ typedef struct pts_plot {
     const pts_plot_parameters *parameters;
     double n_min, n_max;           /* the x axis; both 0: all samples and points */
     int tight;                     /* y axis from 0 to just above the data, not to 1 */
+    double y_limit;                /* other quantities than mAP go up to this, tight; 0: 1 */
     const char *n_title, *y_title; /* NULL: "training images", "mAP" */
 } pts_plot;
 

@@ -76,7 +76,7 @@ static void choose_tight_y(plot_axes *axes, const pts_plot *plot)
         widen(&low, &high, plot->high, plot->count);
     for (size_t s = 0; s < plot->series_count; s++)
         widen(&low, &high, plot->series[s].y, plot->series[s].count);
-    high = fmin(fmax(high * 1.04, 0.01), 1);
+    high = fmin(fmax(high * 1.04, 0.01), plot->y_limit > 0 ? plot->y_limit : 1);
     axes->y_step = round_up(high / 6);
     axes->y_max = ceil(high / axes->y_step - 1e-9) * axes->y_step;
 }
@@ -85,7 +85,7 @@ plot_axes pts_plot_axes_for(const pts_plot *plot)
 {
     plot_axes axes = {.y_min = 0, .y_max = 1, .y_step = 0.2};
     choose_n(&axes, plot);
-    if (plot->tight)
+    if (plot->tight || plot->y_limit > 0)
         choose_tight_y(&axes, plot);
     return axes;
 }

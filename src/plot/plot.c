@@ -49,16 +49,16 @@ static pts_status check_curve(const pts_plot *plot, pts_error *err)
     return PTS_OK;
 }
 
-static pts_status check_series(const pts_plot_series *series, pts_error *err)
+static pts_status check_series(const pts_plot_series *series, double limit, pts_error *err)
 {
     if (!series->label || !series->n || !series->y || series->count == 0)
         return pts_fail(err, PTS_ERR_ARGUMENT, "plot: series: expected a label and points");
     for (size_t i = 0; i < series->count; i++) {
         PTS_TRY(check_n(series->label, i, series->n[i], err));
-        if (!(series->y[i] >= 0 && series->y[i] <= 1))
+        if (!(series->y[i] >= 0 && series->y[i] <= limit))
             return pts_fail(err, PTS_ERR_ARGUMENT,
-                            "plot: %s, point %zu: expected mAP in 0 … 1, got %g", series->label, i,
-                            series->y[i]);
+                            "plot: %s, point %zu: expected %s in 0 … %g, got %g", series->label, i,
+                            limit == 1 ? "mAP" : "y", limit, series->y[i]);
     }
     return PTS_OK;
 }
@@ -91,7 +91,7 @@ static pts_status check_plot(const pts_plot *plot, pts_error *err)
         return pts_fail(err, PTS_ERR_ARGUMENT, "plot: expected at most %d series, got %zu",
                         PTS_PLOT_SERIES_MAX, plot->series_count);
     for (size_t s = 0; s < plot->series_count; s++)
-        PTS_TRY(check_series(&plot->series[s], err));
+        PTS_TRY(check_series(&plot->series[s], plot->y_limit > 0 ? plot->y_limit : 1, err));
     if (plot->target)
         PTS_TRY(check_target(plot->target, err));
     const pts_plot_parameters *p = plot->parameters;
