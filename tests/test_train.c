@@ -534,6 +534,19 @@ START_TEST(config_refuses)
 }
 END_TEST
 
+#ifdef PTS_HAVE_PLOT
+START_TEST(train_draws_its_losses)
+{
+    write_sets();
+    ck_assert_msg(run_program(TRAIN "--epochs 3 -o a.ptsw --plot l.svg", folder) == 0, "%s",
+                  ran.err);
+    ck_assert_int_eq(run_program("grep -c '</svg>' %s/l.svg", folder), 0);
+    check_refused(2, "ptstrain train -o h --head study --data d --curves c --plot l.gif",
+                  "ptstrain train: --plot: expected NAME.svg or NAME.png, got 'l.gif'\n");
+}
+END_TEST
+#endif
+
 START_TEST(train_refuses)
 {
     check_refused(2, "ptstrain train -o h --head study --data d --curves c --optimizer best",
@@ -674,6 +687,9 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, heads_with_masks);
     tcase_add_test(tcase, config_refuses);
     tcase_add_test(tcase, train_refuses);
+#ifdef PTS_HAVE_PLOT
+    tcase_add_test(tcase, train_draws_its_losses);
+#endif
 #ifdef PTS_HAVE_MPI
     tcase_add_test(tcase, ranks_train_as_one);
 #endif

@@ -3,14 +3,16 @@
 #include "cli/config.h"
 #include "cli/tasks.h"
 #include "pts/file.h"
+#include "pts/plot.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct train_options {
     cli_tasks tasks;
-    const char *kind, *output, *trainer, *log, *config;
+    const char *kind, *output, *trainer, *log, *plot, *config;
 } train_options;
 
 /* ---- what is seen of training ---- */
@@ -72,6 +74,50 @@ static void watch_epoch(void *user, const pts_study_epoch *row)
         w->status = write_log(w, &w->err);
 }
 
+#ifdef PTS_HAVE_PLOT
+/* values [3·count]: epochs, training losses, validation losses. */
+static pts_status draw_losses(const watch *w, double *values, pts_error *err)
+{
+    double *epoch = values, *loss = epoch + w->count, *validation = loss + w->count, most = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        epoch[i] = (double)w->rows[i].epoch;
+        loss[i] = w->rows[i].loss;
+        validation[i] = w->rows[i].validation;
+        most = fmax(most, fmax(loss[i], validation[i]));
+    }
+    const pts_plot_series points = {"validation", epoch, validation, w->count};
+    const pts_plot plot = {.title = "Losses of the study's network",
+                           .curve_label = "training",
+                           .n = epoch,
+                           .y = loss,
+                           .count = w->count,
+                           .series = &points,
+                           .series_count = 1,
+                           .tight = 1,
+                           .y_limit = most > 0 ? most : 1,
+                           .n_title = "epoch",
+                           .y_title = "loss"};
+    return pts_plot_write(w->options->plot, &plot, err);
+}
+
+static pts_status plot_losses(const watch *w, pts_error *err)
+{
+    if (w->count < 2) {
+        cli_progress_say(w->bar, "%s: a figure of losses needs two epochs, got %zu: not drawn",
+                         w->options->plot, w->count);
+        return PTS_OK;
+    }
+    double *values = calloc(w->count, 3 * sizeof *values);
+    if (!values) {
+        snprintf(err->message, sizeof err->message, "out of memory");
+        return PTS_ERR_MEMORY;
+    }
+    pts_status status = draw_losses(w, values, err);
+    free(values);
+    return status;
+}
+#endif
+
 /* ---- training ---- */
 
 static pts_status train_head(train_options *o, pts_head_options *options, watch *w, pts_error *err)
@@ -86,6 +132,10 @@ static pts_status train_head(train_options *o, pts_head_options *options, watch 
     }
     if (status == PTS_OK && !w->silent)
         status = pts_head_write(head, o->output, err);
+#ifdef PTS_HAVE_PLOT
+    if (status == PTS_OK && !w->silent && o->plot)
+        status = plot_losses(w, err);
+#endif
     if (status == PTS_OK && !w->silent)
         printf("%s\n%s\n", o->output, pts_head_summary(head));
     pts_head_close(head);
@@ -100,8 +150,8 @@ static int train(const cli_syntax *syntax, train_options *o, pts_head_kind kind)
     char *config = NULL;
 #ifdef PTS_HAVE_JSON
     /* What changes where results go or how soon they come, not what they are. */
-    static const char *const skip[] = {"output", "log",        "config", "threads",
-                                       "cache",  "checkpoint", "resume", NULL};
+    static const char *const skip[] = {"output",     "log",    "config", "threads", "cache",
+                                       "checkpoint", "resume", "plot",   NULL};
     config = cli_config_text(syntax, skip);
 #endif
     options.trainer = o->trainer;
@@ -128,13 +178,18 @@ static bool find_kind(const char *name, pts_head_kind *kind)
 
 static int check(const cli_syntax *syntax, const train_options *o, pts_head_kind *kind)
 {
+    if (o->plot && !pts_path_ends(o->plot, ".svg") && !pts_path_ends(o->plot, ".png"))
+        return cli_wrong(syntax, "--plot: expected NAME.svg or NAME.png, got '%s'", o->plot);
     if (!find_kind(o->kind, kind))
         return cli_wrong(syntax, "--head: expected mlp, mean or study, got '%s'", o->kind);
     if (!o->output)
         return cli_wrong(syntax, "-o: expected a file, got none");
     if (*kind == PTS_HEAD_STUDY)
         return -1;
-    const char *of_study = o->log ? "--log" : o->tasks.checkpoint ? "--checkpoint" : NULL;
+    const char *of_study = o->log                ? "--log"
+                           : o->plot             ? "--plot"
+                           : o->tasks.checkpoint ? "--checkpoint"
+                                                 : NULL;
     if (of_study || cli_under_mpirun())
         return cli_wrong(syntax, "%s: expected --head study, got %s",
                          of_study ? of_study : "under mpirun", o->kind);
@@ -170,6 +225,9 @@ int cmd_train(int argc, char **argv)
          "whose curves these are (the built-in segmenter)"},
         {"--head", 0, CLI_TEXT, &o.kind, "KIND", "mlp, mean or study (mlp)"},
         {"--log", 0, CLI_TEXT, &o.log, "loss.csv", "losses of the study's network, an epoch a row"},
+#ifdef PTS_HAVE_PLOT
+        {"--plot", 0, CLI_TEXT, &o.plot, "loss.svg", "the same as a figure, .svg or .png"},
+#endif
 #ifdef PTS_HAVE_JSON
         {"--config", 0, CLI_TEXT, &o.config, "FILE.json", "these options by name, as JSON"},
 #endif
