@@ -332,9 +332,10 @@ typedef struct pts_curve_set {
 /* curves.csv: header with the columns dataset, class, n, map and, if there are, map50, map75 and
  * weight (above 0; e.g. of how many trainings the row is the mean) in any order; class is text or a
  * number. Rows may come in any order and repeat a size (several seeds); a row that equals another
- * in every column is taken for a copy and counted once. A name that ends in .json is the study's
- * processed_result.json: [{"class_num": …, "cls_tl_dict": [2, 4, …], "result_dict": {"0": [map,
- * map50, map75], …}}]; its data set is named after the file and its class after class_num, unless
+ * in every column is taken for a copy and counted once, unless its mAP is 0. A name that ends in
+ * .json is the study's processed_result.json: [{"class_num": …, "cls_tl_dict": [2, 4, …],
+ * "result_dict": {"0": [map, map50, map75], …}}]; its data set is named after the file and its
+ * class after class_num, unless
  * keys "dataset" and "class" say otherwise, as in our exports; needs jansson (else
  * PTS_ERR_UNSUPPORTED). Limits: 64 MB, 100,000 curves. Sizes are whole numbers ≥ 1; mAP 0 … 1, or 0
  * … 100 for the whole file. Messages name file, line, column, what was expected and got. */

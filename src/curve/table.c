@@ -90,14 +90,15 @@ static pts_status find_groups(point_table *table, const char *path, group **out,
     return PTS_OK;
 }
 
-/* Seeds give a size several results, but hardly the same in every digit: a row that equals another
- * is a copy, of a file pasted to itself. Returns the number of rows that are left, n rising. */
+/* Seeds give a size several results, but hardly the same in every digit unless all found nothing: a
+ * row that equals another, and is not of zeros, is a copy, of a file pasted to itself. Returns the
+ * number of rows that are left, n rising. */
 static size_t drop_copies(table_row *rows, size_t count)
 {
     size_t kept = 1;
     qsort(rows, count, sizeof *rows, by_all);
     for (size_t i = 1; i < count; i++) {
-        if (by_values(&rows[kept - 1], &rows[i]) != 0)
+        if (rows[i].values[0] == 0 || by_values(&rows[kept - 1], &rows[i]) != 0)
             rows[kept++] = rows[i];
     }
     qsort(rows, kept, sizeof *rows, by_size);
