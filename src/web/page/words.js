@@ -42,8 +42,8 @@ const en = {
   noInterval: (target) => `For mAP ${digits(target, 4)}. The study’s heads give no interval.`,
   interval: (target, p, low, high) => `For mAP ${digits(target, 4)}. With a probability of ${percent(p)} between ` +
     `${size(low)} and ${size(high)}.`,
-  intervalOpen: (target, p, low) => `For mAP ${digits(target, 4)}. The ${percent(p)} interval begins at ` +
-    `${size(low)}; its upper end is out of reach.`,
+  intervalOpen: (target, p, low) => `For mAP ${digits(target, 4)}. With a probability of ${percent(p)} ` +
+    `${size(low)} or more; the interval’s upper end is out of reach.`,
   intervalNone: (target, p) => `For mAP ${digits(target, 4)}. Both ends of the ${percent(p)} interval are out of reach.`,
   reachable: (target, p) => `Probability that mAP ${digits(target, 4)} can be reached at all: ${percent(Math.round(100 * p) / 100)}.`,
   cost: (cost) => `Labelling costs about ${number(cost, {maximumSignificantDigits: 6})}.`,
@@ -108,7 +108,7 @@ const ru = {
   pilot: 'Пробные обучения, если они есть',
   pilotHint: 'mAP после обучения на немногих изображениях. Они уточняют ответ сильнее всего.',
   pilotN: 'Изображений', pilotAdd: 'Добавить строку', pilotPaste: 'Можно вставить ячейки из таблицы.',
-  confidence: 'Доверие, от 0 до 1', cost: 'Цена изображения',
+  confidence: 'Доверие, от 0 до 1', costLabel: 'Цена изображения',
   tokenSummary: 'Токен доступа, если служба его требует', token: 'Токен',
   ask: 'Предсказать', cancel: 'Отменить', answer: 'Ответ',
   waiting: 'Дайте четыре изображения и желаемый mAP и нажмите «Предсказать».',
@@ -128,7 +128,7 @@ const ru = {
   noCurve: 'Четыре числа сетей исследования не образуют кривой (B = 0 или C ≤ 0).',
   noInterval: (target) => `Для mAP ${digits(target, 4)}. Сети исследования не дают интервала.`,
   interval: (target, p, low, high) => `Для mAP ${digits(target, 4)}. С вероятностью ${percent(p)}: от ${size(low)} до ${size(high)}.`,
-  intervalOpen: (target, p, low) => `Для mAP ${digits(target, 4)}. Интервал ${percent(p)} начинается с ${size(low)}; верхняя граница недостижима.`,
+  intervalOpen: (target, p, low) => `Для mAP ${digits(target, 4)}. С вероятностью ${percent(p)}: от ${size(low)}; верхняя граница интервала недостижима.`,
   intervalNone: (target, p) => `Для mAP ${digits(target, 4)}. Обе границы интервала ${percent(p)} недостижимы.`,
   reachable: (target, p) => `Вероятность, что mAP ${digits(target, 4)} вообще достижим: ${percent(Math.round(100 * p) / 100)}.`,
   cost: (cost) => `Разметка обойдётся примерно в ${number(cost, {maximumSignificantDigits: 6})}.`,
@@ -136,7 +136,7 @@ const ru = {
   from: (encoder, points) => `По четырём фотографиям (${encoder})` + (points ? ` и ${points} ${plural(points, results)}.` : ' без пробных обучений.'),
   fromPrior: (points) => 'По прошлым кривым' + (points ? ` и ${points} ${plural(points, results)}, без фотографий.` : ', без фотографий и пробных обучений.'),
   fromStudy: 'По четырём фотографиям, как на странице исследования: A и B от InceptionV3, C и D от CLIP.',
-  trainer: (name) => `Чья это кривая: ${name}.`,
+  trainer: (name) => `Кривая относится к обучению: ${name}.`,
   little: 'Одни фотографии говорят мало: на незнакомых наборах данных прогноз ошибается примерно на 0,25 mAP. Пробные обучения помогают гораздо больше.',
   sameForAll: 'Эта сеть даёт одну кривую для любых фотографий.',
   betweenTargets: 'Интервал взят между двумя вычисленными целями; точный даст кнопка «Предсказать».',
