@@ -1,6 +1,5 @@
 // A server of our own, a real Chromium, and cases that run one after another.
 import {spawn} from 'node:child_process';
-import {mkdirSync} from 'node:fs';
 import {createRequire} from 'node:module';
 
 // The packages are where npm put them, beside the build.
@@ -60,6 +59,7 @@ export async function visit(server, options = {}) {
   const context = await browser.newContext({viewport: {width: 1280, height: 900}, locale: 'en-GB', acceptDownloads: true, ...rest});
   const page = await context.newPage(), complaints = [], origin = new URL(server.url).origin;
   page.setDefaultTimeout(45000);
+  page.on('filechooser', () => {}); // intercepted from the start, or the first would be missed
   page.on('pageerror', (e) => complaints.push(e.stack));
   page.on('console', (m) => {
     if (['error', 'warning'].includes(m.type()) && !(refusals && m.text().startsWith('Failed to load resource')))
@@ -77,8 +77,7 @@ export async function leave(page) {
 
 let shots = 0;
 export async function shot(page, name) {
-  mkdirSync(out, {recursive: true});
-  await page.screenshot({path: `${out}/${String(++shots).padStart(2, '0')}-${name}.png`, fullPage: true});
+  await page.screenshot({path: `${out}/shots/${String(++shots).padStart(2, '0')}-${name.replace(/\W+/g, '-')}.png`, fullPage: true});
 }
 
 function limited(promise, seconds) {

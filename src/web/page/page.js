@@ -266,6 +266,7 @@ function showText() {
   $('interval').textContent = interval;
   showList('facts', facts().map((text) => ({text})));
   showList('caveats', caveats());
+  $('caveats-title').hidden = !$('caveats').children.length;
   for (const name of ['A', 'B', 'C', 'D'])
     $(name).textContent = number(asked.reply[name], {maximumSignificantDigits: 4});
   $('command').textContent = commandLine({...asked, target: answer.target, cost: readCost()});

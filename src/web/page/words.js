@@ -36,7 +36,7 @@ const en = {
   alreadyMet: 'Met by the first labelled image',
   unreachable: 'Out of reach',
   starts: (target, map) => `mAP ${digits(target, 4)}: the curve starts at ${digits(map, 2)}.`,
-  levels: (target, plateau, error) => `mAP ${digits(target, 4)} cannot be reached: the curve levels off at ` +
+  levels: (target, plateau, error) => `The most probable curve does not reach mAP ${digits(target, 4)}: it levels off at ` +
     `${digits(plateau, 2)}${error === undefined ? '' : ` ± ${digits(error, 2)}`}.`,
   noCurve: 'The four numbers of the study’s heads are no learning curve (B = 0 or C ≤ 0).',
   noInterval: (target) => `For mAP ${digits(target, 4)}. The study’s heads give no interval.`,
@@ -123,7 +123,7 @@ const ru = {
   alreadyMet: 'Достаточно одного размеченного изображения',
   unreachable: 'Недостижимо',
   starts: (target, map) => `mAP ${digits(target, 4)}: кривая начинается с ${digits(map, 2)}.`,
-  levels: (target, plateau, error) => `mAP ${digits(target, 4)} недостижим: кривая выходит на ` +
+  levels: (target, plateau, error) => `Самая вероятная кривая не достигает mAP ${digits(target, 4)}: она выходит на ` +
     `${digits(plateau, 2)}${error === undefined ? '' : ` ± ${digits(error, 2)}`}.`,
   noCurve: 'Четыре числа сетей исследования не образуют кривой (B = 0 или C ≤ 0).',
   noInterval: (target) => `Для mAP ${digits(target, 4)}. Сети исследования не дают интервала.`,
