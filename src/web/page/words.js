@@ -42,7 +42,7 @@ const en = {
   noInterval: (target) => `For mAP ${digits(target, 4)}. The study’s heads give no interval.`,
   interval: (target, p, low, high) => `For mAP ${digits(target, 4)}. With a probability of ${percent(p)} between ` +
     `${size(low)} and ${size(high)}.`,
-  intervalOpen: (target, p, low) => `For mAP ${digits(target, 4)}. With a probability of ${percent(p)} ` +
+  intervalOpen: (target, p, low) => `For mAP ${digits(target, 4)}. With a probability of ${percent(p)}: ` +
     `${size(low)} or more; the interval’s upper end is out of reach.`,
   intervalNone: (target, p) => `For mAP ${digits(target, 4)}. Both ends of the ${percent(p)} interval are out of reach.`,
   reachable: (target, p) => `Probability that mAP ${digits(target, 4)} can be reached at all: ${percent(Math.round(100 * p) / 100)}.`,
