@@ -145,7 +145,7 @@ function* drawLegend(list, c, from) {
 
 function* drawHead(reply, width, c) {
   yield make('rect', {x: 0, y: 0, width: '100%', height: '100%', fill: c.ground});
-  const four = ['A', 'B', 'C', 'D'].map((k) => `${k} = ${number(reply[k], {maximumSignificantDigits: 4})}`).join('   ');
+  const four = ['A', 'B', 'C', 'D'].map((k) => `${k} = ${number(reply[k], {maximumSignificantDigits: 4})}`).join(', ');
   yield text(width / 2, 24, c.ink, four, {'text-anchor': 'middle', 'font-size': 14});
 }
 
