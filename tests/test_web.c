@@ -260,10 +260,11 @@ END_TEST
 START_TEST(pasted_pilots_and_plain_forms_are_read_alike)
 {
     static const char *const pasted[] = {"n,map\n10,0.05\n20,0.11", "10,0.05\r\n20,0.11\r\n",
-                                         "10\t0,05\n20\t0,11\n", "n;map\n10;0,05\n20;0,11"};
+                                         "10\t0,05\n20\t0,11\n", "n;map\n10;0,05\n20;0,11",
+                                         " 10, 0.05 \n20 , 0.11\n"};
     char *first = NULL;
     start_quick();
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof pasted / sizeof *pasted; i++) {
         web_text body = {NULL, 0, 0};
         web_field(&body, "target", "0.3");
         web_field(&body, "prior", "builtin");

@@ -341,7 +341,8 @@ static void make_commas(char *line, size_t size)
     }
 }
 
-/* A copy of pasted text as csv, with the header where it has none. */
+/* A copy of pasted text as csv, with the header where it has none; such lines are numbers alone,
+ * and people type blanks between them. */
 static char *copy_pasted(const char *text, size_t size, bool *headless, size_t *length)
 {
     static const char header[] = "n,map\n";
@@ -356,8 +357,12 @@ static char *copy_pasted(const char *text, size_t size, bool *headless, size_t *
     if (!copy)
         return NULL;
     memcpy(copy, header, before);
-    memcpy(copy + before, text, size);
-    copy[--*length] = '\0';
+    *length = before;
+    for (size_t i = 0; i < size; i++) {
+        if (!*headless || text[i] != ' ')
+            copy[(*length)++] = text[i];
+    }
+    copy[*length] = '\0';
     for (char *line = copy, *end; line < copy + *length; line = end + 1) {
         end = memchr(line, '\n', (size_t)(copy + *length - line));
         end = end ? end : copy + *length;
