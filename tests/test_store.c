@@ -1441,7 +1441,8 @@ START_TEST(command_exports_and_refuses)
     ck_assert_ptr_eq(strstr(ran.out, "coins-Five"), ran.out); /* One has a single size: no line */
     ck_assert_ptr_null(strstr(ran.out, "coins-One"));
     ck_assert_int_eq(run_export("--store runs.db --plots c.csv"), 1);
-    ck_assert_str_eq(ran.err, "ptstrain export: c.csv: Not a directory\n");
+    ck_assert_str_eq(ran.err,
+                     "ptstrain export: c.csv/coins-Five.svg: cannot write: Not a directory\n");
 #endif
     remove_folder();
 }
