@@ -562,8 +562,6 @@ END_TEST
 
 #ifdef PTS_HAVE_MPI
 /* Jobs over three ranks: the same points as one process, and a rank's death keeps what is done. */
-#define MPIRUN                                                                                     \
-    "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe -n 3 "
 #define JOBS                                                                                       \
     " ptstrain collect --data %s --class One --sizes 1,2,3 --seeds 3 --store %s --trainer \"'%s' " \
     "--play %s\" --threads 1"

@@ -92,10 +92,9 @@ END_TEST
 START_TEST(a_dead_rank_costs_the_jobs_in_hand)
 {
     int code = run_program(
-        "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; cd %s; (until [ $(wc -l "
-        "< begun) -ge 5 ]; do sleep 0.05; done; kill -9 $(cat pid2)) & cd %s; mpirun "
-        "--oversubscribe "
-        "-n 3 sh -c 'echo $$ > pid$OMPI_COMM_WORLD_RANK; exec ptstrain \"$@\"' sh %s || exit 1",
+        "cd %s; (until [ $(wc -l < begun) -ge 5 ]; do sleep 0.05; done; kill -9 $(cat pid2)) & "
+        "cd %s; " MPIRUN
+        "sh -c 'echo $$ > pid$OMPI_COMM_WORLD_RANK; exec ptstrain \"$@\"' sh %s || exit 1",
         folder, folder, arguments());
     ck_assert_int_eq(code, 1);
     ck_assert_msg(strstr(ran.err, "signal 9"), "%s", ran.err); /* mpirun's words */

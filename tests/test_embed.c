@@ -284,9 +284,6 @@ START_TEST(a_stop_leaves_no_file)
 END_TEST
 
 #ifdef PTS_HAVE_MPI
-#define MPIRUN                                                                                     \
-    "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe -n 3 "
-
 START_TEST(ranks_write_the_same_file)
 {
     done("for i in 1 2 3 4 5 6 7; do for f in 1 2 3 4; do echo $f.jpg; done; done > photos");

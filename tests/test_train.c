@@ -627,10 +627,8 @@ static void check_ranks(pts_mlp_rule rule, double most)
     size_t size;
     snprintf(path, sizeof path, "%s/ranks.f32", folder);
     ck_assert_int_eq(train(&mlp, &alone, &o, NULL, NULL, NULL), PTS_OK);
-    ck_assert_msg(run_program("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun "
-                              "--oversubscribe -n 3 '%s' --rank %s %d",
-                              self, path, (int)rule) == 0,
-                  "%s", ran.err);
+    ck_assert_msg(run_program(MPIRUN "'%s' --rank %s %d", self, path, (int)rule) == 0, "%s",
+                  ran.err);
     ck_assert_int_eq(pts_read_file(path, (size_t)1 << 28, &bytes, &size, NULL), PTS_OK);
     size_t count = pts_mlp_parameter_count(mlp);
     ck_assert_uint_eq(size, sizeof together + count * sizeof(float));
