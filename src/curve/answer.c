@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "curve/evidence.h"
 #include "curve/normal.h"
+#include "curve/sigmoid.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -73,25 +74,57 @@ static pts_status check_share(const char *name, double value, pts_error *err)
     return PTS_OK;
 }
 
+/* The draws side by side, for sigmoid_table's exponentials: libm's, one draw at a time, took a
+ * quarter of the work of an answer, encoding included. */
+typedef struct draw_rows {
+    double A[DRAWS], B[DRAWS], log_C[DRAWS], D[DRAWS];
+    double noise[DRAWS], scatter[DRAWS];
+} draw_rows;
+
+static void set_row(draw_rows *rows, size_t k, const pts_curve_draw *draw)
+{
+    rows->A[k] = draw->curve.A;
+    rows->B[k] = draw->curve.B;
+    rows->log_C[k] = log(draw->curve.C);
+    rows->D[k] = draw->curve.D;
+    rows->noise[k] = draw->noise;
+    rows->scatter[k] = draw->scatter;
+}
+
+/* at [DRAWS]: pts_curve_at of each draw. */
+static void rows_at(const draw_rows *rows, double n, double *at)
+{
+    const double log_n = log(n);
+    for (size_t k = 0; k < DRAWS; k++)
+        at[k] = rows->B[k] * (log_n - rows->log_C[k]);
+    pts_sigmoid()->exponentials(at, DRAWS);
+    for (size_t k = 0; k < DRAWS; k++)
+        at[k] = rows->D[k] - (rows->D[k] - rows->A[k]) / (1 + at[k]);
+}
+
 /* Quantiles of f over the draws at each n; low and high may be one. */
 static pts_status quantiles(const pts_curve_posterior *posterior, double p_low, double p_high,
                             bool measured, const double *n, size_t count, double *low, double *high,
                             pts_error *err)
 {
-    double *values = malloc(DRAWS * sizeof *values);
-    if (!values)
-        return pts_fail_memory(err, DRAWS * sizeof *values);
+    struct {
+        draw_rows rows;
+        double values[DRAWS];
+    } *m = malloc(sizeof *m);
+    if (!m)
+        return pts_fail_memory(err, sizeof *m);
+    for (size_t k = 0; k < DRAWS; k++)
+        set_row(&m->rows, k, &posterior->draws[k]);
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < DRAWS; k++) {
-            const pts_curve_draw *draw = &posterior->draws[k];
-            values[k] = fmin(fmax(pts_curve_at(&draw->curve, n[i]), 0), 1);
-            if (measured)
-                values[k] += draw->noise * pts_evidence_scatter(n[i]) * draw->scatter;
-        }
-        high[i] = quantile_unsorted(values, p_high);
-        low[i] = quantile_unsorted(values, p_low);
+        const double scatter = measured ? pts_evidence_scatter(n[i]) : 0;
+        rows_at(&m->rows, n[i], m->values);
+        for (size_t k = 0; k < DRAWS; k++)
+            m->values[k] =
+                fmin(fmax(m->values[k], 0), 1) + m->rows.noise[k] * scatter * m->rows.scatter[k];
+        high[i] = quantile_unsorted(m->values, p_high);
+        low[i] = quantile_unsorted(m->values, p_low);
     }
-    free(values);
+    free(m);
     return PTS_OK;
 }
 
@@ -185,10 +218,13 @@ pts_status pts_curve_ask(const pts_curve_posterior *posterior, double target, do
 enum { OUTCOMES = 40, TRUTHS = 200 };
 #define MOST_IMAGES 1e6
 
-/* The draws in rising order of the size they ask for, and their weights. */
+/* The draws in rising order of the size they ask for, and what measurements say of them. */
 typedef struct ranking {
-    double size[DRAWS], weight[DRAWS];
-    const pts_curve_draw *draw[DRAWS];
+    double size[DRAWS];
+    draw_rows rows;
+    double at[DRAWS], precision[DRAWS], norm[DRAWS]; /* for one measurement at the size looked at */
+    double log_weight[DRAWS];
+    double passed[DRAWS]; /* weight up to and with this draw, in units of the largest */
 } ranking;
 
 typedef struct sized {
@@ -199,6 +235,15 @@ typedef struct sized {
 static int by_size(const void *a, const void *b)
 {
     return compare(&((const sized *)a)->size, &((const sized *)b)->size);
+}
+
+static void fill_ranking(ranking *r, const sized *all)
+{
+    for (size_t k = 0; k < DRAWS; k++) {
+        r->size[k] = all[k].size;
+        set_row(&r->rows, k, all[k].draw);
+        r->norm[k] = PTS_EVIDENCE_ALPHA * log(all[k].draw->noise);
+    }
 }
 
 static pts_status rank_draws(const pts_curve_posterior *posterior, double target, ranking **out,
@@ -217,38 +262,58 @@ static pts_status rank_draws(const pts_curve_posterior *posterior, double target
         pts_curve_size(&all[k].draw->curve, target, &all[k].size);
     }
     qsort(all, DRAWS, sizeof *all, by_size);
-    for (size_t k = 0; k < DRAWS; k++) {
-        (*out)->size[k] = all[k].size;
-        (*out)->draw[k] = all[k].draw;
-        (*out)->weight[k] = 1;
-    }
+    fill_ranking(*out, all);
     free(all);
     return PTS_OK;
 }
 
-/* Multiplies in what a measurement y at n says; a point counts as in the posterior. */
-static void reweigh(ranking *r, double n, double y)
+static void look_at(ranking *r, double n)
 {
-    double scatter = pts_evidence_scatter(n);
+    const double scatter = pts_evidence_scatter(n);
+    rows_at(&r->rows, n, r->at);
     for (size_t k = 0; k < DRAWS; k++) {
-        double sd = r->draw[k]->noise * scatter;
-        double z = (pts_curve_at(&r->draw[k]->curve, n) - y) / sd;
-        r->weight[k] *=
-            exp(-z * z / 2 * PTS_EVIDENCE_ALPHA) / pow(sd / scatter, PTS_EVIDENCE_ALPHA);
+        double sd = r->rows.noise[k] * scatter;
+        r->precision[k] = PTS_EVIDENCE_ALPHA / 2 / (sd * sd);
     }
+}
+
+/* Nothing measured: all draws alike. */
+static void forget(ranking *r)
+{
+    for (size_t k = 0; k < DRAWS; k++) {
+        r->log_weight[k] = 0;
+        r->passed[k] = (double)(k + 1);
+    }
+}
+
+/* Adds what a measurement y at the size looked at says; a point counts as in the posterior. */
+static void reweigh(ranking *r, double y)
+{
+    double most = -INFINITY, sum = 0;
+    for (size_t k = 0; k < DRAWS; k++) {
+        double miss = r->at[k] - y;
+        r->log_weight[k] -= miss * miss * r->precision[k] + r->norm[k];
+        most = r->log_weight[k] > most ? r->log_weight[k] : most;
+    }
+    for (size_t k = 0; k < DRAWS; k++)
+        r->passed[k] = r->log_weight[k] - most;
+    pts_sigmoid()->exponentials(r->passed, DRAWS);
+    for (size_t k = 0; k < DRAWS; k++)
+        r->passed[k] = sum += r->passed[k];
 }
 
 static double weighted_size(const ranking *r, double p)
 {
-    double total = 0, passed = 0;
-    for (size_t k = 0; k < DRAWS; k++)
-        total += r->weight[k];
-    for (size_t k = 0; k < DRAWS; k++) {
-        passed += r->weight[k];
-        if (passed >= p * total)
-            return r->size[k];
+    const double share = p * r->passed[DRAWS - 1];
+    size_t low = 0, high = DRAWS - 1; /* the first whose sum is at least the share */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (r->passed[middle] >= share)
+            high = middle;
+        else
+            low = middle + 1;
     }
-    return r->size[DRAWS - 1];
+    return r->size[low];
 }
 
 static double width(const ranking *r, double confidence)
@@ -272,13 +337,14 @@ pts_status pts_curve_next(const pts_curve_posterior *posterior, double target, d
     PTS_TRY(check_share("target", target, err));
     PTS_TRY(check_share("confidence", confidence, err));
     PTS_TRY(rank_draws(posterior, target, &r, err));
+    forget(r);
     *now = width(r, confidence);
     for (size_t i = 0; i < count; i++) {
         expected[i] = 0;
+        look_at(r, n[i]);
         for (size_t k = 0; k < OUTCOMES; k++) {
-            for (size_t j = 0; j < DRAWS; j++)
-                r->weight[j] = 1;
-            reweigh(r, n[i], outcome(&posterior->draws[k * DRAWS / OUTCOMES], n[i]));
+            forget(r);
+            reweigh(r, outcome(&posterior->draws[k * DRAWS / OUTCOMES], n[i]));
             expected[i] += width(r, confidence) / OUTCOMES;
         }
     }
@@ -291,8 +357,7 @@ static void simulate(ranking *wanted, const pts_curve_draw *truth, double target
                      double owned, pts_curve_plan *sum)
 {
     double n = owned;
-    for (size_t j = 0; j < DRAWS; j++)
-        wanted->weight[j] = 1;
+    forget(wanted);
     for (size_t round = 0; round < rounds; round++) {
         double next = fmax(ceil(weighted_size(wanted, 0.5)), 1);
         if (!(next <= MOST_IMAGES))
@@ -305,7 +370,8 @@ static void simulate(ranking *wanted, const pts_curve_draw *truth, double target
             sum->probability++;
             break;
         }
-        reweigh(wanted, n, outcome(truth, n));
+        look_at(wanted, n);
+        reweigh(wanted, outcome(truth, n));
     }
     sum->images += n;
 }
@@ -323,6 +389,7 @@ pts_status pts_curve_plan_rounds(const pts_curve_posterior *posterior, double ta
                         "got %g, %zu and %g",
                         tau, rounds, owned);
     PTS_TRY(rank_draws(posterior, target + tau, &wanted, err));
+    forget(wanted);
     double first = fmax(ceil(weighted_size(wanted, 0.5)), 1);
     for (size_t k = 0; k < TRUTHS; k++)
         simulate(wanted, &posterior->draws[k * DRAWS / TRUTHS], target, rounds, owned, out);
