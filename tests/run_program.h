@@ -73,11 +73,14 @@ __attribute__((format(printf, 1, 2))) static inline int run_program(const char *
     return WEXITSTATUS(status);
 }
 
-/* Three ranks on this machine, as root too. Leaks are looked for without it: OpenMPI's plug-ins are
- * unloaded before the report, so what they never free has no name that could be suppressed. */
-#define MPIRUN                                                                                     \
+/* So many ranks on this machine (an int), as root too. Leaks are looked for without it: OpenMPI's
+ * plug-ins are unloaded before the report, so what they never free has no name that could be
+ * suppressed. */
+#define MPIRUN_OF MPIRUN_START "%d "
+#define MPIRUN MPIRUN_START "3 "
+#define MPIRUN_START                                                                               \
     "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 ASAN_OPTIONS=detect_leaks=0 "       \
-    "mpirun --oversubscribe -n 3 "
+    "mpirun --oversubscribe -n "
 
 /* One line on stderr, whole, nothing on stdout and this exit code: how every mistake ends. */
 __attribute__((format(printf, 3, 4))) static inline void

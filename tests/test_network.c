@@ -9,6 +9,7 @@
 #include "pts/cpu.h"
 #include "pts/mlp.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define SEED 11
@@ -485,13 +486,13 @@ START_TEST(interrupted_training_goes_on_bit_for_bit)
 }
 END_TEST
 
-/* With the gradient of the mean squared error, backward and apply are pts_mlp_step. */
+/* With the gradient of the mean squared error, backward is pts_mlp_step. */
 START_TEST(a_step_of_the_callers_gradient)
 {
     for (size_t r = 0; r < RUNS; r++) {
-        float x[2 * IN], y[2 * OUT], dy[2 * OUT], target[2 * OUT], gradient[PARAMETERS];
+        float x[2 * IN], y[2 * OUT], dy[2 * OUT], target[2 * OUT];
         pts_mlp_training training = runs[r];
-        pts_mlp *step = build_every(NULL), *own = build_every(NULL), *applied = build_every(NULL);
+        pts_mlp *step = build_every(NULL), *own = build_every(NULL);
         pts_rng rng = {6};
         double loss;
         training.huber = 0;
@@ -501,49 +502,178 @@ START_TEST(a_step_of_the_callers_gradient)
             for (size_t k = 0; k < 2 * OUT; k++)
                 target[k] = (float)pts_rng_normal(&rng);
             ck_assert_int_eq(pts_mlp_step(step, x, target, 2, &training, &loss, NULL), PTS_OK);
-            pts_mlp_gradient(applied, x, target, 2, 0, gradient, &loss, NULL);
-            ck_assert_int_eq(pts_mlp_apply(applied, gradient, &training, NULL), PTS_OK);
             ck_assert_int_eq(pts_mlp_forward_training(own, x, 2, y, NULL), PTS_OK);
             for (size_t k = 0; k < 2 * OUT; k++)
                 dy[k] = (float)(2 * ((double)y[k] - (double)target[k]) * (1 / 6.0));
             ck_assert_int_eq(pts_mlp_backward(own, x, dy, 2, &training, NULL, NULL), PTS_OK);
         }
         assert_same(step, own);
-        assert_same(step, applied);
-        pts_mlp_destroy(step), pts_mlp_destroy(own), pts_mlp_destroy(applied);
+        pts_mlp_destroy(step), pts_mlp_destroy(own);
     }
 }
 END_TEST
 
-/* What processes do that share a batch: to 1e-5 the steps of one that has all of it. */
-START_TEST(parts_of_a_batch_make_the_same_steps)
+/* ---- several processes: threads that meet at a barrier and copy from each other ---- */
+
+enum { PROCESSES = 5, SHARED_ROWS = 13, SHARED_STEPS = 4 };
+
+typedef struct company {
+    int count, run;
+    pthread_barrier_t barrier;
+    const unsigned char *data[PROCESSES];
+    size_t received; /* by the first of them */
+    float *parameters[PROCESSES], *moments[PROCESSES], *gradient[PROCESSES];
+    double loss[PROCESSES];
+    size_t parameter_count;
+} company;
+
+typedef struct member {
+    company *all;
+    int rank;
+} member;
+
+static pts_status copy_from_each(void *user, void *data, const size_t *begin, pts_error *err)
 {
-    const size_t sizes[] = {IN, 20, 9, OUT};
-    pts_mlp *all, *parts;
-    pts_mlp_training training = runs[2];
-    ck_assert_int_eq(pts_mlp_create(&all, sizes, 3, 4, NULL, NULL), PTS_OK);
-    ck_assert_int_eq(pts_mlp_create(&parts, sizes, 3, 4, NULL, NULL), PTS_OK);
-    const size_t count = pts_mlp_parameter_count(all);
-    float *half = malloc(count * sizeof *half), *sum = malloc(count * sizeof *sum);
-    pts_rng rng = {31};
-    for (int step = 0; step < 10; step++) {
-        float *x = random_floats(&rng, 8 * IN), *target = random_floats(&rng, 8 * OUT);
-        double loss, losses = 0;
-        memset(sum, 0, count * sizeof *sum);
-        for (size_t k = 0; k < 2; k++) {
-            pts_mlp_gradient(parts, x + k * 4 * IN, target + k * 4 * OUT, 4, 0, half, &loss, NULL);
-            losses += loss / 2;
-            for (size_t i = 0; i < count; i++)
-                sum[i] += half[i] / 2;
-        }
-        ck_assert_int_eq(pts_mlp_apply(parts, sum, &training, NULL), PTS_OK);
-        ck_assert_int_eq(pts_mlp_step(all, x, target, 8, &training, &loss, NULL), PTS_OK);
-        ck_assert_double_le(fabs(loss - losses), 1e-5 * loss);
+    const member *m = user;
+    company *all = m->all;
+    (void)err;
+    all->data[m->rank] = data;
+    pthread_barrier_wait(&all->barrier);
+    for (int r = 0; r < all->count; r++) {
+        const size_t bytes = begin[r + 1] - begin[r];
+        if (r == m->rank || bytes == 0)
+            continue;
+        memcpy((unsigned char *)data + begin[r], all->data[r] + begin[r], bytes);
+        all->received += m->rank == 0 ? bytes : 0;
+    }
+    pthread_barrier_wait(&all->barrier);
+    return PTS_OK;
+}
+
+/* Steps, then what a checkpoint asks for, and the gradient of one batch more. */
+static void train_shared(pts_mlp *mlp, const company *all, float *moments, float *gradient,
+                         double *loss)
+{
+    pts_rng rng = {77};
+    for (int step = 0; step <= SHARED_STEPS; step++) {
+        float *x = random_floats(&rng, SHARED_ROWS * 700);
+        float *target = random_floats(&rng, SHARED_ROWS * 4);
+        if (step < SHARED_STEPS)
+            pts_mlp_step(mlp, x, target, SHARED_ROWS, &runs[all->run], loss, NULL);
+        else
+            pts_mlp_gradient(mlp, x, target, SHARED_ROWS, 0.5, gradient, loss, NULL);
         free(x), free(target);
     }
-    assert_close("parameters", pts_mlp_parameters(parts), pts_mlp_parameters(all), count, 1e-5);
-    free(half), free(sum);
-    pts_mlp_destroy(all), pts_mlp_destroy(parts);
+    pts_mlp_get_moments(mlp, moments, NULL);
+}
+
+/* Several blocks and tiles, and layers that are smaller than one. */
+static const pts_mlp_layer shared_layers[] = {
+    {PTS_MLP_LAYER_NORM, 0, 1e-5}, {PTS_MLP_LINEAR, 530, 0}, {PTS_MLP_RELU, 0, 0},
+    {PTS_MLP_DROPOUT, 0, 0.2},     {PTS_MLP_LINEAR, 290, 0}, {PTS_MLP_LAYER_NORM, 0, 1e-5},
+    {PTS_MLP_GELU, 0, 0},          {PTS_MLP_LINEAR, 33, 0},  {PTS_MLP_TANH, 0, 0},
+    {PTS_MLP_LINEAR, 4, 0},
+};
+
+static void *run_member(void *user)
+{
+    member *m = user;
+    company *all = m->all;
+    pts_team *team;
+    pts_mlp *mlp;
+    const pts_peers peers = {m->rank, all->count, copy_from_each, m};
+    pts_team_create(&team, 1 + m->rank % 2, NULL);
+    pts_mlp_build(&mlp, 700, shared_layers, 10, 6, team, NULL);
+    all->parameter_count = pts_mlp_parameter_count(mlp);
+    const size_t bytes = all->parameter_count * sizeof(float);
+    all->parameters[m->rank] = malloc(bytes);
+    all->gradient[m->rank] = malloc(bytes);
+    all->moments[m->rank] = malloc(2 * bytes);
+    if (all->count == 1 || pts_mlp_share(mlp, &peers, NULL) == PTS_OK) {
+        train_shared(mlp, all, all->moments[m->rank], all->gradient[m->rank], &all->loss[m->rank]);
+        memcpy(all->parameters[m->rank], pts_mlp_parameters(mlp), bytes);
+    }
+    pts_mlp_destroy(mlp);
+    pts_team_destroy(team);
+    return NULL;
+}
+
+static void run_company(company *all, int count, int run)
+{
+    pthread_t threads[PROCESSES];
+    member members[PROCESSES];
+    *all = (company){.count = count, .run = run};
+    pthread_barrier_init(&all->barrier, NULL, (unsigned)count);
+    for (int r = 0; r < count; r++) {
+        members[r] = (member){all, r};
+        ck_assert_int_eq(pthread_create(&threads[r], NULL, run_member, &members[r]), 0);
+    }
+    for (int r = 0; r < count; r++)
+        pthread_join(threads[r], NULL);
+    pthread_barrier_destroy(&all->barrier);
+}
+
+static void free_company(company *all)
+{
+    for (int r = 0; r < all->count; r++) {
+        free(all->parameters[r]);
+        free(all->moments[r]);
+        free(all->gradient[r]);
+    }
+}
+
+static void check_processes(int run)
+{
+    static const int counts[] = {2, 3, PROCESSES};
+    company alone, all;
+    run_company(&alone, 1, run);
+    const size_t bytes = alone.parameter_count * sizeof(float);
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        run_company(&all, counts[c], run);
+        for (int r = 0; r < counts[c]; r++) {
+            ck_assert_mem_eq(all.parameters[r], alone.parameters[0], bytes);
+            ck_assert_mem_eq(all.moments[r], alone.moments[0], 2 * bytes);
+            ck_assert_mem_eq(all.gradient[r], alone.gradient[0], bytes);
+            ck_assert(all.loss[r] == alone.loss[0]);
+        }
+        free_company(&all);
+    }
+    free_company(&alone);
+}
+
+START_TEST(training_does_not_depend_on_processes)
+{
+    for (size_t l = 0; pts_level_at(l); l++) {
+        ck_assert_int_eq(pts_cpu_limit(pts_level_at(l)->name, NULL), PTS_OK);
+        for (int run = 0; run < RUNS; run++)
+            check_processes(run);
+    }
+    pts_cpu_limit(NULL, NULL);
+}
+END_TEST
+
+/* As if another process ran at another level. */
+static pts_status other_level(void *user, void *data, const size_t *begin, pts_error *err)
+{
+    (void)user, (void)err;
+    memcpy((char *)data + begin[1], "sse", 4);
+    return PTS_OK;
+}
+
+START_TEST(processes_that_cannot_be)
+{
+    char expected[128];
+    pts_mlp *mlp = build_every(NULL);
+    pts_error err;
+    const pts_peers high = {2, 2, other_level, NULL}, mixed = {0, 2, other_level, NULL};
+    ck_assert_int_eq(pts_mlp_share(mlp, &high, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "processes: expected number 0 … 1, got 2");
+    ck_assert_int_eq(pts_mlp_share(mlp, &mixed, &err), PTS_ERR_UNSUPPORTED);
+    snprintf(expected, sizeof expected,
+             "processes: expected one CPU level in all, got %s in number 0 and sse in number 1",
+             pts_level_current()->name);
+    ck_assert_str_eq(err.message, expected);
+    pts_mlp_destroy(mlp);
 }
 END_TEST
 
@@ -586,15 +716,11 @@ START_TEST(steps_that_cannot_be)
     pts_mlp *mlp = build_every(NULL);
     pts_error err;
     float x[IN] = {INFINITY}, target[OUT] = {0}, before[PARAMETERS], y[OUT], dy[OUT] = {0};
-    float gradient[PARAMETERS] = {0};
     double loss;
     pts_mlp_training training = PTS_MLP_TRAINING_DEFAULTS, wrong = training;
     memcpy(before, pts_mlp_parameters(mlp), sizeof before);
     ck_assert_int_eq(pts_mlp_step(mlp, x, target, 1, &training, &loss, &err), PTS_ERR_NUMERIC);
     ck_assert_str_eq(err.message, "network: step 1: the loss is not finite (rate 0.001)");
-    gradient[70] = NAN;
-    ck_assert_int_eq(pts_mlp_apply(mlp, gradient, &training, &err), PTS_ERR_NUMERIC);
-    ck_assert_str_eq(err.message, "network: step 1: the gradient is not finite");
     wrong.rate = NAN;
     ck_assert_int_eq(pts_mlp_step(mlp, x, target, 1, &wrong, &loss, &err), PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "training: rate: expected 0 … 1e+06, got nan");
@@ -618,8 +744,28 @@ START_TEST(steps_that_cannot_be)
 }
 END_TEST
 
+/* The loss fits a double, the gradient no float: found when it is to be clipped. */
+START_TEST(gradients_that_cannot_be)
+{
+    const size_t sizes[] = {1, 1};
+    const float x = 1e30f, target = 0;
+    pts_mlp *mlp;
+    pts_error err;
+    double loss;
+    pts_mlp_training training = runs[2];
+    ck_assert_int_eq(pts_mlp_create(&mlp, sizes, 1, 4, NULL, NULL), PTS_OK);
+    const float before = *pts_mlp_parameters(mlp);
+    ck_assert_int_eq(pts_mlp_step(mlp, &x, &target, 1, &training, &loss, &err), PTS_ERR_NUMERIC);
+    ck_assert_str_eq(err.message, "network: step 1: the gradient is not finite");
+    ck_assert(*pts_mlp_parameters(mlp) == before);
+    ck_assert_uint_eq(pts_mlp_steps(mlp), 0);
+    pts_mlp_destroy(mlp);
+}
+END_TEST
+
 CHECK_SUITE("network", network_equals_torch, schedules_equal_torch, gradients_of_each_kind_of_layer,
             gradients_of_whole_networks, dropout_follows_its_law, dropout_may_be_done_in_parts,
             dropout_keeps_the_expectation, training_does_not_depend_on_threads, the_seed_decides,
             interrupted_training_goes_on_bit_for_bit, a_step_of_the_callers_gradient,
-            parts_of_a_batch_make_the_same_steps, networks_that_cannot_be, steps_that_cannot_be)
+            training_does_not_depend_on_processes, processes_that_cannot_be,
+            networks_that_cannot_be, steps_that_cannot_be, gradients_that_cannot_be)

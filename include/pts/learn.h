@@ -145,15 +145,6 @@ const char *pts_head_kind_name(pts_head_kind kind); /* "mean", "study", "mlp" */
 
 typedef struct pts_head pts_head; /* predict: one thread at a time */
 
-/* Several processes that train as one: each takes its share of every batch, gradients are summed,
- * one step is made by all. `sum` leaves in values [count] the sum over all, bit for bit the same
- * in each: pts_ranks_sum. */
-typedef struct pts_peers {
-    int rank, count;
-    pts_status (*sum)(void *user, float *values, size_t count, pts_error *err);
-    void *user;
-} pts_peers;
-
 /* An epoch of training: losses as means over samples and outputs, the rate of its last step. */
 typedef struct pts_study_epoch {
     size_t epoch; /* from 1 */
@@ -176,7 +167,7 @@ typedef struct pts_head_options {
      * for bit as if it had not stopped. Every process must see it. NULL: none. */
     const char *checkpoint;
     int resume;
-    const pts_peers *peers; /* NULL: this process alone */
+    const pts_peers *peers; /* that train as one, to the bit (pts_mlp_share); NULL: alone */
     const char *config;     /* all options as JSON, kept in the file; NULL: none */
     /* After each epoch, and for those of the checkpoint at its start; `user` is progress's. */
     void (*epoch)(void *user, const pts_study_epoch *epoch);

@@ -15,7 +15,8 @@
  *   pts_mlp_destroy(mlp);
  *
  * All numbers are float32, all sums of the loss and of norms double. Everything follows the seed
- * and the order of the calls; no bit depends on the number of threads. One object is for one
+ * and the order of the calls; no bit depends on the number of threads, or of processes
+ * (pts_mlp_share). One object is for one
  * thread at a time; a team may be NULL (the calling thread alone). Memory: 8 bytes a parameter, 16
  * once it is trained, 20 with clipping or gradients asked for, and what a batch leaves behind.
  *
@@ -120,11 +121,6 @@ pts_status pts_mlp_step(pts_mlp *mlp, const float *x, const float *target, size_
  * same), without the step. */
 pts_status pts_mlp_gradient(pts_mlp *mlp, const float *x, const float *target, size_t rows,
                             double huber, float *gradient, double *loss, pts_error *err);
-/* A step with a gradient [parameters] of the caller's: that of pts_mlp_gradient, or the mean of
- * those of several processes with as many rows each (dropout would draw the same in each).
- * PTS_ERR_NUMERIC where it is not finite: nothing is changed. */
-pts_status pts_mlp_apply(pts_mlp *mlp, const float *gradient, const pts_mlp_training *training,
-                         pts_error *err);
 
 /* For a loss of the caller's own: forward as the next step has it, dropout and all; then dy
  * [rows][outputs], the loss's gradient by y, for the same x and rows. With `training` (huber is
@@ -157,11 +153,40 @@ double pts_mlp_rate(const pts_mlp_schedule *schedule, uint64_t steps);
 
 /* Steps made so far: Adam's correction and what dropout draws follow their number. With the
  * parameters, the seed, this number and the moments [2][parameters] written back, training goes on
- * bit for bit. */
+ * bit for bit. In a network that is shared all processes ask for the moments together. */
 uint64_t pts_mlp_steps(const pts_mlp *mlp);
 void pts_mlp_set_steps(pts_mlp *mlp, uint64_t steps);
 pts_status pts_mlp_get_moments(pts_mlp *mlp, float *moments, pts_error *err);
 pts_status pts_mlp_set_moments(pts_mlp *mlp, const float *moments, pts_error *err);
+
+/* ---- Several processes that train as one ---- */
+
+/* How they reach each other. `gather` fills bytes [begin[r], begin[r + 1]) of data from process r's
+ * data, on every process, begin [count + 1]: pts_ranks_gather. */
+typedef struct pts_peers {
+    int rank, count;
+    pts_status (*gather)(void *user, void *data, const size_t *begin, pts_error *err);
+    void *user;
+} pts_peers;
+
+/* From here on training (steps, gradients, forward_training, backward, moments) is done by all
+ * processes together: each makes the same calls with the same whole batch, on a network that was
+ * built alike and has the same parameters. What comes out is in each, bit for bit, what one process
+ * alone would have. pts_mlp_forward stays everyone's own business.
+ *
+ * What threads share, processes share: a linear layer's outputs, the gradient by its inputs, and
+ * that of its weights are computed in tiles that do not depend on how many take part, each in one
+ * order of sums. A process computes its tiles for all rows and hands them on; the rest
+ * (activations, norms, dropout by a row's number, biases, loss) is cheap, and each does all of it.
+ * Optimiser and moments of a weight are its owner's alone, as in ZeRO (Rajbhandari et al. 2020).
+ * Per step a process receives, (count − 1)/count of each: 4 bytes a weight, rows·4 bytes an output
+ * and an input of every linear layer but the first one's inputs, 8 bytes for each 256 rows of a
+ * weight with clipping. A layer of n inputs has n/256 tiles to share out, of n outputs n/256: more
+ * processes than that have nothing to do there.
+ *
+ * Borrows what peers->user points to. All must run at one CPU level, whose sums are its own, else
+ * PTS_ERR_UNSUPPORTED. PTS_ERR_ARGUMENT for a rank that is not below count. */
+pts_status pts_mlp_share(pts_mlp *mlp, const pts_peers *peers, pts_error *err);
 
 #ifdef __cplusplus
 }

@@ -37,9 +37,10 @@ pts_status pts_ranks_send(pts_ranks *ranks, int to, const void *data, size_t byt
 pts_status pts_ranks_receive(pts_ranks *ranks, double seconds, int *from, void **data,
                              size_t *bytes, pts_error *err);
 
-/* values [count]: on every rank the sum over all ranks, bit for bit the same on each. All ranks
- * call it with one count. */
-pts_status pts_ranks_sum(pts_ranks *ranks, float *values, size_t count, pts_error *err);
+/* Bytes [begin[r], begin[r + 1]) of data are rank r's, and on every rank they come to be: begin
+ * [count + 1] from 0 on, rising, below 2 GiB, the same on all ranks, which all call it. Nobody
+ * leaves before everybody has come. */
+pts_status pts_ranks_gather(pts_ranks *ranks, void *data, const size_t *begin, pts_error *err);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,8 @@
 #include "cli/defaults.h"
 #include "pts/image.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int cli_tasks_progress(void *user, const char *stage, size_t done, size_t total)
@@ -70,19 +72,33 @@ static int check(const cli_syntax *syntax, const cli_tasks *t, const cli_list *o
     return check_names(syntax, t);
 }
 
+/* All ranks come here before one goes on: a gather of nothing. */
+static pts_status meet(pts_ranks *ranks, pts_error *err)
+{
+    const size_t count = (size_t)pts_ranks_count(ranks);
+    size_t *begin = calloc(count + 1, sizeof *begin);
+    char nothing = 0;
+    if (!begin) {
+        snprintf(err->message, sizeof err->message, "out of memory");
+        return PTS_ERR_MEMORY;
+    }
+    pts_status status = pts_ranks_gather(ranks, &nothing, begin, err);
+    free(begin);
+    return status;
+}
+
 /* With one cache it would be wasteful for all ranks to fill it at once: the first goes ahead. */
 static pts_status collect(cli_tasks *t, pts_encoder *encoder, const pts_embed_options *embed,
                           pts_error *err)
 {
-    float arrived = 1;
     pts_status status = PTS_OK;
     if (pts_ranks_rank(t->ranks) > 0)
-        status = pts_ranks_sum(t->ranks, &arrived, 1, err);
+        status = meet(t->ranks, err);
     if (status == PTS_OK)
         status = pts_tasks_collect(&t->tasks, t->data.items, t->data.count, t->curves, encoder,
                                    embed, err);
     if (status == PTS_OK && t->ranks && pts_ranks_rank(t->ranks) == 0)
-        status = pts_ranks_sum(t->ranks, &arrived, 1, err);
+        status = meet(t->ranks, err);
     return status;
 }
 
@@ -120,9 +136,9 @@ void cli_tasks_free(cli_tasks *t)
     pts_team_destroy(t->team);
 }
 
-static pts_status sum_ranks(void *user, float *values, size_t count, pts_error *err)
+static pts_status gather_ranks(void *user, void *data, const size_t *begin, pts_error *err)
 {
-    return pts_ranks_sum(user, values, count, err);
+    return pts_ranks_gather(user, data, begin, err);
 }
 
 pts_head_options cli_tasks_head_options(cli_tasks *t, pts_head_kind kind)
@@ -145,7 +161,7 @@ pts_head_options cli_tasks_head_options(cli_tasks *t, pts_head_kind kind)
     options.checkpoint = t->checkpoint;
     options.resume = t->resume;
     t->peers =
-        (pts_peers){pts_ranks_rank(t->ranks), pts_ranks_count(t->ranks), sum_ranks, t->ranks};
+        (pts_peers){pts_ranks_rank(t->ranks), pts_ranks_count(t->ranks), gather_ranks, t->ranks};
     options.peers = t->ranks ? &t->peers : NULL;
     return options;
 }

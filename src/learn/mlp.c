@@ -83,6 +83,7 @@ pts_status pts_mlp_build(pts_mlp **out, size_t inputs, const pts_mlp_layer *laye
     mlp->team = team;
     mlp->level = pts_level_current();
     mlp->seed = seed;
+    mlp->peers.count = 1;
     pts_status status = build(mlp, inputs, layers, err);
     if (status == PTS_OK)
         *out = mlp;
@@ -114,6 +115,7 @@ void pts_mlp_destroy(pts_mlp *mlp)
     pts_arena_free(&mlp->later);
     pts_arena_free(&mlp->whole_block);
     pts_arena_free(&mlp->batch);
+    free(mlp->begin);
     free(mlp);
 }
 
@@ -192,6 +194,8 @@ void pts_mlp_set_steps(pts_mlp *mlp, uint64_t steps)
 pts_status pts_mlp_get_moments(pts_mlp *mlp, float *moments, pts_error *err)
 {
     PTS_TRY(mlp_hold_moments(mlp, err));
+    PTS_TRY(mlp_exchange_weights(mlp, mlp->m, err));
+    PTS_TRY(mlp_exchange_weights(mlp, mlp->v, err));
     mlp_unpack(mlp, mlp->m, moments);
     mlp_unpack(mlp, mlp->v, moments + mlp->parameters);
     return PTS_OK;
@@ -227,6 +231,8 @@ static void take_rows(pts_mlp *mlp, size_t rows)
     }
     mlp->copied = pts_arena_take(&mlp->batch, copied, sizeof *mlp->copied);
     mlp->packed = pts_arena_take(&mlp->batch, packed, sizeof *mlp->packed);
+    if (mlp->peers.count > 1)
+        mlp->staged = pts_arena_take(&mlp->batch, rows * mlp->widest, sizeof *mlp->staged);
     mlp->slab = (mlp->slab + 15) / 16 * 16;
     mlp->slabs = pts_arena_take(&mlp->batch, threads * mlp->slab, sizeof *mlp->slabs);
     for (size_t i = 0; i < 2; i++)
@@ -249,27 +255,61 @@ pts_status mlp_hold_rows(pts_mlp *mlp, size_t rows, pts_error *err)
     return PTS_OK;
 }
 
-/* One block of zeros [arrays][stored], taken when it is first wanted. */
-static pts_status hold(pts_mlp *mlp, pts_arena *arena, size_t arrays, float **block, pts_error *err)
-{
-    if (*block)
-        return PTS_OK;
-    const size_t count = arrays * mlp->stored;
-    pts_arena_take(arena, count, sizeof **block);
-    PTS_TRY(pts_arena_commit(arena, err));
-    *block = pts_arena_take(arena, count, sizeof **block);
-    memset(*block, 0, count * sizeof **block);
-    return PTS_OK;
-}
-
 pts_status mlp_hold_moments(pts_mlp *mlp, pts_error *err)
 {
-    PTS_TRY(hold(mlp, &mlp->later, 2, &mlp->m, err));
+    const size_t count = 2 * mlp->stored;
+    if (mlp->m)
+        return PTS_OK;
+    pts_arena_take(&mlp->later, count, sizeof *mlp->m);
+    PTS_TRY(pts_arena_commit(&mlp->later, err));
+    mlp->m = pts_arena_take(&mlp->later, count, sizeof *mlp->m);
+    memset(mlp->m, 0, count * sizeof *mlp->m);
     mlp->v = mlp->m + mlp->stored;
     return PTS_OK;
 }
 
+static void add_piece(pts_mlp *mlp, size_t at, size_t count, int owner)
+{
+    if (mlp->pieces)
+        mlp->pieces[mlp->piece_count] = (mlp_piece){at, count, owner, 0};
+    mlp->piece_count++;
+}
+
+/* Counts them while there is no room. */
+static void add_pieces(pts_mlp *mlp)
+{
+    mlp->piece_count = 0;
+    for (size_t l = 0; l < mlp->layers; l++) {
+        const mlp_layer *layer = &mlp->layer[l];
+        const size_t blocks = mlp_blocks(mlp, layer);
+        for (size_t b = 0, rank = 0; b < blocks; b++) {
+            while (mlp_first_tile(mlp, blocks, (int)rank + 1) <= b)
+                rank++;
+            const size_t at = mlp_block_at(mlp, layer, b);
+            add_piece(mlp, at, mlp_block_at(mlp, layer, b + 1) - at, (int)rank);
+        }
+        if (layer->parameters && !blocks)
+            add_piece(mlp, layer->at, layer->out, -1);
+        if (layer->parameters)
+            add_piece(mlp, layer->bias_at, layer->out, -1);
+    }
+}
+
+static void take_whole(pts_mlp *mlp)
+{
+    add_pieces(mlp);
+    mlp->whole = pts_arena_take(&mlp->whole_block, mlp->stored, sizeof *mlp->whole);
+    mlp->pieces = pts_arena_take(&mlp->whole_block, mlp->piece_count, sizeof *mlp->pieces);
+}
+
 pts_status mlp_hold_whole(pts_mlp *mlp, pts_error *err)
 {
-    return hold(mlp, &mlp->whole_block, 1, &mlp->whole, err);
+    if (mlp->whole)
+        return PTS_OK;
+    take_whole(mlp);
+    PTS_TRY(pts_arena_commit(&mlp->whole_block, err));
+    take_whole(mlp);
+    add_pieces(mlp);
+    memset(mlp->whole, 0, mlp->stored * sizeof *mlp->whole);
+    return PTS_OK;
 }

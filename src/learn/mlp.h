@@ -19,10 +19,10 @@
 
 enum {
     MLP_SIZE_MAX = 1048576, /* keeps every dimension and batch product inside an int */
-    MLP_CHUNK = 4096,       /* floats of an update from the whole gradient */
+    MLP_CHUNK = 4096,       /* floats that are updated at once from the whole gradient */
     MLP_TILE_OUT = 256,     /* columns of a linear layer's forward part: some panels */
     MLP_TILE_BACK = 64,     /* rows of its weight that a backward part takes … */
-    MLP_TILE_IN = 256       /* … and a gradient part: a block of the packed weight */
+    MLP_TILE_IN = 256       /* … and a gradient part at most: a block of the packed weight */
 };
 
 typedef struct mlp_layer {
@@ -51,7 +51,12 @@ struct pts_mlp {
     float *whole;                /* [stored]: the gradient, where all of it is wanted; or NULL */
     size_t rows, passed;         /* room for rows; those of the last forward pass in training */
     float *dy[2]; /* [rows][widest]: gradient by a layer's output and by its input, in turns */
-    float *copied, *packed; /* a linear layer's: see mlp_linear.c */
+    float *copied, *packed;   /* a linear layer's: see mlp_linear.c */
+    pts_peers peers;          /* count 1: alone */
+    size_t *begin;            /* [peers.count + 1]: of what is exchanged; NULL: alone */
+    float *staged;            /* [rows][widest]: columns to be exchanged, rank by rank */
+    struct mlp_piece *pieces; /* [piece_count], with `whole` */
+    size_t piece_count;
     size_t slab;
     float *slabs;                               /* [threads][slab] */
     pts_arena fixed, later, whole_block, batch; /* parameters, moments, whole, what rows need */
@@ -73,7 +78,31 @@ void mlp_unpack(const pts_mlp *mlp, const float *store, float *plain);
 void mlp_to_store(pts_mlp *mlp);
 void mlp_to_plain(pts_mlp *mlp);
 
+/* ---- several processes ----
+ *
+ * Of the tiles that a phase of a linear layer is cut into, process r computes those from
+ * mlp_first_tile(r) to mlp_first_tile(r + 1). */
+
+size_t mlp_first_tile(const pts_mlp *mlp, size_t tiles, int rank);
+/* Columns of x [rows][width], cut into tiles, from whom computed them. */
+pts_status mlp_exchange_columns(pts_mlp *mlp, float *x, size_t rows, size_t width, size_t tile,
+                                pts_error *err);
+
+/* Blocks of a linear layer's packed weight (none of others), the tiles of its gradient: each is one
+ * run of the store from mlp_block_at to that of the next. */
+size_t mlp_blocks(const pts_mlp *mlp, const mlp_layer *layer);
+size_t mlp_block_at(const pts_mlp *mlp, const mlp_layer *layer, size_t index);
+/* An array in the order of the store, all weights from whom computed them. */
+pts_status mlp_exchange_weights(pts_mlp *mlp, float *store, pts_error *err);
+
 /* ---- a step ---- */
+
+/* A run of the store that one process updates, or, biases and norms (owner −1), each. */
+typedef struct mlp_piece {
+    size_t at, count;
+    int owner;
+    double squares; /* of its gradient */
+} mlp_piece;
 
 /* What a step does to a range of the store. */
 typedef struct mlp_update {
@@ -95,7 +124,7 @@ typedef struct mlp_pass {
     pts_mlp *mlp;
     const mlp_layer *layer;
     size_t index, rows;
-    bool training;            /* forward: dropout drops */
+    bool training;            /* dropout drops, and the work is shared with other processes */
     const float *x;           /* [rows][in] */
     float *dy;                /* [rows][out] */
     float *dx;                /* [rows][in]; NULL: not wanted */
@@ -107,9 +136,9 @@ pts_status mlp_check_layer(const pts_mlp_layer *layer, size_t index, pts_error *
 size_t mlp_layer_parameters(const mlp_layer *layer);
 /* Floats of a thread's slab. */
 size_t mlp_layer_slab(const pts_mlp *mlp, const mlp_layer *layer, size_t rows);
-void mlp_layer_forward(mlp_pass *pass);
-/* Returns the gradient by the layer's input: pass->dx, or dy changed in place. */
-float *mlp_layer_backward(mlp_pass *pass);
+pts_status mlp_layer_forward(mlp_pass *pass, pts_error *err);
+/* *dx: the gradient by the layer's input: pass->dx, or dy changed in place. */
+pts_status mlp_layer_backward(mlp_pass *pass, float **dx, pts_error *err);
 
 /* A gradient, of the store from `offset` on, is used right where it was made, while in cache:
  * written out to main memory and read again by the optimiser, the 17 million weights of the
@@ -125,5 +154,6 @@ void mlp_linear_forward(const mlp_pass *pass, size_t first, size_t count, float 
 void mlp_linear_pack(const mlp_pass *pass, size_t first, size_t count, float *slab);
 void mlp_linear_backward(const mlp_pass *pass, size_t first, size_t count, float *slab);
 void mlp_linear_gradient(const mlp_pass *pass, size_t first, size_t count, float *slab);
+void mlp_linear_bias(const mlp_pass *pass, size_t first, size_t count, float *slab);
 
 #endif

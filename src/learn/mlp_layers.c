@@ -18,9 +18,10 @@ typedef enum axis { OVER_ROWS, OVER_INPUTS, OVER_OUTPUTS } axis;
 
 typedef struct phase {
     axis over;
-    size_t tile;
+    size_t tile; /* 0: a block of the packed weight */
     /* Elements [first, first + count) of the axis; slab: the thread's own. NULL: nothing to do. */
     void (*run)(const mlp_pass *p, size_t first, size_t count, float *slab);
+    bool shared; /* each process does some of the tiles; else, as it is cheap, all of them */
 } phase;
 
 typedef struct kind {
@@ -29,7 +30,8 @@ typedef struct kind {
     phase forward;  /* layer->y from x */
     phase pack;     /* of dy, for the next two */
     phase backward; /* dx from dy, with the parameters as they were */
-    phase gradient; /* of the parameters, and their update */
+    phase gradient; /* of the parameters, and their update … */
+    phase bias;     /* … and of those that lie outside the packed weight */
     bool in_place;  /* backward turns dy into dx */
 } kind;
 
@@ -149,10 +151,11 @@ static void norm_gradient(const mlp_pass *p, size_t first, size_t count, float *
 static const kind kinds[PTS_MLP_KINDS] = {
     [PTS_MLP_LINEAR] = {.name = "linear",
                         .copy = {OVER_ROWS, TILE_ROWS, mlp_linear_copy},
-                        .forward = {OVER_OUTPUTS, MLP_TILE_OUT, mlp_linear_forward},
+                        .forward = {OVER_OUTPUTS, MLP_TILE_OUT, mlp_linear_forward, true},
                         .pack = {OVER_OUTPUTS, TILE_PACK, mlp_linear_pack},
-                        .backward = {OVER_INPUTS, MLP_TILE_BACK, mlp_linear_backward},
-                        .gradient = {OVER_INPUTS, MLP_TILE_IN, mlp_linear_gradient}},
+                        .backward = {OVER_INPUTS, MLP_TILE_BACK, mlp_linear_backward, true},
+                        .gradient = {OVER_INPUTS, 0, mlp_linear_gradient, true},
+                        .bias = {OVER_OUTPUTS, MLP_TILE_OUT, mlp_linear_bias}},
     [PTS_MLP_RELU] = {.name = "relu",
                       .forward = {OVER_ROWS, TILE_ROWS, relu_forward},
                       .backward = {OVER_ROWS, TILE_ROWS, relu_backward},
@@ -220,13 +223,13 @@ size_t mlp_layer_slab(const pts_mlp *mlp, const mlp_layer *layer, size_t rows)
 typedef struct phase_run {
     const mlp_pass *pass;
     const phase *phase;
-    size_t size;
+    size_t size, tile, first; /* the first tile that is done here */
 } phase_run;
 
 static void run_part(void *user, size_t task, int thread)
 {
     const phase_run *run = user;
-    const size_t tile = run->phase->tile, first = task * tile, left = run->size - first;
+    const size_t tile = run->tile, first = (run->first + task) * tile, left = run->size - first;
     const pts_mlp *mlp = run->pass->mlp;
     run->phase->run(run->pass, first, left < tile ? left : tile,
                     mlp->slabs + (size_t)thread * mlp->slab);
@@ -239,23 +242,41 @@ static void run_phase(const mlp_pass *pass, const phase *how)
     const size_t sizes[] = {[OVER_ROWS] = pass->rows,
                             [OVER_INPUTS] = pass->layer->in,
                             [OVER_OUTPUTS] = pass->layer->out};
-    phase_run run = {pass, how, sizes[how->over]};
-    pts_team_run(pass->mlp->team, (run.size + how->tile - 1) / how->tile, run_part, &run);
+    const pts_mlp *mlp = pass->mlp;
+    phase_run run = {pass, how, sizes[how->over], how->tile, 0};
+    if (!run.tile)
+        run.tile = pts_product_block(run.size, mlp->level->block);
+    const size_t tiles = (run.size + run.tile - 1) / run.tile;
+    size_t end = tiles;
+    if (how->shared && pass->training) {
+        run.first = mlp_first_tile(mlp, tiles, mlp->peers.rank);
+        end = mlp_first_tile(mlp, tiles, mlp->peers.rank + 1);
+    }
+    pts_team_run(mlp->team, end - run.first, run_part, &run);
 }
 
-void mlp_layer_forward(mlp_pass *pass)
+pts_status mlp_layer_forward(mlp_pass *pass, pts_error *err)
 {
     const kind *k = &kinds[pass->layer->kind];
     run_phase(pass, &k->copy);
     run_phase(pass, &k->forward);
+    if (!k->forward.shared || !pass->training)
+        return PTS_OK;
+    return mlp_exchange_columns(pass->mlp, pass->layer->y, pass->rows, pass->layer->out,
+                                k->forward.tile, err);
 }
 
-float *mlp_layer_backward(mlp_pass *pass)
+pts_status mlp_layer_backward(mlp_pass *pass, float **dx, pts_error *err)
 {
     const kind *k = &kinds[pass->layer->kind];
     run_phase(pass, &k->pack);
     if (pass->dx)
         run_phase(pass, &k->backward);
+    if (pass->dx && k->backward.shared)
+        PTS_TRY(mlp_exchange_columns(pass->mlp, pass->dx, pass->rows, pass->layer->in,
+                                     k->backward.tile, err));
     run_phase(pass, &k->gradient);
-    return k->in_place ? pass->dy : pass->dx;
+    run_phase(pass, &k->bias);
+    *dx = k->in_place ? pass->dy : pass->dx;
+    return PTS_OK;
 }

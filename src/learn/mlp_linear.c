@@ -63,8 +63,7 @@ size_t mlp_linear_slab(const pts_mlp *mlp, const mlp_layer *layer, size_t rows)
     const size_t panel = mlp->level->panel ? mlp->level->panel : layer->out;
     const size_t backward = MLP_TILE_BACK * (STRIDE + CHUNK);
     const size_t gradient = MLP_TILE_IN * rows + PIECE * panel;
-    const size_t larger = backward > gradient ? backward : gradient;
-    return larger > layer->out ? larger : layer->out;
+    return backward > gradient ? backward : gradient;
 }
 
 /* ---- forward ---- */
@@ -215,14 +214,14 @@ void mlp_linear_backward(const mlp_pass *p, size_t first, size_t count, float *s
 
 /* ---- gradient ---- */
 
-static void bias_gradient(const mlp_pass *p, float *slab)
+void mlp_linear_bias(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
     const mlp_layer *layer = p->layer;
-    memset(slab, 0, layer->out * sizeof *slab);
+    memset(slab, 0, count * sizeof *slab);
     for (size_t r = 0; r < p->rows; r++)
-        for (size_t o = 0; o < layer->out; o++)
-            slab[o] += p->dy[r * layer->out + o];
-    mlp_use_gradient(p, layer->bias_at, layer->out, slab);
+        for (size_t o = 0; o < count; o++)
+            slab[o] += p->dy[r * layer->out + first + o];
+    mlp_use_gradient(p, layer->bias_at + first, count, slab);
 }
 
 /* Rows of the weight that lie in one block of its store, and x of their inputs, transposed. */
@@ -266,18 +265,13 @@ static void strip_gradient(const mlp_pass *p, const strip *s, float *gradient)
             panel_gradient(p, s, i, part(s->count, i, PIECE), c, gradient);
 }
 
-/* dweight[part, :] = x[:, part]ᵀ · dy */
+/* dweight[part, :] = x[:, part]ᵀ · dy; the part is a block of the weight's store. */
 void mlp_linear_gradient(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
     const mlp_layer *layer = p->layer;
-    if (first == 0)
-        bias_gradient(p, slab);
-    for (size_t i = first, run; i < first + count; i += run) {
-        run = in_block(p, i, first + count);
-        for (size_t r = 0; r < p->rows; r += CHUNK) {
-            const size_t rows = part(p->rows, r, CHUNK);
-            transpose(p->x + r * layer->in + i, layer->in, rows, run, slab + r * run, rows);
-        }
-        strip_gradient(p, &(strip){i, run, slab}, slab + MLP_TILE_IN * p->rows);
+    for (size_t r = 0; r < p->rows; r += CHUNK) {
+        const size_t rows = part(p->rows, r, CHUNK);
+        transpose(p->x + r * layer->in + first, layer->in, rows, count, slab + r * count, rows);
     }
+    strip_gradient(p, &(strip){first, count, slab}, slab + MLP_TILE_IN * p->rows);
 }

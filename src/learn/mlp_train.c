@@ -4,14 +4,15 @@
 #include "base/error.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the two passes ---- */
 
-static void forward(pts_mlp *mlp, const float *x, size_t rows, bool training)
+static pts_status forward(pts_mlp *mlp, const float *x, size_t rows, bool training, pts_error *err)
 {
     mlp_to_store(mlp);
-    mlp->passed = training ? rows : 0;
+    mlp->passed = 0;
     mlp->drawn = mlp->steps;
     for (size_t l = 0; l < mlp->layers; l++) {
         mlp_pass pass = {.mlp = mlp,
@@ -20,13 +21,16 @@ static void forward(pts_mlp *mlp, const float *x, size_t rows, bool training)
                          .rows = rows,
                          .training = training,
                          .x = x};
-        mlp_layer_forward(&pass);
+        PTS_TRY(mlp_layer_forward(&pass, err));
         x = mlp->layer[l].y;
     }
+    mlp->passed = training ? rows : 0;
+    return PTS_OK;
 }
 
 /* From the gradient by the outputs in mlp->dy[0]; without an update to mlp->whole. */
-static void backward(pts_mlp *mlp, const float *x, size_t rows, const mlp_update *update)
+static pts_status backward(pts_mlp *mlp, const float *x, size_t rows, const mlp_update *update,
+                           pts_error *err)
 {
     float *dy = mlp->dy[0];
     for (size_t l = mlp->layers; l-- > mlp->first;) {
@@ -34,13 +38,15 @@ static void backward(pts_mlp *mlp, const float *x, size_t rows, const mlp_update
                          .layer = &mlp->layer[l],
                          .index = l,
                          .rows = rows,
+                         .training = true,
                          .x = l > 0 ? mlp->layer[l - 1].y : x,
                          .dy = dy,
                          .update = update};
         if (l > mlp->first)
             pass.dx = dy == mlp->dy[0] ? mlp->dy[1] : mlp->dy[0];
-        dy = mlp_layer_backward(&pass);
+        PTS_TRY(mlp_layer_backward(&pass, &dy, err));
     }
+    return PTS_OK;
 }
 
 static const mlp_layer *last_layer(const pts_mlp *mlp)
@@ -134,33 +140,75 @@ static pts_status check_training(const pts_mlp_training *t, pts_error *err)
 
 /* ---- a step from the whole gradient ---- */
 
-enum { NORM_PARTS = 256 }; /* whatever the threads are: so the sum's order is fixed */
-
 typedef struct apply_run {
     pts_mlp *mlp;
     const mlp_update *update;
-    double squares[NORM_PARTS];
 } apply_run;
 
-static void square_part(void *user, size_t part, int thread)
+static bool is_mine(const pts_mlp *mlp, const mlp_piece *piece)
 {
-    apply_run *run = user;
-    const size_t count = run->mlp->stored;
-    const float *gradient = run->mlp->whole;
-    (void)thread;
-    double sum = 0;
-    for (size_t i = count * part / NORM_PARTS; i < count * (part + 1) / NORM_PARTS; i++)
-        sum += (double)gradient[i] * (double)gradient[i];
-    run->squares[part] = sum;
+    return piece->owner < 0 || piece->owner == mlp->peers.rank;
 }
 
-static void apply_chunk(void *user, size_t chunk, int thread)
+static void square_piece(void *user, size_t index, int thread)
 {
     const apply_run *run = user;
-    const size_t first = chunk * MLP_CHUNK, left = run->mlp->stored - first;
+    mlp_piece *piece = &run->mlp->pieces[index];
+    const float *gradient = run->mlp->whole + piece->at;
     (void)thread;
-    mlp_update_range(run->mlp, run->update, first, left < MLP_CHUNK ? left : MLP_CHUNK,
-                     run->mlp->whole + first);
+    if (!is_mine(run->mlp, piece))
+        return;
+    double sum = 0;
+    for (size_t i = 0; i < piece->count; i++)
+        sum += (double)gradient[i] * (double)gradient[i];
+    piece->squares = sum;
+}
+
+static void apply_piece(void *user, size_t index, int thread)
+{
+    const apply_run *run = user;
+    const mlp_piece *piece = &run->mlp->pieces[index];
+    (void)thread;
+    if (!is_mine(run->mlp, piece))
+        return;
+    for (size_t i = 0; i < piece->count; i += MLP_CHUNK) {
+        const size_t left = piece->count - i;
+        mlp_update_range(run->mlp, run->update, piece->at + i, left < MLP_CHUNK ? left : MLP_CHUNK,
+                         run->mlp->whole + piece->at + i);
+    }
+}
+
+/* Everyone's sums, all [processes][pieces]: of each piece its owner's. */
+static pts_status exchange_squares(pts_mlp *mlp, double *all, pts_error *err)
+{
+    const size_t count = mlp->piece_count;
+    for (size_t r = 0; r <= (size_t)mlp->peers.count; r++)
+        mlp->begin[r] = r * count * sizeof *all;
+    for (size_t i = 0; i < count; i++)
+        all[(size_t)mlp->peers.rank * count + i] = mlp->pieces[i].squares;
+    PTS_TRY(mlp->peers.gather(mlp->peers.user, all, mlp->begin, err));
+    for (size_t i = 0; i < count; i++)
+        if (mlp->pieces[i].owner >= 0)
+            mlp->pieces[i].squares = all[(size_t)mlp->pieces[i].owner * count + i];
+    return PTS_OK;
+}
+
+/* The squared norm of the gradient, piece after piece, so that its sum has one order. */
+static pts_status square_all(pts_mlp *mlp, apply_run *run, double *sum, pts_error *err)
+{
+    pts_team_run(mlp->team, mlp->piece_count, square_piece, run);
+    if (mlp->peers.count > 1) {
+        const size_t count = (size_t)mlp->peers.count * mlp->piece_count;
+        double *all = calloc(count, sizeof *all);
+        pts_status status =
+            all ? exchange_squares(mlp, all, err) : pts_fail_memory(err, count * sizeof *all);
+        free(all);
+        PTS_TRY(status);
+    }
+    *sum = 0;
+    for (size_t i = 0; i < mlp->piece_count; i++)
+        *sum += mlp->pieces[i].squares;
+    return PTS_OK;
 }
 
 /* From mlp->whole. The norm is that of all parameters' gradients together, as
@@ -169,17 +217,13 @@ static pts_status apply(pts_mlp *mlp, const pts_mlp_training *training, pts_erro
 {
     mlp_update update = mlp_update_of(training, mlp->steps + 1);
     apply_run run = {.mlp = mlp, .update = &update};
-    double sum = 0;
-    pts_team_run(mlp->team, NORM_PARTS, square_part, &run);
-    for (size_t i = 0; i < NORM_PARTS; i++)
-        sum += run.squares[i];
+    double sum;
+    PTS_TRY(square_all(mlp, &run, &sum, err));
     if (!isfinite(sum))
         return pts_fail(err, PTS_ERR_NUMERIC, "network: step %llu: the gradient is not finite",
                         (unsigned long long)mlp->steps + 1);
-    if (training->clip > 0)
-        update.scale = (float)fmin(1, training->clip / (sqrt(sum) + 1e-6));
-    pts_team_run(mlp->team, (mlp->stored + MLP_CHUNK - 1) / MLP_CHUNK, apply_chunk, &run);
-    mlp->steps++;
+    update.scale = (float)fmin(1, training->clip / (sqrt(sum) + 1e-6));
+    pts_team_run(mlp->team, mlp->piece_count, apply_piece, &run);
     return PTS_OK;
 }
 
@@ -188,16 +232,15 @@ static pts_status apply(pts_mlp *mlp, const pts_mlp_training *training, pts_erro
 static pts_status learn(pts_mlp *mlp, const float *x, size_t rows, const pts_mlp_training *training,
                         pts_error *err)
 {
-    PTS_TRY(mlp_hold_moments(mlp, err));
-    if (training->clip > 0) {
-        PTS_TRY(mlp_hold_whole(mlp, err));
-        backward(mlp, x, rows, NULL);
-        return apply(mlp, training, err);
-    }
     const mlp_update update = mlp_update_of(training, mlp->steps + 1);
-    backward(mlp, x, rows, &update);
+    PTS_TRY(mlp_hold_moments(mlp, err));
+    if (training->clip > 0)
+        PTS_TRY(mlp_hold_whole(mlp, err));
+    PTS_TRY(backward(mlp, x, rows, training->clip > 0 ? NULL : &update, err));
+    if (training->clip > 0)
+        PTS_TRY(apply(mlp, training, err));
     mlp->steps++;
-    return PTS_OK;
+    return mlp_exchange_weights(mlp, mlp->store, err);
 }
 
 /* Backward from mlp->dy[0] to the caller's array. */
@@ -205,7 +248,8 @@ static pts_status hand_out(pts_mlp *mlp, const float *x, size_t rows, float *gra
                            pts_error *err)
 {
     PTS_TRY(mlp_hold_whole(mlp, err));
-    backward(mlp, x, rows, NULL);
+    PTS_TRY(backward(mlp, x, rows, NULL, err));
+    PTS_TRY(mlp_exchange_weights(mlp, mlp->whole, err));
     mlp_unpack(mlp, mlp->whole, gradient);
     return PTS_OK;
 }
@@ -215,7 +259,7 @@ static pts_status hand_out(pts_mlp *mlp, const float *x, size_t rows, float *gra
 pts_status pts_mlp_forward(pts_mlp *mlp, const float *x, size_t rows, float *y, pts_error *err)
 {
     PTS_TRY(mlp_hold_rows(mlp, rows, err));
-    forward(mlp, x, rows, false);
+    PTS_TRY(forward(mlp, x, rows, false, err));
     memcpy(y, last_layer(mlp)->y, rows * last_layer(mlp)->out * sizeof *y);
     return PTS_OK;
 }
@@ -224,7 +268,7 @@ pts_status pts_mlp_forward_training(pts_mlp *mlp, const float *x, size_t rows, f
                                     pts_error *err)
 {
     PTS_TRY(mlp_hold_rows(mlp, rows, err));
-    forward(mlp, x, rows, true);
+    PTS_TRY(forward(mlp, x, rows, true, err));
     memcpy(y, last_layer(mlp)->y, rows * last_layer(mlp)->out * sizeof *y);
     return PTS_OK;
 }
@@ -233,7 +277,7 @@ static pts_status forward_to_loss(pts_mlp *mlp, const float *x, const float *tar
                                   double huber, double *loss, pts_error *err)
 {
     PTS_TRY(mlp_hold_rows(mlp, rows, err));
-    forward(mlp, x, rows, true);
+    PTS_TRY(forward(mlp, x, rows, true, err));
     *loss = loss_of(last_layer(mlp)->y, target, rows * last_layer(mlp)->out, huber, mlp->dy[0]);
     return PTS_OK;
 }
@@ -256,17 +300,6 @@ pts_status pts_mlp_step(pts_mlp *mlp, const float *x, const float *target, size_
                         "network: step %llu: the loss is not finite (rate %g)",
                         (unsigned long long)mlp->steps + 1, training->rate);
     return learn(mlp, x, rows, training, err);
-}
-
-pts_status pts_mlp_apply(pts_mlp *mlp, const float *gradient, const pts_mlp_training *training,
-                         pts_error *err)
-{
-    PTS_TRY(check_training(training, err));
-    PTS_TRY(mlp_hold_moments(mlp, err));
-    PTS_TRY(mlp_hold_whole(mlp, err));
-    mlp_to_store(mlp);
-    mlp_pack(mlp, gradient, mlp->whole);
-    return apply(mlp, training, err);
 }
 
 pts_status pts_mlp_backward(pts_mlp *mlp, const float *x, const float *dy, size_t rows,

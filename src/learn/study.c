@@ -5,6 +5,7 @@
 #include "pts/hash.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,6 @@ typedef struct study_state {
     float mean[4];       /* of the targets */
     size_t *order;       /* [training samples]: an epoch's */
     float *x, *target;   /* [batch][4·dim], [batch][4] */
-    float *gradient;     /* [parameters + 1]: of several processes, and the loss; else NULL */
     study_progress progress;
     char made_of[MADE_OF];
     pts_progress tell;
@@ -81,11 +81,6 @@ static pts_status check_numbers(const pts_head_options *o, pts_error *err)
                             ranges[i].most, ranges[i].value);
     if (!(o->dropout >= 0 && o->dropout < 1))
         return pts_fail(err, PTS_ERR_ARGUMENT, "dropout: expected 0 … below 1, got %g", o->dropout);
-    if (o->dropout > 0 && o->peers)
-        return pts_fail(err, PTS_ERR_UNSUPPORTED,
-                        "dropout: expected 0 with several processes (each would drop by its own "
-                        "rows' numbers), got %g",
-                        o->dropout);
     return PTS_OK;
 }
 
@@ -155,7 +150,6 @@ static void state_free(study_state *s)
     free(s->order);
     free(s->x);
     free(s->target);
-    free(s->gradient);
     free(s->progress.best);
     free(s->progress.history);
 }
@@ -183,10 +177,8 @@ static pts_status state_fill(study_state *s, pts_error *err)
     s->target = pts_calloc64(batch * 4, sizeof *s->target);
     s->progress.best = pts_calloc64(parameters, sizeof *s->progress.best);
     s->progress.history = calloc(s->options->epochs, sizeof *s->progress.history);
-    if (s->options->peers)
-        s->gradient = pts_calloc64(parameters + 1, sizeof *s->gradient);
     if (!s->targets || !s->order || !s->x || !s->target || !s->progress.best ||
-        !s->progress.history || (s->options->peers && !s->gradient))
+        !s->progress.history)
         return pts_fail_memory(err, (parameters + batch * 4 * s->tasks->dim) * sizeof *s->x);
     note_targets(s);
     describe_training(s);
@@ -202,15 +194,6 @@ static void fill_row(const study_state *s, const study_sample *sample, size_t ro
     for (size_t k = 0; k < 4; k++)
         memcpy(x + k * dim, embeddings + sample->image[k] * dim, dim * sizeof *x);
     memcpy(s->target + row * 4, s->targets[sample->task], sizeof *s->targets);
-}
-
-/* This process's share of `count` things. */
-static void my_share(const pts_head_options *o, size_t count, size_t *first, size_t *end)
-{
-    size_t rank = o->peers ? (size_t)o->peers->rank : 0;
-    size_t ranks = o->peers ? (size_t)o->peers->count : 1;
-    *first = count * rank / ranks;
-    *end = count * (rank + 1) / ranks;
 }
 
 /* ---- measuring ---- */
@@ -256,46 +239,53 @@ static void add_sample(const study_state *s, size_t task, const float y[4], stud
     sums->samples++;
 }
 
-enum { SUMS = sizeof(study_sums) / sizeof(double) };
-
-/* Over all processes. Floats are what is summed: a double travels as its float and the rest. */
-static pts_status sum_over_peers(const pts_peers *peers, study_sums *sums, pts_error *err)
+/* Outputs y [samples][4] of batches [first, end), as they are whoever asks. */
+static pts_status forward_batches(const study_state *s, size_t part, size_t first, size_t end,
+                                  float *y, pts_error *err)
 {
-    double values[SUMS];
-    float halves[2 * SUMS];
+    const size_t batch = s->options->batch, count = s->samples.count[part];
+    for (size_t b = first; b < end; b++) {
+        const size_t at = b * batch, rows = count - at < batch ? count - at : batch;
+        for (size_t r = 0; r < rows; r++)
+            fill_row(s, &s->samples.items[part][at + r], r);
+        PTS_TRY(pts_mlp_forward(s->mlp, s->x, rows, y + at * 4, err));
+    }
+    return PTS_OK;
+}
+
+/* Each process does some of the batches, and has the outputs of all. */
+static pts_status forward_part(const study_state *s, size_t part, float *y, pts_error *err)
+{
+    const pts_peers *peers = s->options->peers;
+    const size_t count = s->samples.count[part], batch = s->options->batch;
+    const size_t batches = (count + batch - 1) / batch, ranks = peers ? (size_t)peers->count : 1;
+    const size_t rank = peers ? (size_t)peers->rank : 0;
+    PTS_TRY(forward_batches(s, part, batches * rank / ranks, batches * (rank + 1) / ranks, y, err));
     if (!peers)
         return PTS_OK;
-    memcpy(values, sums, sizeof values);
-    for (size_t i = 0; i < SUMS; i++) {
-        halves[2 * i] = (float)values[i];
-        halves[2 * i + 1] = (float)(values[i] - (double)halves[2 * i]);
+    size_t *begin = calloc(ranks + 1, sizeof *begin);
+    if (!begin)
+        return pts_fail_memory(err, (ranks + 1) * sizeof *begin);
+    for (size_t r = 0; r <= ranks; r++) {
+        const size_t at = batches * r / ranks * batch;
+        begin[r] = (at < count ? at : count) * 4 * sizeof *y;
     }
-    PTS_TRY(peers->sum(peers->user, halves, 2 * SUMS, err));
-    for (size_t i = 0; i < SUMS; i++)
-        values[i] = (double)halves[2 * i] + (double)halves[2 * i + 1];
-    memcpy(sums, values, sizeof values);
-    return PTS_OK;
+    pts_status status = peers->gather(peers->user, y, begin, err);
+    free(begin);
+    return status;
 }
 
 static pts_status measure(const study_state *s, size_t part, study_sums *sums, pts_error *err)
 {
-    const study_sample *samples = s->samples.items[part];
-    size_t first, end, batch = s->options->batch;
+    const size_t count = s->samples.count[part];
     *sums = (study_sums){0};
-    float *y = pts_calloc64(batch * 4, sizeof *y);
-    pts_status status = y ? PTS_OK : pts_fail_memory(err, batch * 4 * sizeof *y);
-    my_share(s->options, s->samples.count[part], &first, &end);
-    for (size_t at = first; status == PTS_OK && at < end; at += batch) {
-        size_t rows = end - at < batch ? end - at : batch;
-        for (size_t r = 0; r < rows; r++)
-            fill_row(s, &samples[at + r], r);
-        status = pts_mlp_forward(s->mlp, s->x, rows, y, err);
-        for (size_t r = 0; status == PTS_OK && r < rows; r++)
-            add_sample(s, samples[at + r].task, y + r * 4, sums);
-    }
+    float *y = pts_calloc64(count * 4, sizeof *y);
+    if (!y)
+        return pts_fail_memory(err, count * 4 * sizeof *y);
+    pts_status status = forward_part(s, part, y, err);
+    for (size_t i = 0; status == PTS_OK && i < count; i++)
+        add_sample(s, s->samples.items[part][i].task, y + i * 4, sums);
     free(y);
-    if (status == PTS_OK)
-        status = sum_over_peers(s->options->peers, sums, err);
     return status;
 }
 
@@ -312,36 +302,8 @@ static pts_mlp_training rule_of(const pts_head_options *o)
     return training;
 }
 
-/* A step of all processes: each has the gradient of its rows, weighted by their number. One that
- * finds no finite loss goes on to the sum with a NaN, so that all stop there together. */
-static pts_status step_together(study_state *s, const size_t *order, size_t rows,
-                                const pts_mlp_training *training, double *loss, pts_error *err)
-{
-    const pts_peers *peers = s->options->peers;
-    size_t first, end, parameters = pts_mlp_parameter_count(s->mlp);
-    my_share(s->options, rows, &first, &end);
-    memset(s->gradient, 0, (parameters + 1) * sizeof *s->gradient);
-    for (size_t r = first; r < end; r++)
-        fill_row(s, &s->samples.items[STUDY_TRAIN][order[r]], r - first);
-    if (end > first) {
-        float share = (float)(end - first) / (float)rows;
-        pts_status status = pts_mlp_gradient(s->mlp, s->x, s->target, end - first, training->huber,
-                                             s->gradient, loss, err);
-        if (status != PTS_OK && status != PTS_ERR_NUMERIC)
-            return status;
-        s->gradient[parameters] = status == PTS_OK ? (float)*loss : NAN;
-        for (size_t i = 0; i <= parameters; i++)
-            s->gradient[i] *= share;
-    }
-    PTS_TRY(peers->sum(peers->user, s->gradient, parameters + 1, err));
-    *loss = (double)s->gradient[parameters];
-    if (!isfinite(*loss))
-        return pts_fail(err, PTS_ERR_NUMERIC, "the loss is not finite");
-    return pts_mlp_apply(s->mlp, s->gradient, training, err);
-}
-
-static pts_status step_alone(study_state *s, const size_t *order, size_t rows,
-                             const pts_mlp_training *training, double *loss, pts_error *err)
+static pts_status step(study_state *s, const size_t *order, size_t rows,
+                       const pts_mlp_training *training, double *loss, pts_error *err)
 {
     for (size_t r = 0; r < rows; r++)
         fill_row(s, &s->samples.items[STUDY_TRAIN][order[r]], r);
@@ -374,21 +336,20 @@ static pts_status train_epoch(study_state *s, pts_study_epoch *row, pts_error *e
 {
     pts_mlp_training training = rule_of(s->options);
     const pts_mlp_schedule schedule = schedule_of(s);
-    size_t count = s->samples.count[STUDY_TRAIN], batch = s->options->batch, step = 1;
+    size_t count = s->samples.count[STUDY_TRAIN], batch = s->options->batch, number = 1;
     pts_rng rng = pts_rng_stream(s->options->seed, row->epoch);
     for (size_t i = 0; i < count; i++)
         s->order[i] = i;
     study_shuffle(&rng, s->order, count);
-    for (size_t at = 0; at < count; at += batch, step++) {
+    for (size_t at = 0; at < count; at += batch, number++) {
         size_t rows = count - at < batch ? count - at : batch;
         double loss = 0;
-        pts_status status = tell_step(s, step - 1, err);
+        pts_status status = tell_step(s, number - 1, err);
         row->rate = training.rate = pts_mlp_rate(&schedule, pts_mlp_steps(s->mlp));
         if (status == PTS_OK)
-            status = (s->options->peers ? step_together : step_alone)(s, s->order + at, rows,
-                                                                      &training, &loss, err);
+            status = step(s, s->order + at, rows, &training, &loss, err);
         if (status != PTS_OK)
-            return fail_at(s, status, step, err);
+            return fail_at(s, status, number, err);
         row->loss += loss * (double)rows / (double)count;
     }
     return PTS_OK;
@@ -425,10 +386,12 @@ static pts_status keep(study_state *s, const pts_study_epoch *row, pts_error *er
         memcpy(p->best, pts_mlp_parameters(s->mlp),
                pts_mlp_parameter_count(s->mlp) * sizeof *p->best);
     }
-    if (!o->checkpoint || (o->peers && o->peers->rank != 0))
+    if (!o->checkpoint)
         return PTS_OK;
     pts_error why;
-    pts_status status = study_checkpoint_write(o->checkpoint, s->made_of, s->mlp, p, &why);
+    const bool writes = !o->peers || o->peers->rank == 0;
+    pts_status status =
+        study_checkpoint_write(writes ? o->checkpoint : NULL, s->made_of, s->mlp, p, &why);
     if (status == PTS_OK)
         return PTS_OK;
     if (p->epoch == 1)
@@ -519,7 +482,9 @@ pts_status study_run(pts_mlp **out, pts_study_report *report, const pts_tasks *t
         return pts_fail(err, PTS_ERR_SHAPE, "curves: expected at least one, got none");
     study_state s = {.tasks = tasks, .options = options, .tell = progress, .user = user};
     PTS_TRY(network_to_train(&s.mlp, tasks->dim, options, team, err));
-    pts_status status = run(&s, report, err);
+    pts_status status = options->peers ? pts_mlp_share(s.mlp, options->peers, err) : PTS_OK;
+    if (status == PTS_OK)
+        status = run(&s, report, err);
     state_free(&s);
     pts_mlp_release_team(s.mlp);
     if (status != PTS_OK || !out)

@@ -50,7 +50,8 @@ typedef struct study_progress {
 } study_progress;
 
 /* In one .ptsw: parameters, moments, steps, best parameters, history; `made_of` says with which
- * options and data, and reading insists on the same. */
+ * options and data, and reading insists on the same. Of several processes all call it, as moments
+ * are shared; those with path NULL write nothing. */
 pts_status study_checkpoint_write(const char *path, const char *made_of, pts_mlp *mlp,
                                   const study_progress *p, pts_error *err);
 pts_status study_checkpoint_read(const char *path, const char *made_of, pts_mlp *mlp,

@@ -75,7 +75,7 @@ pts_status study_checkpoint_write(const char *path, const char *made_of, pts_mlp
     float *history = pts_calloc64(p->epoch * COLUMNS, sizeof *history);
     pts_status status = moments && history ? pts_mlp_get_moments(mlp, moments, err)
                                            : pts_fail_memory(err, 2 * parameters * sizeof *moments);
-    if (status == PTS_OK) {
+    if (status == PTS_OK && path) {
         pack_history(p, history);
         status = write_with(path, made_of, mlp, p, moments, history, err);
     }

@@ -39,8 +39,8 @@ pts_status pts_ranks_receive(pts_ranks *ranks, double seconds, int *from, void *
     return pts_fail(err, PTS_ERR_UNSUPPORTED, "built without MPI");
 }
 
-pts_status pts_ranks_sum(pts_ranks *ranks, float *values, size_t count, pts_error *err)
+pts_status pts_ranks_gather(pts_ranks *ranks, void *data, const size_t *begin, pts_error *err)
 {
-    (void)ranks, (void)values, (void)count;
+    (void)ranks, (void)data, (void)begin;
     return pts_fail(err, PTS_ERR_UNSUPPORTED, "built without MPI");
 }

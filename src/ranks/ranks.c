@@ -11,6 +11,7 @@
 
 struct pts_ranks {
     int rank, count;
+    int *sizes, *places; /* [count]: of a gather, as MPI wants them */
 };
 
 static pts_status check(int code, const char *what, pts_error *err)
@@ -38,10 +39,13 @@ pts_status pts_ranks_start(pts_ranks **out, pts_error *err)
         status = check(MPI_Comm_rank(MPI_COMM_WORLD, &ranks->rank), "start", err);
     if (status == PTS_OK)
         status = check(MPI_Comm_size(MPI_COMM_WORLD, &ranks->count), "start", err);
+    if (status == PTS_OK && !(ranks->sizes = calloc((size_t)ranks->count, 2 * sizeof(int))))
+        status = pts_fail_memory(err, (size_t)ranks->count * 2 * sizeof(int));
     if (status != PTS_OK) {
         free(ranks);
         return status;
     }
+    ranks->places = ranks->sizes + ranks->count;
     *out = ranks;
     return PTS_OK;
 }
@@ -51,6 +55,7 @@ void pts_ranks_finish(pts_ranks *ranks)
     if (!ranks)
         return;
     MPI_Finalize();
+    free(ranks->sizes);
     free(ranks);
 }
 
@@ -119,22 +124,17 @@ pts_status pts_ranks_receive(pts_ranks *ranks, double seconds, int *from, void *
     }
 }
 
-/* Summed on rank 0 and handed out: MPI leaves an Allreduce free to differ in the last bit from rank
- * to rank, and weights that drift apart would never be noticed. */
-static pts_status sum_block(float *values, int count, int rank, pts_error *err)
+pts_status pts_ranks_gather(pts_ranks *ranks, void *data, const size_t *begin, pts_error *err)
 {
-    const void *from = rank == 0 ? MPI_IN_PLACE : values;
-    PTS_TRY(
-        check(MPI_Reduce(from, values, count, MPI_FLOAT, MPI_SUM, 0, MPI_COMM_WORLD), "sum", err));
-    return check(MPI_Bcast(values, count, MPI_FLOAT, 0, MPI_COMM_WORLD), "sum", err);
-}
-
-pts_status pts_ranks_sum(pts_ranks *ranks, float *values, size_t count, pts_error *err)
-{
-    const size_t most = (size_t)1 << 28;
-    for (size_t done = 0; done < count; done += most) {
-        size_t block = count - done < most ? count - done : most;
-        PTS_TRY(sum_block(values + done, (int)block, ranks->rank, err));
+    const int count = ranks->count;
+    if (begin[count] > INT_MAX)
+        return pts_fail(err, PTS_ERR_LIMIT, "gather: expected at most %d bytes, got %zu", INT_MAX,
+                        begin[count]);
+    for (int r = 0; r < count; r++) {
+        ranks->places[r] = (int)begin[r];
+        ranks->sizes[r] = (int)(begin[r + 1] - begin[r]);
     }
-    return PTS_OK;
+    return check(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, ranks->sizes,
+                                ranks->places, MPI_BYTE, MPI_COMM_WORLD),
+                 "gather", err);
 }
