@@ -1227,6 +1227,68 @@ START_TEST(features_are_cancelled)
 }
 END_TEST
 
+static void check_item_equal(const feature_item *a, const feature_item *b)
+{
+    size_t cells = a->rows * a->columns;
+    ck_assert_uint_eq(b->rows * b->columns, cells);
+    ck_assert_mem_eq(a->coarse, b->coarse, cells * COARSE_CHANNELS * sizeof(float));
+    ck_assert_mem_eq(a->fine, b->fine, 4 * cells * FINE_CHANNELS * sizeof(float));
+}
+
+START_TEST(features_made_later_are_the_same)
+{
+    const char *paths[] = {write_bmp("first.bmp", IMAGE_W, IMAGE_H, 0),
+                           write_bmp("second.bmp", IMAGE_W, IMAGE_W, 0),
+                           write_bmp("third.bmp", IMAGE_H, IMAGE_W, 0)};
+    pts_encoder *encoder = open_tower(NULL);
+    pts_feature_settings settings;
+    pts_features *all, *later;
+    pts_error err;
+    pts_feature_settings_default(&settings);
+    settings.side = IMAGE_W;
+    ck_assert_int_eq(pts_features_create(&all, encoder, paths, 3, &settings, NULL, NULL, &err),
+                     PTS_OK);
+    settings.later = 1;
+    ck_assert_int_eq(pts_features_create(&later, encoder, paths, 3, &settings, NULL, NULL, &err),
+                     PTS_OK);
+    ck_assert(projection_equal(pts_features_projection(all), pts_features_projection(later)));
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(!pts_features_readable(later, i));
+
+    /* Cancelled after the first: that one stays, and is not made again. */
+    stopper stop = {"features", 1, 0};
+    const size_t wanted[] = {2, 0};
+    ck_assert_int_eq(pts_features_extend(later, encoder, paths, wanted, 2, stop_at, &stop, &err),
+                     PTS_ERR_CANCELLED);
+    ck_assert(pts_features_readable(later, 2) && !pts_features_readable(later, 0));
+    stop = (stopper){"features", 100, 0};
+    ck_assert_int_eq(pts_features_extend(later, encoder, paths, wanted, 2, stop_at, &stop, &err),
+                     PTS_OK);
+    ck_assert_uint_eq(stop.calls, 1);
+    ck_assert_int_eq(pts_features_extend(later, encoder, paths, wanted, 2, stop_at, &stop, &err),
+                     PTS_OK);
+    ck_assert_uint_eq(stop.calls, 1);
+    check_item_equal(&all->items[0], &later->items[0]);
+    check_item_equal(&all->items[2], &later->items[2]);
+    ck_assert(!pts_features_readable(later, 1));
+
+    const size_t outside = 3, gone = 1;
+    ck_assert_int_eq(pts_features_extend(later, encoder, paths, &outside, 1, NULL, NULL, &err),
+                     PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "features: expected images below 3, got 3");
+    unlink(paths[1]);
+    ck_assert_int_eq(pts_features_extend(later, encoder, paths, &gone, 1, NULL, NULL, &err),
+                     PTS_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "second.bmp"));
+    ck_assert(!pts_features_readable(later, 1));
+    pts_features_destroy(all);
+    pts_features_destroy(later);
+    pts_encoder_close(encoder);
+    unlink(paths[0]);
+    unlink(paths[2]);
+}
+END_TEST
+
 CHECK_SUITE("segment", decoder_equals_the_plain_one_and_its_differences, chamfer_equals_brute_force,
             cores_part_touching_instances, specks_are_dropped_and_empty_maps_are_empty,
             targets_of_a_square, parts_and_masks_teach_alike, crowds_are_not_taught,
@@ -1237,4 +1299,4 @@ CHECK_SUITE("segment", decoder_equals_the_plain_one_and_its_differences, chamfer
             progress_stops_at_once, absent_images_are_left_out_and_counted,
             arguments_that_make_no_sense, masks_and_crowds_are_scored,
             features_of_a_vit_by_overlapping_windows, unreadable_photographs,
-            features_are_cancelled)
+            features_are_cancelled, features_made_later_are_the_same)

@@ -62,10 +62,11 @@ typedef struct pts_feature_settings {
                                          for the call */
     pts_unreadable unreadable; /* called for each such image, which is then absent; NULL: the first
                                   is an error */
+    int later; /* the projection alone is made; images come by pts_features_extend */
 } pts_feature_settings;
 void pts_feature_settings_default(pts_feature_settings *settings);
 
-/* Immutable once made: several threads may train on it at once. */
+/* Several threads may train on it at once, but none while it is extended. */
 typedef struct pts_features pts_features;
 
 /* paths [count]: image files. The encoder is an inception_v3 or a clip_vit (PTS_ERR_UNSUPPORTED
@@ -77,8 +78,15 @@ pts_status pts_features_create(pts_features **out, pts_encoder *encoder, const c
                                pts_progress progress, void *user, pts_error *err);
 void pts_features_destroy(pts_features *features);
 
+/* Makes those of images [count], indices of the paths that the features were created with, that
+ * are not there yet: bit for bit what pts_features_create would have made of them. One that cannot
+ * be read is an error; what was made before it stays, as when it is cancelled. */
+pts_status pts_features_extend(pts_features *features, pts_encoder *encoder,
+                               const char *const *paths, const size_t *images, size_t count,
+                               pts_progress progress, void *user, pts_error *err);
+
 size_t pts_features_count(const pts_features *features); /* of images, the absent ones too */
-/* 0: absent; out of range too. */
+/* 0: absent, or not made yet; out of range too. */
 int pts_features_readable(const pts_features *features, size_t image);
 const pts_projection *pts_features_projection(const pts_features *features);
 

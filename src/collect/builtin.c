@@ -13,6 +13,7 @@ typedef struct builtin {
     pts_feature_settings settings;
     pts_team *team;
     const pts_dataset *set; /* whose features these are */
+    const char **paths;     /* of its images */
     pts_features *features;
 } builtin;
 
@@ -106,30 +107,56 @@ static pts_status parts_make(parts *p, const train_request *r, pts_error *err)
     return status;
 }
 
-/* ---- the table's functions ---- */
+/* ---- features ---- */
 
+static void features_forget(builtin *b)
+{
+    pts_features_destroy(b->features);
+    free(b->paths);
+    b->features = NULL;
+    b->paths = NULL;
+    b->set = NULL;
+}
+
+/* The projection, which is of the whole set, whatever is trained on it. */
 static pts_status prepare(pts_trainer *trainer, const pts_dataset *set, pts_progress progress,
                           void *user, pts_error *err)
 {
     builtin *b = (builtin *)trainer;
     if (b->set == set)
         return PTS_OK;
-    pts_features_destroy(b->features);
-    b->features = NULL;
-    b->set = NULL;
+    features_forget(b);
     size_t count = pts_dataset_images(set);
-    const char **paths = calloc(count + 1, sizeof *paths);
-    if (!paths)
-        return pts_fail_memory(err, count * sizeof *paths);
+    b->paths = calloc(count + 1, sizeof *b->paths);
+    if (!b->paths)
+        return pts_fail_memory(err, count * sizeof *b->paths);
     for (size_t i = 0; i < count; i++)
-        paths[i] = pts_dataset_image_path(set, i);
-    pts_status status = pts_features_create(&b->features, b->encoder, paths, count, &b->settings,
-                                            progress, user, err);
-    free(paths);
-    if (status == PTS_OK)
-        b->set = set;
+        b->paths[i] = pts_dataset_image_path(set, i);
+    PTS_TRY(pts_features_create(&b->features, b->encoder, b->paths, count, &b->settings, progress,
+                                user, err));
+    b->set = set;
+    return PTS_OK;
+}
+
+/* Only the images that are looked at, and these once a data set: with small sizes they are few. */
+static pts_status need(builtin *b, const train_request *r, pts_error *err)
+{
+    const image_list lists[] = {r->train, r->validation, r->test};
+    size_t count = 0, total = r->train.count + r->validation.count + r->test.count;
+    size_t *images = calloc(total + 1, sizeof *images);
+    if (!images)
+        return pts_fail_memory(err, total * sizeof *images);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (size_t k = 0; k < lists[i].count; k++)
+            images[count++] = lists[i].images[k];
+    }
+    pts_status status = pts_features_extend(b->features, b->encoder, b->paths, images, count,
+                                            r->progress, r->user, err);
+    free(images);
     return status;
 }
+
+/* ---- the table's functions ---- */
 
 static pts_status train_and_test(const builtin *b, const train_request *r, const parts *p,
                                  pts_segmenter **model, train_result *result, pts_error *err)
@@ -155,9 +182,10 @@ static pts_status train_and_test(const builtin *b, const train_request *r, const
 static pts_status train(pts_trainer *trainer, const train_request *r, train_result *result,
                         pts_error *err)
 {
-    const builtin *b = (builtin *)trainer;
+    builtin *b = (builtin *)trainer;
     parts p;
     pts_segmenter *model = NULL;
+    PTS_TRY(need(b, r, err));
     double start = trainer_clock();
     reset_peak();
     PTS_TRY(parts_make(&p, r, err));
@@ -182,7 +210,7 @@ static void forget(pts_trainer *trainer, void *model)
 static void destroy(pts_trainer *trainer)
 {
     builtin *b = (builtin *)trainer;
-    pts_features_destroy(b->features);
+    features_forget(b);
     free(b);
 }
 
@@ -204,6 +232,7 @@ pts_status pts_trainer_builtin(pts_trainer **out, pts_encoder *encoder,
                    .encoder = encoder,
                    .settings = *settings,
                    .team = team};
+    b->settings.later = 1;
     *out = &b->base;
     return PTS_OK;
 }

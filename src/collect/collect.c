@@ -31,7 +31,9 @@ typedef struct master {
     unsigned char *over;   /* [jobs]: handed out, or not to be done */
     size_t left, finished; /* jobs not over; jobs settled */
     int away;              /* ranks that are at a job or will ask for one */
-    size_t *rank_set;      /* [ranks]: the data set a rank has at hand, or SIZE_MAX */
+    size_t *last;          /* [ranks]: a rank's last job, or FARM_NO_JOB */
+    int *on_set;           /* [sets]: ranks whose last job is of it */
+    int *on_split;         /* [splits]: the same */
     double last_beat;
     pts_status status; /* what went wrong within a callback */
     pts_error error;
@@ -166,26 +168,45 @@ static pts_status settle(master *m, const farm_result *r, pts_error *err)
 
 /* ---- choosing and handing out ---- */
 
-/* The next job for a rank: of the data set it has at hand, else of one that no rank has, else any.
- * Preparing a data set costs more than several of its jobs. */
+/* How little a job suits a rank: 0 of the split it has at hand, 1 of a split of the same data set
+ * that no rank has, 2 of that data set, 3 of one that no rank has, 4 else. What a rank has made the
+ * features of is worth keeping to: images cost more than jobs of few of them. */
+static int distance(const master *m, int rank, const plan_job *job)
+{
+    const plan_job *last = m->last[rank] == FARM_NO_JOB ? NULL : &m->plan->jobs[m->last[rank]];
+    if (last && last->split == job->split)
+        return 0;
+    if (last && last->set == job->set)
+        return m->on_split[job->split] ? 2 : 1;
+    return m->on_set[job->set] ? 4 : 3;
+}
+
+/* The first of those that suit the rank best. */
 static size_t next_job(const master *m, int rank)
 {
-    size_t any = FARM_NO_JOB, untouched = FARM_NO_JOB;
-    for (size_t i = 0; i < m->plan->job_count; i++) {
-        if (m->over[i])
-            continue;
-        size_t set = m->plan->jobs[i].set;
-        if (set == m->rank_set[rank])
-            return i;
-        int held = 0;
-        for (int r = 0; r < pts_ranks_count(m->options->ranks); r++)
-            held |= m->rank_set[r] == set;
-        if (!held && untouched == FARM_NO_JOB)
-            untouched = i;
-        if (any == FARM_NO_JOB)
-            any = i;
+    size_t best = FARM_NO_JOB;
+    int least = 5;
+    for (size_t i = 0; least && i < m->plan->job_count; i++) {
+        int far = m->over[i] ? 5 : distance(m, rank, &m->plan->jobs[i]);
+        if (far < least) {
+            least = far;
+            best = i;
+        }
     }
-    return untouched != FARM_NO_JOB ? untouched : any;
+    return best;
+}
+
+/* The rank has changed over to a job. */
+static void note_place(master *m, int rank, size_t index)
+{
+    const plan_job *jobs = m->plan->jobs;
+    if (m->last[rank] != FARM_NO_JOB) {
+        m->on_set[jobs[m->last[rank]].set]--;
+        m->on_split[jobs[m->last[rank]].split]--;
+    }
+    m->last[rank] = index;
+    m->on_set[jobs[index].set]++;
+    m->on_split[jobs[index].split]++;
 }
 
 /* A claimed job for the rank, or FARM_NO_JOB where none is left. */
@@ -200,7 +221,7 @@ static pts_status choose_job(master *m, int rank, size_t *index, pts_error *err)
     if (!mine)
         *index = FARM_NO_JOB;
     else
-        m->rank_set[rank] = m->plan->jobs[*index].set;
+        note_place(m, rank, *index);
     return PTS_OK;
 }
 
@@ -314,27 +335,41 @@ static pts_status note_sets(const master *m, pts_error *err)
     return PTS_OK;
 }
 
-static pts_status lead(master *m, pts_error *err)
+static pts_status make_lists(master *m, pts_error *err)
 {
     size_t jobs = m->plan->job_count, ranks = (size_t)pts_ranks_count(m->options->ranks);
-    m->left = m->report->jobs = jobs;
-    m->away = (int)ranks - 1;
-    m->last_beat = trainer_clock();
     m->claims = calloc(jobs, sizeof *m->claims);
     m->over = calloc(jobs, 1);
-    m->rank_set = malloc(ranks * sizeof *m->rank_set);
-    pts_status status = PTS_OK;
-    if (!m->claims || !m->over || !m->rank_set)
-        status = pts_fail_memory(err, jobs * sizeof *m->claims);
-    for (size_t r = 0; m->rank_set && r < ranks; r++)
-        m->rank_set[r] = SIZE_MAX;
+    m->last = malloc(ranks * sizeof *m->last);
+    m->on_set = calloc(m->plan->set_count, sizeof *m->on_set);
+    m->on_split = calloc(m->plan->split_count, sizeof *m->on_split);
+    if (!m->claims || !m->over || !m->last || !m->on_set || !m->on_split)
+        return pts_fail_memory(err, jobs * sizeof *m->claims);
+    for (size_t r = 0; r < ranks; r++)
+        m->last[r] = FARM_NO_JOB;
+    return PTS_OK;
+}
+
+static void free_lists(master *m)
+{
+    free(m->claims);
+    free(m->over);
+    free(m->last);
+    free(m->on_set);
+    free(m->on_split);
+}
+
+static pts_status lead(master *m, pts_error *err)
+{
+    m->left = m->report->jobs = m->plan->job_count;
+    m->away = pts_ranks_count(m->options->ranks) - 1;
+    m->last_beat = trainer_clock();
+    pts_status status = make_lists(m, err);
     if (status == PTS_OK)
         status = note_sets(m, err);
     if (status == PTS_OK)
         status = run_jobs(m, err);
-    free(m->claims);
-    free(m->over);
-    free(m->rank_set);
+    free_lists(m);
     return status;
 }
 

@@ -44,10 +44,13 @@ static pts_status add_seed(plan *p, size_t set, int class_id, uint64_t seed,
     PTS_TRY(plan_split(&p->sets[set], class_id, seed, options, &split, &sizes, &count, err));
     pts_split_destroy(split);
     pts_status status = PTS_OK;
+    plan_job job = {set, class_id, seed, 0, p->split_count++};
     if (options->mode != PTS_COLLECT_FRESH)
-        status = add_job(p, (plan_job){set, class_id, seed, 0}, err);
-    for (size_t i = 0; options->mode == PTS_COLLECT_FRESH && status == PTS_OK && i < count; i++)
-        status = add_job(p, (plan_job){set, class_id, seed, sizes[i]}, err);
+        status = add_job(p, job, err);
+    for (size_t i = 0; options->mode == PTS_COLLECT_FRESH && status == PTS_OK && i < count; i++) {
+        job.n = sizes[i];
+        status = add_job(p, job, err);
+    }
     free(sizes);
     return status;
 }

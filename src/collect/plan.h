@@ -14,14 +14,15 @@ typedef struct plan_job {
     size_t set; /* index of the plan's sets */
     int class_id;
     uint64_t seed;
-    size_t n; /* 0: the whole curve */
+    size_t n;     /* 0: the whole curve */
+    size_t split; /* which of the plan's: its set, class and seed */
 } plan_job;
 
 typedef struct plan {
     plan_set *sets; /* [set_count] */
     size_t set_count;
     plan_job *jobs; /* [job_count], grouped by set, class and seed */
-    size_t job_count, job_capacity;
+    size_t job_count, job_capacity, split_count;
 } plan;
 
 /* Opens and checks all data sets before anything is trained, so that a mistake in the last of them

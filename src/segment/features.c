@@ -156,7 +156,7 @@ static pts_status extract(extractor *x, const char *const *paths, size_t count)
 {
     PTS_TRY(feature_source_open(&x->source, x->encoder, x->err));
     PTS_TRY(prepare_projection(x, paths, count));
-    return extract_all(x, paths, count);
+    return x->settings->later ? PTS_OK : extract_all(x, paths, count);
 }
 
 pts_status pts_features_create(pts_features **out, pts_encoder *encoder, const char *const *paths,
@@ -191,14 +191,69 @@ pts_status pts_features_create(pts_features **out, pts_encoder *encoder, const c
     return PTS_OK;
 }
 
+/* ---- more images ---- */
+
+static void item_clear(feature_item *item)
+{
+    free(item->coarse);
+    free(item->fine);
+    *item = (feature_item){0};
+}
+
+static pts_status extend_by(extractor *x, const char *path, feature_item *item)
+{
+    pts_image image;
+    PTS_TRY(pts_image_read(path, NULL, &image, x->err));
+    pts_status status = extract_one(x, &image, item);
+    pts_image_free(&image);
+    if (status != PTS_OK)
+        item_clear(item); /* else half a picture would count as there */
+    return status;
+}
+
+static pts_status extend(extractor *x, const char *const *paths, const size_t *images, size_t count,
+                         size_t missing)
+{
+    size_t made = 0;
+    PTS_TRY(feature_source_open(&x->source, x->encoder, x->err));
+    PTS_TRY(check_projection(x, &x->features->projection));
+    for (size_t i = 0; i < count; i++) {
+        feature_item *item = &x->features->items[images[i]];
+        if (item->coarse)
+            continue;
+        PTS_TRY(extend_by(x, paths[images[i]], item));
+        PTS_TRY(report_progress(x, "features", ++made, missing));
+    }
+    return PTS_OK;
+}
+
+pts_status pts_features_extend(pts_features *features, pts_encoder *encoder,
+                               const char *const *paths, const size_t *images, size_t count,
+                               pts_progress progress, void *user, pts_error *err)
+{
+    size_t missing = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (images[i] >= features->count)
+            return pts_fail(err, PTS_ERR_ARGUMENT, "features: expected images below %zu, got %zu",
+                            features->count, images[i]);
+        missing += !features->items[images[i]].coarse;
+    }
+    if (!missing)
+        return PTS_OK;
+    extractor x = {.encoder = encoder, .features = features, .err = err};
+    x.progress = progress;
+    x.user = user;
+    pts_status status = extend(&x, paths, images, count, missing);
+    extractor_free(&x);
+    return status;
+}
+
 void pts_features_destroy(pts_features *features)
 {
     if (!features)
         return;
-    for (size_t i = 0; i < features->count; i++) {
-        free(features->items[i].coarse);
-        free(features->items[i].fine);
-    }
+    for (size_t i = 0; i < features->count; i++)
+        item_clear(&features->items[i]);
     free(features->items);
     projection_free(&features->projection);
     free(features);
