@@ -76,6 +76,37 @@ START_TEST(a_killed_process_loses_the_job_in_hand)
 }
 END_TEST
 
+/* A trainer that does not mind being asked to stop, and a program of its own that it waits for. */
+static void write_stubborn_trainer(void)
+{
+    ck_assert_int_eq(
+        run_program("cd %s && printf 'trap \"\" TERM INT\nsleep 300 & echo $$ > %s/shell\n"
+                    "echo $! > %s/child\nmv %s/shell %s/trainer\nwait\nsleep 300\n' > train.sh",
+                    folder, folder, folder, folder, folder),
+        0);
+}
+
+/* Nothing of it is left some seconds later. */
+static void check_trainer_gone(void)
+{
+    ck_assert_msg(run_program("cd %s && for i in 1 2 3 4 5 6 7 8 9 10; do "
+                              "kill -0 $(cat trainer) || kill -0 $(cat child) || exit 0; sleep 1; "
+                              "done; exit 1",
+                              folder) == 0,
+                  "the trainer outlives");
+}
+
+START_TEST(a_trainer_does_not_outlive_a_killed_process)
+{
+    write_stubborn_trainer();
+    run_program("cd %s && ptstrain %s & until [ -e %s/trainer ]; do sleep 0.05; done; "
+                "kill -9 $!; wait $!; true",
+                folder, arguments(), folder);
+    ck_assert_int_eq(run_program("kill -0 $(cat %s/trainer)", folder), 0);
+    check_trainer_gone();
+}
+END_TEST
+
 START_TEST(two_processes_share_a_store)
 {
     ck_assert_int_eq(run_program("cd %s && (ptstrain %s & A=$!; ptstrain %s && wait $A)", folder,
@@ -101,6 +132,18 @@ START_TEST(a_dead_rank_costs_the_jobs_in_hand)
     check_the_rest_is_done();
 }
 END_TEST
+
+/* Ctrl-C: mpirun asks the ranks to stop, and kills them before the trainers have. */
+START_TEST(trainers_do_not_outlive_an_interrupted_mpirun)
+{
+    write_stubborn_trainer();
+    int code = run_program("cd %s; " MPIRUN "ptstrain %s & until [ -e %s/trainer ]; do sleep 0.05; "
+                           "done; kill -INT $!; wait $!",
+                           folder, arguments(), folder);
+    ck_assert_int_ne(code, 0);
+    check_trainer_gone();
+}
+END_TEST
 #endif
 
 int main(void)
@@ -113,7 +156,9 @@ int main(void)
     tcase_add_test(tcase, two_processes_share_a_store);
 #ifdef PTS_HAVE_MPI
     tcase_add_test(tcase, a_dead_rank_costs_the_jobs_in_hand);
+    tcase_add_test(tcase, trainers_do_not_outlive_an_interrupted_mpirun);
 #endif
+    tcase_add_test(tcase, a_trainer_does_not_outlive_a_killed_process);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -13,7 +13,8 @@ typedef struct process_result {
 
 /* Runs `sh -c 'COMMAND "$@"' sh FOLDER` in the folder, stdin empty, stdout and stderr appended to
  * log. time_limit seconds (0: none) later, or when progress(user, "training", 0, 0) asks to stop,
- * the whole process group gets SIGTERM and, five seconds on, SIGKILL. PTS_ERR_CANCELLED then, or
+ * the whole process group gets SIGTERM and, five seconds on, SIGKILL; the same when this process
+ * ends, killed or not. PTS_ERR_CANCELLED then, or
  * PTS_ERR_IO where it could not be started; how it ended is in *result. */
 pts_status process_run(const char *command, const char *folder, const char *log, double time_limit,
                        pts_progress progress, void *user, process_result *result, pts_error *err);
