@@ -3,7 +3,9 @@
 #include "check_main.h"
 #include "run_program.h"
 
+#include "learn/layers.h"
 #include "collect/curve.h"
+#include "collect/outline.h"
 #include "pts/collect.h"
 
 #include <jansson.h>
@@ -372,6 +374,118 @@ START_TEST(damaged_images_are_left_out_or_stop)
 }
 END_TEST
 
+/* ---- outlines ---- */
+
+/* The even-odd rule at a point, edge by edge. */
+static int inside(const outline *o, double x, double y)
+{
+    int odd = 0;
+    for (size_t i = 0, j = o->points - 1; i < o->points; j = i++) {
+        double xi = o->xy[2 * i], yi = o->xy[2 * i + 1], xj = o->xy[2 * j], yj = o->xy[2 * j + 1];
+        if ((yi > y) != (yj > y) && x < (xj - xi) * (y - yi) / (yj - yi) + xi)
+            odd = !odd;
+    }
+    return odd;
+}
+
+enum { MASK_W = 19, MASK_H = 13 };
+
+/* Pixels where the outline's filling and the mask differ. */
+static size_t differing(const outline *o, const uint8_t *mask)
+{
+    size_t differ = 0;
+    for (size_t y = 0; y < MASK_H; y++) {
+        for (size_t x = 0; x < MASK_W; x++)
+            differ += inside(o, (x + 0.5) / MASK_W, (y + 0.5) / MASK_H) != mask[y * MASK_W + x];
+    }
+    return differ;
+}
+
+static outline outline_of(const pts_instance *instance)
+{
+    outline o;
+    pts_error err;
+    ck_assert_msg(outline_make(&o, instance, MASK_H, MASK_W, &err) == PTS_OK, "%s", err.message);
+    return o;
+}
+
+static outline outline_of_mask(const uint8_t *mask)
+{
+    pts_rle *rle;
+    ck_assert_int_eq(pts_rle_from_bitmap(&rle, mask, MASK_H, MASK_W, NULL), PTS_OK);
+    const pts_instance instance = {.mask = rle};
+    outline o = outline_of(&instance);
+    pts_rle_destroy(rle);
+    return o;
+}
+
+/* Random masks from a few pixels to nearly all: parts, holes, parts in holes, touching corners. */
+START_TEST(a_masks_outline_fills_the_mask)
+{
+    pts_rng rng = pts_rng_stream(43, 0);
+    for (int round = 0; round < 400; round++) {
+        uint8_t mask[MASK_H * MASK_W];
+        double share = 0.02 + 0.96 * round / 400;
+        int block = 1 + round % 3; /* coarser ones have fewer borders than are kept */
+        for (size_t i = 0; i < MASK_H; i++) {
+            for (size_t k = 0; k < MASK_W; k++)
+                mask[i * MASK_W + k] = i % block || k % block
+                                           ? mask[(i - i % block) * MASK_W + k - k % block]
+                                           : pts_rng_uniform(&rng) < share;
+        }
+        outline o = outline_of_mask(mask);
+        if (o.points)
+            ck_assert_uint_eq(differing(&o, mask), 0);
+        else
+            ck_assert_ptr_null(memchr(mask, 1, sizeof mask));
+        outline_free(&o);
+    }
+}
+END_TEST
+
+START_TEST(an_outline_keeps_the_largest_borders)
+{
+    /* A rectangle of 12 × 3, and all the single pixels below that touch at corners only. */
+    uint8_t mask[MASK_H * MASK_W] = {0};
+    for (size_t y = 0; y < 3; y++)
+        memset(mask + y * MASK_W, 1, 12);
+    size_t specks = 0;
+    for (size_t y = 4; y < MASK_H; y++) {
+        for (size_t x = y % 2; x < MASK_W; x += 2)
+            specks += mask[y * MASK_W + x] = 1;
+    }
+    outline o = outline_of_mask(mask);
+    ck_assert_uint_gt(specks, OUTLINE_BORDERS);
+    ck_assert_uint_eq(differing(&o, mask), specks - (OUTLINE_BORDERS - 1));
+    ck_assert_uint_eq(o.points, OUTLINE_BORDERS * 4 + (OUTLINE_BORDERS - 1) * 2);
+    outline_free(&o);
+}
+END_TEST
+
+START_TEST(polygons_of_one_object_become_one)
+{
+    const float xy[] = {0.1f, 0.1f, 0.3f, 0.1f, 0.3f, 0.9f, 0.1f, 0.9f, /* left */
+                        0.7f, 0.2f, 0.9f, 0.2f, 0.9f, 0.4f,             /* right, above */
+                        0.7f, 0.6f, 0.9f, 0.6f, 0.9f, 0.8f};            /* and below it */
+    const size_t ends[] = {4, 7, 10};
+    const pts_instance instance = {.points = 10, .xy = xy, .parts = 3, .ends = ends};
+    outline o = outline_of(&instance);
+    ck_assert_uint_eq(o.points, 10 + 2 * 2);
+    const double in[][2] = {{0.2, 0.5}, {0.85, 0.25}, {0.85, 0.65}};
+    const double out[][2] = {{0.5, 0.15}, {0.85, 0.5}, {0.5, 0.5}, {0.95, 0.3}};
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(inside(&o, in[i][0], in[i][1]));
+    for (size_t i = 0; i < 4; i++)
+        ck_assert(!inside(&o, out[i][0], out[i][1]));
+    outline_free(&o);
+    const pts_instance single = {.points = 4, .xy = xy, .parts = 1, .ends = ends};
+    o = outline_of(&single);
+    ck_assert_uint_eq(o.points, 4);
+    ck_assert_mem_eq(o.xy, xy, 8 * sizeof *xy); /* as it is */
+    outline_free(&o);
+}
+END_TEST
+
 /* ---- programs ---- */
 
 static char self[4096];
@@ -488,13 +602,47 @@ START_TEST(a_program_that_finds_everything_scores_one)
                                  path),
                      0);
     json_t *job = json_load_file(in_folder("jobs/yolo-mini-class1-seed43-n2/job.json"), 0, NULL);
-    ck_assert_int_eq(json_integer_value(json_object_get(job, "version")), 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(job, "version")), 2);
     ck_assert_int_eq(json_integer_value(json_object_get(job, "n")), 2);
     ck_assert_str_eq(json_string_value(json_object_get(job, "class")), "One");
     ck_assert(json_is_null(json_object_get(job, "start")));
     json_decref(job);
     ck_assert_ptr_nonnull(strstr(ran.out, "role perfect in "));
     ck_assert_ptr_nonnull(strstr(ran.out, "000001.jpg\n000002.jpg\n"));
+}
+END_TEST
+
+/* A set with masks alone: a label line for each object that is no crowd. */
+START_TEST(a_program_gets_labels_of_masks)
+{
+    witness w;
+    pts_error err;
+    pts_collect_report report;
+    pts_collect_options options = mini;
+    options.sizes = "2";
+    options.seeds = 1;
+    char dir[128], path[256];
+    snprintf(dir, sizeof dir, "%s/masks", folder);
+    ck_assert_int_eq(
+        run_program("mkdir %s && cp %s/*/images/* %s", dir, test_data("yolo-mini"), dir), 0);
+    ck_assert_int_eq(
+        run_program("cp %s/compressed.json %s/_annotations.coco.json", test_data("coco-mini"), dir),
+        0);
+    pts_trainer *trainer = program("perfect", 60, 0);
+    w = (witness){0};
+    pts_status status = collect_dir(trainer, dir, &options, &w, &report, &err);
+    ck_assert_msg(status == PTS_OK, "%s", err.message);
+    pts_trainer_destroy(trainer);
+    ck_assert_uint_eq(report.done, 1);
+    snprintf(path, sizeof path, "%s/jobs/masks-class1-seed43-n2", folder);
+    ck_assert_int_eq(run_program("cd %s && cat labels/*/*.txt | wc -l", path), 0);
+    int lines = atoi(ran.out);
+    ck_assert_int_gt(lines, 3);
+    ck_assert_int_eq(
+        run_program("cd %s && grep -ho '\"iscrowd\": 0' train.json val.json test.json | wc -l",
+                    path),
+        0);
+    ck_assert_int_eq(atoi(ran.out), lines);
 }
 END_TEST
 
@@ -591,16 +739,21 @@ int main(int argc, char **argv)
     if (length < 0)
         return EXIT_FAILURE;
     self[length] = '\0';
-    const TTest *const pure[] = {
-        incremental_keeps_what_rises_and_retrains_what_does_not,
-        the_study_chooses_on_the_test_split, base_trains_on_the_union_and_stops_early,
-        stop_rule_is_the_sum_of_latest_minus_earlier, choices_on_validation_need_one};
+    const TTest *const pure[] = {incremental_keeps_what_rises_and_retrains_what_does_not,
+                                 the_study_chooses_on_the_test_split,
+                                 base_trains_on_the_union_and_stops_early,
+                                 stop_rule_is_the_sum_of_latest_minus_earlier,
+                                 choices_on_validation_need_one,
+                                 a_masks_outline_fills_the_mask,
+                                 an_outline_keeps_the_largest_borders,
+                                 polygons_of_one_object_become_one};
     const TTest *const stored[] = {jobs_are_measured_once,
                                    a_failed_size_does_not_stop_the_others,
                                    stopping_gives_the_job_back,
                                    a_curve_of_dependent_sizes_is_one_job,
                                    damaged_images_are_left_out_or_stop,
                                    a_program_that_finds_everything_scores_one,
+                                   a_program_gets_labels_of_masks,
                                    a_program_goes_on_from_its_weights,
                                    a_programs_failure_is_the_sizes_failure,
 #ifdef PTS_HAVE_MPI

@@ -167,7 +167,7 @@ pts_status pts_trainer_command(pts_trainer **out, const pts_command_options *opt
     command *c = calloc(1, sizeof *c);
     if (!c)
         return pts_fail_memory(err, sizeof *c);
-    *c = (command){.base = {NULL, strdup("job 1"), prepare, train, forget, destroy},
+    *c = (command){.base = {NULL, strdup("job 2"), prepare, train, forget, destroy},
                    .text = strdup(options->command),
                    .folder = strdup(options->folder),
                    .time_limit = options->time_limit,

@@ -1,6 +1,7 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "collect/job_folder.h"
 #include "base/error.h"
+#include "collect/outline.h"
 #include "pts/file.h"
 #include "pts/image.h"
 
@@ -99,76 +100,87 @@ static pts_status link_image(const job *j, size_t image, const char *link)
     return status;
 }
 
-static void write_polygon(FILE *file, const pts_instance *instance, size_t first, size_t end)
+/* What is said of an image: its index in the data set, number in the part, and size. */
+typedef struct picture {
+    size_t image, id, width, height;
+} picture;
+
+static pts_status write_object(const job *j, FILE *file, const picture *p,
+                               const pts_instance *instance)
 {
-    fputc('0', file);
-    for (size_t k = 2 * first; k < 2 * end; k++)
-        fprintf(file, " %.7g", (double)instance->xy[k]);
-    fputc('\n', file);
+    outline o;
+    PTS_TRY(outline_make(&o, instance, p->height, p->width, j->err));
+    if (o.points)
+        fputc('0', file);
+    for (size_t k = 0; k < 2 * o.points; k++)
+        fprintf(file, " %.7g", (double)o.xy[k]);
+    if (o.points)
+        fputc('\n', file);
+    outline_free(&o);
+    return PTS_OK;
 }
 
-/* YOLO: a line a polygon, the class always 0. Crowds have no place in it. */
-static pts_status write_labels(const job *j, size_t image, const char *name)
+static pts_status write_objects(const job *j, FILE *file, const picture *p)
 {
     size_t count;
-    const pts_instance *instances = pts_dataset_instances(j->request->set, image, &count);
+    const pts_instance *instances = pts_dataset_instances(j->request->set, p->image, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (instances[i].class_id == j->request->class_id && !instances[i].crowd)
+            PTS_TRY(write_object(j, file, p, &instances[i]));
+    }
+    return PTS_OK;
+}
+
+/* YOLO: a line an object, the class always 0. Crowds have no place in it. */
+static pts_status write_labels(const job *j, const picture *p, const char *name)
+{
     char *path = job_path(j->folder, name);
     FILE *file = path ? fopen(path, "w") : NULL;
     free(path);
     if (!file)
         return pts_fail(j->err, PTS_ERR_IO, "%s/%s: %s", j->folder, name, strerror(errno));
-    for (size_t i = 0; i < count; i++) {
-        if (instances[i].class_id != j->request->class_id || instances[i].crowd)
-            continue;
-        for (size_t p = 0; p < instances[i].parts; p++)
-            write_polygon(file, &instances[i], p ? instances[i].ends[p - 1] : 0,
-                          instances[i].ends[p]);
-    }
+    pts_status status = write_objects(j, file, p);
     int failed = ferror(file);
-    if (fclose(file) != 0 || failed)
+    if ((fclose(file) != 0 || failed) && status == PTS_OK)
         return pts_fail(j->err, PTS_ERR_IO, "%s/%s: %s", j->folder, name, strerror(errno));
-    return PTS_OK;
+    return status;
 }
 
 /* The object's mask in COCO's words. */
-static pts_status add_annotation(const job *j, const pts_instance *instance, size_t id,
-                                 size_t height, size_t width)
+static pts_status add_annotation(const job *j, const pts_instance *instance, const picture *p)
 {
     pts_rle *mask;
     char *counts;
     double box[4];
-    PTS_TRY(pts_instance_mask(&mask, instance, height, width, j->err));
+    PTS_TRY(pts_instance_mask(&mask, instance, p->height, p->width, j->err));
     pts_status status = pts_rle_to_string(mask, &counts, j->err);
     pts_rle_box(mask, box);
     size_t area = pts_rle_area(mask);
     pts_rle_destroy(mask);
     PTS_TRY(status);
-    json_t *annotation = json_pack(
-        "{s:I, s:I, s:i, s:{s:[I,I], s:s}, s:[f,f,f,f], s:I, s:i}", "id",
-        (json_int_t)json_array_size(j->annotations) + 1, "image_id", (json_int_t)id, "category_id",
-        1, "segmentation", "size", (json_int_t)height, (json_int_t)width, "counts", counts, "bbox",
-        box[0], box[1], box[2], box[3], "area", (json_int_t)area, "iscrowd", instance->crowd);
+    json_t *annotation =
+        json_pack("{s:I, s:I, s:i, s:{s:[I,I], s:s}, s:[f,f,f,f], s:I, s:i}", "id",
+                  (json_int_t)json_array_size(j->annotations) + 1, "image_id", (json_int_t)p->id,
+                  "category_id", 1, "segmentation", "size", (json_int_t)p->height,
+                  (json_int_t)p->width, "counts", counts, "bbox", box[0], box[1], box[2], box[3],
+                  "area", (json_int_t)area, "iscrowd", instance->crowd);
     free(counts);
     if (json_array_append_new(j->annotations, annotation) != 0)
         return pts_fail_memory(j->err, 1);
     return PTS_OK;
 }
 
-static pts_status add_image(const job *j, size_t image, size_t id, const char *name)
+static pts_status add_image(const job *j, const picture *p, const char *name)
 {
-    const pts_dataset *set = j->request->set;
-    size_t width, height, count;
-    pts_dataset_image_size(set, image, &width, &height);
-    if (!width)
-        PTS_TRY(pts_image_probe(pts_dataset_image_path(set, image), NULL, &width, &height, j->err));
-    json_t *object = json_pack("{s:I, s:s, s:I, s:I}", "id", (json_int_t)id, "file_name", name,
-                               "width", (json_int_t)width, "height", (json_int_t)height);
+    size_t count;
+    json_t *object = json_pack("{s:I, s:s, s:I, s:I}", "id", (json_int_t)p->id, "file_name", name,
+                               "width", (json_int_t)p->width, "height", (json_int_t)p->height);
     if (json_array_append_new(j->images, object) != 0)
         return pts_fail_memory(j->err, 1);
-    const pts_instance *instances = pts_dataset_instances(set, image, &count);
+    const pts_instance *instances = pts_dataset_instances(j->request->set, p->image, &count);
     for (size_t i = 0; i < count; i++) {
         if (instances[i].class_id == j->request->class_id)
-            PTS_TRY(add_annotation(j, &instances[i], id, height, width));
+            PTS_TRY(add_annotation(j, &instances[i], p));
     }
     return PTS_OK;
 }
@@ -176,12 +188,17 @@ static pts_status add_image(const job *j, size_t image, size_t id, const char *n
 static pts_status write_image(const job *j, int part, size_t image, size_t id)
 {
     char link[64], labels[64];
-    const char *dot = strrchr(pts_dataset_image_path(j->request->set, image), '.');
+    const pts_dataset *set = j->request->set;
+    const char *path = pts_dataset_image_path(set, image), *dot = strrchr(path, '.');
+    picture p = {.image = image, .id = id};
+    pts_dataset_image_size(set, image, &p.width, &p.height);
+    if (!p.width)
+        PTS_TRY(pts_image_probe(path, NULL, &p.width, &p.height, j->err));
     snprintf(link, sizeof link, "images/%s/%06zu%.8s", part_names[part], id, dot ? dot : "");
     snprintf(labels, sizeof labels, "labels/%s/%06zu.txt", part_names[part], id);
     PTS_TRY(link_image(j, image, link));
-    PTS_TRY(write_labels(j, image, labels));
-    return add_image(j, image, id, link);
+    PTS_TRY(write_labels(j, &p, labels));
+    return add_image(j, &p, link);
 }
 
 /* ---- JSON ---- */
