@@ -119,6 +119,53 @@ START_TEST(two_processes_share_a_store)
 }
 END_TEST
 
+/* On a terminal of so many columns: every drawing fits on one line, names jobs and time left, and
+ * the last one is taken away. */
+static void check_bar(int columns, const char *drawn)
+{
+    ck_assert_int_eq(
+        run_program("cd %s && rm -f runs.db && printf '%%s\n' \"stty cols %d; ptstrain "
+                    "%s\" > bar.sh && script -qec 'sh bar.sh' bar.txt > bar.txt",
+                    folder, columns, arguments()),
+        0);
+    ck_assert_int_eq(run_program("cat %s/bar.txt", folder), 0);
+    char *next = ran.out;
+    size_t drawings = 0, with_rate = 0;
+    while ((next = strstr(next, "\r\033[K"))) {
+        next += strlen("\r\033[K");
+        size_t length = strcspn(next, "\r\n");
+        if (next[length] == '\r' && next[length + 1] == '\033') { /* taken away by the next */
+            ck_assert_uint_lt(length, (size_t)columns);
+            drawings++;
+            char *left = strstr(next, " left");
+            with_rate += left && left < next + length;
+        }
+    }
+    ck_assert_uint_gt(drawings, 5);
+    ck_assert_uint_gt(with_rate, 3);
+    ck_assert_ptr_nonnull(strstr(ran.out, drawn));
+    ck_assert_ptr_nonnull(strstr(ran.out, "9/9 jobs"));
+    ck_assert_ptr_nonnull(strstr(ran.out, "\r\033[Kptstrain collect: 9 jobs: 9 measured"));
+}
+
+START_TEST(the_bar_fits_the_terminal)
+{
+    check_bar(80, "[--------------------");
+    check_bar(40, "\033[K1/9 jobs, ");
+}
+END_TEST
+
+/* In a log there is neither bar nor cursor movement. */
+START_TEST(a_log_has_plain_lines)
+{
+    ck_assert_int_eq(run_program("cd %s && ptstrain %s", folder, arguments()), 0);
+    ck_assert_ptr_null(strchr(ran.err, '\r'));
+    ck_assert_ptr_null(strchr(ran.err, '\033'));
+    ck_assert_ptr_nonnull(strstr(ran.err, "yolo-mini: One: n 2  mAP 0.000"));
+    ck_assert_ptr_nonnull(strstr(ran.err, "\njobs: 9 of 9\n"));
+}
+END_TEST
+
 #ifdef PTS_HAVE_MPI
 START_TEST(a_dead_rank_costs_the_jobs_in_hand)
 {
@@ -159,6 +206,8 @@ int main(void)
     tcase_add_test(tcase, trainers_do_not_outlive_an_interrupted_mpirun);
 #endif
     tcase_add_test(tcase, a_trainer_does_not_outlive_a_killed_process);
+    tcase_add_test(tcase, the_bar_fits_the_terminal);
+    tcase_add_test(tcase, a_log_has_plain_lines);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -23,6 +23,12 @@ typedef struct collect_flags {
 
 /* ---- what happens, in words ---- */
 
+typedef struct teller {
+    cli_progress bar;
+    size_t over, jobs; /* of them all */
+    bool worked;       /* on the job in hand: it was not there before */
+} teller;
+
 static void say_point(cli_progress *bar, const pts_collect_event *e)
 {
     const pts_store_point *p = e->point;
@@ -32,37 +38,68 @@ static void say_point(cli_progress *bar, const pts_collect_event *e)
                      (unsigned long long)e->seed, p->seconds, *p->kind ? ", " : "", p->kind);
 }
 
+static void say_job(cli_progress *bar, const pts_collect_event *e, const char *verb)
+{
+    cli_progress_say(bar, "%s: %s: n %zu, seed %llu%s: %s", e->dataset, e->class_name, e->n,
+                     (unsigned long long)e->seed, verb, e->message);
+}
+
+/* All jobs on the bar, the one in hand beside it. */
+static void show_stage(teller *t, const pts_collect_event *e)
+{
+    char detail[256], share[16] = "";
+    if (e->total)
+        snprintf(share, sizeof share, " %zu %%", 100 * e->done / e->total);
+    int used = snprintf(detail, sizeof detail, "%.40s%s", e->message, share);
+    if (e->dataset)
+        used += snprintf(detail + used, sizeof detail - (size_t)used, ": %.60s", e->dataset);
+    if (e->what == PTS_COLLECT_TRAINING && e->dataset)
+        snprintf(detail + used, sizeof detail - (size_t)used, ", %.60s, n %zu", e->class_name,
+                 e->n);
+    t->worked = true;
+    cli_progress_detail(&t->bar, "jobs", t->over, t->jobs, detail);
+}
+
+static void count_job(teller *t, const pts_collect_event *e)
+{
+    t->over = e->done;
+    if (!t->worked)
+        cli_progress_skip(&t->bar);
+    t->worked = false;
+    cli_progress_show(&t->bar, "jobs", e->done, e->total);
+}
+
 static int on_event(void *user, const pts_collect_event *e)
 {
-    cli_progress *bar = user;
-    char stage[160];
+    teller *t = user;
     switch (e->what) {
     case PTS_COLLECT_FINDING:
-        cli_progress_say(bar, "%s: %s", e->n ? "left out" : "note", e->message);
+        cli_progress_say(&t->bar, "%s: %s", e->n ? "left out" : "note", e->message);
         break;
     case PTS_COLLECT_LEFT_OUT:
-        cli_progress_say(bar, "%s: %s: left out, only %zu images", e->dataset, e->class_name, e->n);
+        cli_progress_say(&t->bar, "%s: %s: left out, only %zu images", e->dataset, e->class_name,
+                         e->n);
+        break;
+    case PTS_COLLECT_PLANNED:
+        t->jobs = e->total;
+        cli_progress_show(&t->bar, "jobs", 0, e->total);
         break;
     case PTS_COLLECT_PREPARING:
     case PTS_COLLECT_TRAINING:
-        snprintf(stage, sizeof stage, "%s: %s", e->dataset, e->message);
-        cli_progress_show(bar, stage, e->done, e->total);
+        show_stage(t, e);
         break;
     case PTS_COLLECT_POINT:
-        say_point(bar, e);
+        t->worked = true;
+        say_point(&t->bar, e);
         break;
     case PTS_COLLECT_FAILED:
-        cli_progress_say(bar, "%s: %s: n %zu, seed %llu failed: %s", e->dataset, e->class_name,
-                         e->n, (unsigned long long)e->seed, e->message);
+        say_job(&t->bar, e, " failed");
         break;
     case PTS_COLLECT_ELSEWHERE:
-        cli_progress_say(bar, "%s: %s: n %zu, seed %llu: %s", e->dataset, e->class_name, e->n,
-                         (unsigned long long)e->seed, e->message);
-        break;
-    case PTS_COLLECT_PLANNED:
+        say_job(&t->bar, e, "");
         break;
     case PTS_COLLECT_JOB:
-        cli_progress_show(bar, "jobs", e->done, e->total);
+        count_job(t, e);
         break;
     }
     return cli_stopping();
@@ -134,7 +171,7 @@ static pts_status open_store(collector *c, pts_error *err)
     return status == PTS_OK ? pts_store_run_begin(c->store, &run, err) : status;
 }
 
-static pts_status open_collection(collector *c, collect_flags *f, cli_progress *bar, pts_error *err)
+static pts_status open_collection(collector *c, collect_flags *f, teller *t, pts_error *err)
 {
     pts_status status = pts_team_create(&c->team, (int)f->threads, err);
     if (status == PTS_OK && cli_under_mpirun())
@@ -143,15 +180,15 @@ static pts_status open_collection(collector *c, collect_flags *f, cli_progress *
     f->options.ranks = c->ranks;
     if (status == PTS_OK)
         status = pts_collection_open(&c->collection, f->data.items, f->data.count, &f->options,
-                                     pts_ranks_rank(c->ranks) ? on_silence : on_event, bar, err);
+                                     pts_ranks_rank(c->ranks) ? on_silence : on_event, t, err);
     return status;
 }
 
 /* The store comes last: a mistake in anything else leaves none behind. */
-static pts_status collect(collector *c, collect_flags *f, cli_progress *bar,
-                          pts_collect_report *report, pts_error *err)
+static pts_status collect(collector *c, collect_flags *f, teller *t, pts_collect_report *report,
+                          pts_error *err)
 {
-    pts_status status = open_collection(c, f, bar, err);
+    pts_status status = open_collection(c, f, t, err);
     int rank = pts_ranks_rank(c->ranks);
     if (status == PTS_OK)
         status = open_trainer(c, err);
@@ -160,21 +197,21 @@ static pts_status collect(collector *c, collect_flags *f, cli_progress *bar,
         status = open_store(c, err);
     if (status == PTS_OK)
         status = pts_collection_run(c->collection, c->trainer, c->store,
-                                    rank ? on_silence : on_event, bar, report, err);
+                                    rank ? on_silence : on_event, t, report, err);
     return status;
 }
 
 static int collect_all(const cli_syntax *syntax, collect_flags *flags)
 {
     collector c = {.flags = flags};
-    cli_progress bar;
+    teller t = {.worked = false};
     pts_collect_report report = {0};
     pts_error err;
-    cli_progress_begin(&bar);
+    cli_progress_begin(&t.bar);
     /* Reading the data sets may take minutes, and nothing is stored before it is over. */
     cli_quit_on_signals("ptstrain collect: stopped before anything was measured\n");
-    pts_status status = collect(&c, flags, &bar, &report, &err);
-    cli_progress_end(&bar);
+    pts_status status = collect(&c, flags, &t, &report, &err);
+    cli_progress_end(&t.bar);
     collector_close(&c);
     if (report.jobs)
         say_report(syntax, &report);
