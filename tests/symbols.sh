@@ -10,7 +10,7 @@ failed=0
 # may carry that room's own prefix instead, and no other room's.
 prefixes_of() {
     case $1 in
-    collect) echo 'curve|farm|job|plan|process|trainer|worker' ;;
+    collect) echo 'curve|farm|job|outline|plan|process|trainer|worker' ;;
     data) echo 'dataset|store' ;;
     encoders) echo 'clip_vit|inception_v3|network' ;;
     learn) echo 'linear|lodo|mlp|perceptron|predictor|study|sweep|tasks|theta' ;;
