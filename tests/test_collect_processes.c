@@ -76,6 +76,24 @@ START_TEST(a_killed_process_loses_the_job_in_hand)
 }
 END_TEST
 
+/* Ctrl-C: at once, with the job in hand given back. */
+START_TEST(an_interrupted_process_loses_the_job_in_hand)
+{
+    int code = run_program("cd %s && ptstrain %s & until [ $(wc -l < %s/begun) -ge 4 ]; do sleep "
+                           "0.05; done; kill -INT $!; wait $!",
+                           folder, arguments(), folder);
+    ck_assert_int_eq(code, 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "ptstrain collect: 9 jobs: 3 measured, 0 were there"));
+    ck_assert_ptr_nonnull(strstr(ran.err,
+                                 "ptstrain collect: stopped; what is measured is kept, and "
+                                 "the same command goes on\n"));
+    ck_assert_int_eq(jobs_done(), 3);
+    check_the_rest_is_done();
+    ck_assert_int_eq(count("cat begun"), JOBS + 1);
+    ck_assert_int_eq(count("ls -d runs.db-jobs/*"), JOBS + 1); /* where no --jobs says otherwise */
+}
+END_TEST
+
 /* A trainer that does not mind being asked to stop, and a program of its own that it waits for. */
 static void write_stubborn_trainer(void)
 {
@@ -200,6 +218,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_killed_process_loses_the_job_in_hand);
+    tcase_add_test(tcase, an_interrupted_process_loses_the_job_in_hand);
     tcase_add_test(tcase, two_processes_share_a_store);
 #ifdef PTS_HAVE_MPI
     tcase_add_test(tcase, a_dead_rank_costs_the_jobs_in_hand);

@@ -54,8 +54,9 @@ static void show_stage(teller *t, const pts_collect_event *e)
     if (e->dataset)
         used += snprintf(detail + used, sizeof detail - (size_t)used, ": %.60s", e->dataset);
     if (e->what == PTS_COLLECT_TRAINING && e->dataset)
-        snprintf(detail + used, sizeof detail - (size_t)used, ", %.60s, n %zu", e->class_name,
-                 e->n);
+        used += snprintf(detail + used, sizeof detail - (size_t)used, ", %.60s", e->class_name);
+    if (e->what == PTS_COLLECT_TRAINING && e->n) /* 0: a curve whose sizes are one job */
+        snprintf(detail + used, sizeof detail - (size_t)used, ", n %zu", e->n);
     t->worked = true;
     cli_progress_detail(&t->bar, "jobs", t->over, t->jobs, detail);
 }
