@@ -48,6 +48,22 @@ static double covered(const sweep *s, size_t out, size_t choice, const draws *d,
     return sum / tasks;
 }
 
+/* What bands of the others must hold for the next data set's to hold 80 %: of k errors that can be
+ * exchanged, the quantile 0.8·(1 + 1/k) (Vovk, Gammerman and Shafer 2005; Lei et al. 2018,
+ * "Distribution-free predictive inference for regression"). Classes of one data set err alike: k is
+ * the number of data sets that they are worth. Without it bands held 70 to 77 %. */
+static double share_wanted(const sweep *s, size_t out)
+{
+    double classes = 0, pairs = 0;
+    for (size_t t = 0; t < s->tasks; t++) {
+        size_t group = s->data.tasks->rows[t].group;
+        classes += group != out;
+        for (size_t u = 0; u < s->tasks && group != out; u++)
+            pairs += s->data.tasks->rows[u].group == group;
+    }
+    return fmin(0.8 * (1 + pairs / (classes * classes)), 0.95);
+}
+
 double sweep_calibrate(const sweep *s, size_t out, size_t choice, const double covariance[16],
                        double noise)
 {
@@ -56,12 +72,12 @@ double sweep_calibrate(const sweep *s, size_t out, size_t choice, const double c
     for (int k = 0; k < DRAWS; k++)
         for (int i = 0; i < 5; i++)
             d.normal[k][i] = pts_rng_normal(&rng);
-    double low = 1, high = 3;
-    if (!theta_cholesky(covariance, d.lower) || covered(s, out, choice, &d, 1) >= 0.8)
+    double low = 1, high = 3, wanted = share_wanted(s, out);
+    if (!theta_cholesky(covariance, d.lower) || covered(s, out, choice, &d, 1) >= wanted)
         return 1;
     for (int step = 0; step < HALVINGS; step++) {
         double middle = (low + high) / 2;
-        if (covered(s, out, choice, &d, middle) >= 0.8)
+        if (covered(s, out, choice, &d, middle) >= wanted)
             high = middle;
         else
             low = middle;

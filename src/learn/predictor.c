@@ -15,9 +15,7 @@ static const double processes[][3] = {{0.3, 10}, {0.3, 3}, {0.3, 1}, {0.3, 0.3},
                                       {1, 10},   {1, 3},   {1, 1},   {1, 0.3}};
 static const double pairs[][3] = {{0.3, 0.3, 3}, {0.3, 0.3, 1}, {0.2, 0.3, 3},
                                   {0.2, 0.3, 1}, {0.1, 0.3, 3}, {0.1, 0.3, 1}};
-static const double threes[][3] = {{0.3, 1, 1},   {0.3, 1, 0.3},   {0.3, 0.7, 1}, {0.3, 0.7, 0.3},
-                                   {0.3, 0.5, 1}, {0.3, 0.5, 0.3}, {0.1, 1, 0.3}, {0.1, 1, 0.1},
-                                   {0.1, 0.7, 1}, {0.1, 0.7, 0.3}, {0.1, 0.5, 1}, {0.1, 0.5, 0.3}};
+static const double by_labels[][3] = {{1, 1}, {1, 0.3}, {0.7, 1}, {0.7, 0.3}, {0.5, 1}, {0.5, 0.3}};
 
 #define COUNTED(array) sizeof(array) / sizeof *(array), array
 const predictor predictor_table[PREDICTORS] = {
@@ -25,7 +23,7 @@ const predictor predictor_table[PREDICTORS] = {
     {"nearest_class", 0, predictor_nearest, COUNTED(none)},
     {"gauss_process", 0, predictor_process, COUNTED(processes)},
     {"ensemble", 0, predictor_ensemble, COUNTED(pairs)},
-    {"labelled", 1, predictor_labelled, COUNTED(threes)},
+    {"labelled", 1, predictor_labelled, COUNTED(by_labels)},
 };
 
 size_t predictor_first(predictor_id id)

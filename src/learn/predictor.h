@@ -39,7 +39,7 @@ typedef enum predictor_id {
     PREDICTORS
 } predictor_id;
 
-enum { PREDICTOR_CHOICES = 6 + 1 + 8 + 6 + 12 };
+enum { PREDICTOR_CHOICES = 6 + 1 + 8 + 6 + 6 };
 extern const predictor predictor_table[PREDICTORS];
 /* Number of the first choice of a predictor, among those of all. */
 size_t predictor_first(predictor_id id);
