@@ -54,6 +54,43 @@ START_TEST(labels_pull_towards_their_like)
 }
 END_TEST
 
+static void read_numbers(FILE *file, double *to, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ck_assert_int_eq(fscanf(file, "%lf", &to[i]), 1);
+}
+
+/* Weights and fitted curves against numpy and scipy (tests/data/learn/make_labelled.py). */
+START_TEST(labelled_rule_is_that_of_numpy)
+{
+    enum { COUNT = 7, ROWS = 3, LABELS = PREDICTOR_LABELS, GRID = PREDICTOR_GRID };
+    double v[COUNT], labels[COUNT * LABELS], asked[ROWS * LABELS], log_n[GRID],
+        curves[COUNT * GRID], parameters[2], start[4], weights[ROWS * COUNT], fitted[ROWS * GRID],
+        got[ROWS * COUNT], theta[4];
+    FILE *file = fopen(test_data("learn/labelled.txt"), "r");
+    ck_assert_ptr_nonnull(file);
+    read_numbers(file, v, COUNT);
+    read_numbers(file, labels, COUNT * LABELS);
+    read_numbers(file, asked, ROWS * LABELS);
+    read_numbers(file, log_n, GRID);
+    read_numbers(file, curves, COUNT * GRID);
+    read_numbers(file, parameters, 2);
+    read_numbers(file, start, 4);
+    read_numbers(file, weights, ROWS * COUNT);
+    read_numbers(file, fitted, ROWS * GRID);
+    fclose(file);
+    const predictor_fold known = {COUNT, ROWS, v, NULL, NULL, labels, asked};
+    ck_assert_int_eq(predictor_labelled(&known, parameters, got, NULL), PTS_OK);
+    for (int i = 0; i < ROWS * COUNT; i++)
+        ck_assert_double_eq_tol(got[i], weights[i], 1e-12);
+    for (int r = 0; r < ROWS; r++) {
+        predictor_theta(log_n, curves, got + r * COUNT, COUNT, start, theta);
+        for (int g = 0; g < GRID; g++)
+            ck_assert_double_eq_tol(theta_value(theta, log_n[g], NULL), fitted[r * GRID + g], 2e-4);
+    }
+}
+END_TEST
+
 /* A square of a quarter's side and a right triangle whose boxes meet, one far off, one crowd and
  * one of another class. */
 START_TEST(labels_in_numbers)
@@ -85,4 +122,4 @@ START_TEST(labels_in_numbers)
 END_TEST
 
 CHECK_SUITE("predictors", neighbours_are_weighted_by_cosine, process_solves_its_kernel,
-            labels_pull_towards_their_like, labels_in_numbers)
+            labels_pull_towards_their_like, labelled_rule_is_that_of_numpy, labels_in_numbers)

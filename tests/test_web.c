@@ -221,8 +221,9 @@ static char *answer_of_library(const pts_question *q)
     ck_assert_int_eq(pts_encoder_embed_files(encoder, paths, 4, NULL, NULL, embeddings, NULL, NULL),
                      PTS_OK);
     ck_assert_int_eq(pts_head_predict(head, embeddings, 4, &prior, NULL), PTS_OK);
-    const pts_answer_source source = {"clip_vit", "a trainer",
-                                      pts_head_uses_photographs(head) != 0};
+    const pts_answer_source source = {.encoder = "clip_vit",
+                                      .trainer = "a trainer",
+                                      .uses_photographs = pts_head_uses_photographs(head) != 0};
     ck_assert_int_eq(pts_answer_find(&prior, &source, q, a, NULL), PTS_OK);
     ck_assert_int_eq(pts_answer_json(a, 0, &json, NULL), PTS_OK);
     pts_head_close(head);

@@ -76,11 +76,15 @@ typedef struct pts_answer_source {
     const char *encoder;   /* architecture; NULL: past curves (pts_prior_file), no photographs */
     const char *trainer;   /* whose curves; "": not said */
     bool uses_photographs; /* pts_head_uses_photographs */
+    /* The labels of so many photographs answered (pts_head_predict_labelled), encoder is NULL; how
+     * many of them show the class, and its objects on them. 0: no labels. */
+    size_t labelled, showing, objects;
 } pts_answer_source;
 
 typedef struct pts_answer {
     pts_question question; /* its pilot still borrowed */
     bool from_photographs, uses_photographs;
+    size_t labelled, showing, objects; /* as in the source */
     char encoder[32], trainer[128];
     pts_curve_prior prior;
     pts_curve_posterior posterior;
@@ -100,7 +104,11 @@ pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source
 /* One more measurement where `next` says narrows the interval by more than 5 %. */
 bool pts_answer_has_next(const pts_answer *answer);
 
-/* What ptsinfer predict --json prints. With PTS_ANSWER_DETAIL there is a member `detail` besides,
+/* What ptsinfer predict --json prints: A, B, C, D, target, n, n_low, n_high (null: out of reach),
+ * status, confidence, probability_reachable, encoder (null without photographs, and with labels),
+ * uses_photographs, labels (null, or {photographs, showing, objects}), pilot_points, trainer,
+ * n_median, plateau, plateau_error, laplace_agrees, next_size, and where they were asked for cost
+ * and plan; caveats where there are any. With PTS_ANSWER_DETAIL there is a member `detail` besides,
  * for who draws the figure and moves the target: n, curve, low, high, before [200] (the
  * forecast, its band and the median before the pilot, over the figure's axis), pilot_n, pilot_map
  * and targets, sizes, sizes_low, sizes_high, reachable [99]: the answers for 0.01 …

@@ -113,6 +113,18 @@ pts_status pts_dataset_read(pts_dataset **out, const char *dir, const pts_datase
                             pts_error *err);
 void pts_dataset_close(pts_dataset *set);
 
+/* Label files by themselves, in YOLO's format as above, of photographs that lie elsewhere: a set
+ * without splits of `count` images, in that order, whose path is the file's name. Classes are 0 …
+ * the largest that occurs, called by their numbers. Strict; files without objects are fine, and so
+ * is a set of them. */
+typedef struct pts_label_file {
+    const char *name, *text;
+    size_t size; /* of the text */
+} pts_label_file;
+
+pts_status pts_dataset_of_labels(pts_dataset **out, const pts_label_file *files, size_t count,
+                                 pts_error *err);
+
 /* Strings and arrays belong to the data set and live until it is closed. */
 const char *pts_dataset_dir(const pts_dataset *set);
 const char *pts_dataset_name(const pts_dataset *set);   /* the last component, without .json */

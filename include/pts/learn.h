@@ -72,6 +72,13 @@ typedef struct pts_label_sums {
 void pts_label_sums_of(const pts_instance *instances, size_t count, int class_id,
                        pts_label_sums *out);
 
+/* The same of the photographs images [count] of a set that has been read, for one class: a name or
+ * number, or NULL where only one occurs on them. PTS_ERR_ARGUMENT: several do, or none; the class
+ * on none of them. `*class_id` (may be NULL) says which. (builds with libyaml) */
+pts_status pts_label_sums_pick(const pts_dataset *set, const size_t *images, size_t count,
+                               const char *class_name, pts_label_sums *out /* [count] */,
+                               int *class_id, pts_error *err);
+
 /* ---- Tasks: one class of one data set, its measured curve and its photographs ---- */
 typedef struct pts_task {
     const char *dataset, *class_name;
@@ -136,7 +143,13 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
  * that is not finite ends training (PTS_ERR_NUMERIC, with epoch and step); the checkpoint of the
  * epoch before stays.
  *
- * The covariance is the spread of leave-one-data-set-out errors in θ (for `study`, whose own are
+ * Kinds `mlp` and `mean` carry a second predictor for photographs that are labelled, where the
+ * training data are: measured curves, weighted by how alike the labels' numbers are (objects a
+ * photograph, their size and its spread, share of their box, crowding) and by ridge regression on
+ * them, half and half. Some kilobytes: tensors labelled.*, their number in `labelled`.
+ *
+ * The covariance is the spread of leave-one-data-set-out errors in θ, widened until 80 % bands
+ * hold 80 % of the points of a data set that is new (for `study`, whose own are
  * not affordable, that of one curve for all), the noise that of one measured point. The study's own
  * heads, converted, have neither: pts_head_study alone answers for them. */
 typedef enum pts_head_kind { PTS_HEAD_MEAN, PTS_HEAD_STUDY, PTS_HEAD_MLP } pts_head_kind;
@@ -203,12 +216,20 @@ const char *pts_head_summary(const pts_head *head);
 /* Where it comes from: "datasets" (names), "datasets_sha256" (name:SHA-256 of the photographs, …),
  * "curves_sha256", "config" (the options, JSON). NULL where the file does not say. */
 const char *pts_head_source(const pts_head *head, const char *key);
+/* 1 where pts_head_predict_labelled answers: heads of kind mlp and mean whose classes all came with
+ * labels. */
+int pts_head_takes_labels(const pts_head *head);
 /* 0 when the answer is the same for all photographs: a `mean` head that fell back to one curve. */
 int pts_head_uses_photographs(const pts_head *head);
 
 /* embeddings [count][dim], count ≥ 1 (study: 4). PTS_ERR_UNSUPPORTED for a head without spread. */
 pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t count,
                             pts_curve_prior *out, pts_error *err);
+/* From the labels of photographs, labels [count]: at least one object. The rule PTS_METHOD_LABELLED
+ * over all curves that the head learnt from, chosen and calibrated like the rest; what the
+ * photographs look like takes no part (beside their labels it told nothing). For any thread. */
+pts_status pts_head_predict_labelled(const pts_head *head, const pts_label_sums *labels,
+                                     size_t count, pts_curve_prior *out, pts_error *err);
 /* Kind `study`: the network's four numbers minus 10, A, B, C, D as the study's page takes them,
  * with no bounds. embeddings [4][dim]. */
 pts_status pts_head_study(pts_head *head, const float *embeddings, double out[4], pts_error *err);
@@ -223,10 +244,10 @@ typedef enum pts_method {
     PTS_METHOD_NEAREST_CLASS, /* the curve of the one class with the most alike photographs */
     PTS_METHOD_PROCESS,       /* Gaussian process on the mean embedding around the mean curve */
     PTS_METHOD_ENSEMBLE,      /* the mean of neighbours and Gaussian process */
-    PTS_METHOD_LABELLED,   /* the photographs are labelled: the mean of neighbours by photographs,
-                            * neighbours by labels and ridge on labels; NaN without labels */
-    PTS_METHOD_MEAN_CURVE, /* at each n the mean of the other data sets' curves */
-    PTS_METHOD_NEAREST,    /* the mean curve of the data set with the nearest photographs */
+    PTS_METHOD_LABELLED,      /* the photographs are labelled: the mean of neighbours by labels and
+                               * ridge on labels; NaN without labels */
+    PTS_METHOD_MEAN_CURVE,    /* at each n the mean of the other data sets' curves */
+    PTS_METHOD_NEAREST,       /* the mean curve of the data set with the nearest photographs */
     PTS_METHODS
 } pts_method;
 

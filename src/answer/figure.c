@@ -92,7 +92,9 @@ static pts_status draw(const pts_answer *a, draw_to *to, void *user, pts_error *
     const pts_curve_points *pilot = pts_question_pilot(q);
     const pts_curve *c = &a->posterior.curve;
     snprintf(band, sizeof band, "%g %% band", 100 * q->confidence);
-    const char *source = a->from_photographs ? "four photographs" : "past curves";
+    const char *source = a->labelled           ? "labelled photographs"
+                         : a->from_photographs ? "four photographs"
+                                               : "past curves";
     if (pilot->count)
         snprintf(subtitle, sizeof subtitle, "from %s and %zu pilot results", source, pilot->count);
     else

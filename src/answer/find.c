@@ -55,6 +55,13 @@ static pts_status share_outside(const pts_answer *a, double *share, pts_error *e
     return PTS_OK;
 }
 
+static const char *describe_prior(const pts_answer *a)
+{
+    if (a->labelled)
+        return "what the labels suggest";
+    return a->from_photographs ? "what the photographs suggest" : "the past curves";
+}
+
 /* What the answer alone does not show: pilot results that are odd, or at odds with the forecast. */
 static pts_status find_doubts(pts_answer *a, pts_error *err)
 {
@@ -66,8 +73,7 @@ static pts_status find_doubts(pts_answer *a, pts_error *err)
         pts_doubt(&a->doubts,
                   "the pilot results are unlike %s (probability %.2f): the forecast rests on the "
                   "pilot alone",
-                  a->from_photographs ? "what the photographs suggest" : "the past curves",
-                  a->posterior.unlike);
+                  describe_prior(a), a->posterior.unlike);
     if (outside > 0.1)
         pts_doubt(&a->doubts, "%.0f %% of the pilot results lie outside the forecast's 95 %% band",
                   100 * outside);
@@ -86,7 +92,15 @@ pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source
     out->uses_photographs = source->uses_photographs;
     snprintf(out->encoder, sizeof out->encoder, "%s", source->encoder ? source->encoder : "");
     snprintf(out->trainer, sizeof out->trainer, "%s", source->trainer ? source->trainer : "");
+    out->labelled = source->labelled;
+    out->showing = source->showing;
+    out->objects = source->objects;
     out->doubts.count = 0;
+    if (out->showing < out->labelled)
+        pts_doubt(&out->doubts,
+                  "%zu of the %zu photographs show no object of the class, while the forecast was "
+                  "learnt from photographs that do",
+                  out->labelled - out->showing, out->labelled);
     const pts_curve_points *pilot = pts_question_pilot(question);
     PTS_TRY(pts_curve_posterior_find_weighted(&out->prior, pilot->n, pilot->map, pilot->weight,
                                               pilot->count, &out->posterior, err));

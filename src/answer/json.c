@@ -72,6 +72,17 @@ static json_t *describe_doubts(const pts_doubts *doubts)
     return out;
 }
 
+static json_t *describe_labels(const pts_answer *a)
+{
+    if (!a->labelled)
+        return json_null();
+    json_t *out = json_object();
+    json_object_set_new(out, "photographs", json_integer((json_int_t)a->labelled));
+    json_object_set_new(out, "showing", json_integer((json_int_t)a->showing));
+    json_object_set_new(out, "objects", json_integer((json_int_t)a->objects));
+    return out;
+}
+
 static json_t *describe(const pts_answer *a)
 {
     const pts_curve_answer *size = &a->size;
@@ -88,6 +99,7 @@ static json_t *describe(const pts_answer *a)
     json_object_set_new(out, "probability_reachable", real(size->probability_reachable));
     json_object_set_new(out, "encoder", a->from_photographs ? text(a->encoder) : json_null());
     json_object_set_new(out, "uses_photographs", json_boolean(a->uses_photographs));
+    json_object_set_new(out, "labels", describe_labels(a));
     json_object_set_new(out, "pilot_points",
                         json_integer((json_int_t)pts_question_pilot(q)->count));
     json_object_set_new(out, "trainer", *a->trainer ? text(a->trainer) : json_null());

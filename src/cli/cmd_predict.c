@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/defaults.h"
 #include "cli/images.h"
+#include "cli/photo_labels.h"
 #include "cli/predict_ptssp.h"
 #include "cli/target.h"
 
@@ -20,6 +21,8 @@ enum { PHOTOGRAPHS = 4 };
 typedef struct prediction {
     const char *encoder_path, *head_path, *target_text, *pilot_path, *plot_path, *mode, *prior_name;
     cli_list encoders, heads; /* as told */
+    cli_list labels;
+    const char *class_name; /* with labels; NULL: their only one */
     pts_question question;
     long threads, max_pixels;
     pts_image_limits limits;
@@ -31,6 +34,7 @@ typedef struct prediction {
     char arch[32];
     bool uses_photographs;
     pts_prior_file prior; /* with --prior */
+    cli_photo_labels labelled;
     pts_answer answer;
 } prediction;
 
@@ -102,6 +106,55 @@ static pts_status make_prior(prediction *p, pts_curve_prior *prior, pts_error *e
     return status;
 }
 
+/* ---- labels to the prior ---- */
+
+/* The labels alone answer; a photograph that is not one is a mistake all the same. */
+static pts_status check_photographs(const prediction *p, pts_error *err)
+{
+    size_t width, height;
+    pts_status status = PTS_OK;
+    for (size_t i = 0; status == PTS_OK && i < PHOTOGRAPHS; i++)
+        status = pts_image_probe(p->photographs->items[i], &p->limits, &width, &height, err);
+    return status;
+}
+
+static pts_status ask_head(prediction *p, const pts_label_sums *sums, pts_curve_prior *prior,
+                           pts_error *err)
+{
+    pts_head *head;
+    pts_status status = pts_head_open(&head, p->head_path, err);
+    if (status != PTS_OK)
+        return status;
+    snprintf(p->trainer, sizeof p->trainer, "%s", pts_head_trainer(head));
+    if (pts_head_takes_labels(head))
+        status = pts_head_predict_labelled(head, sums, PHOTOGRAPHS, prior, err);
+    else {
+        snprintf(err->message, sizeof err->message,
+                 "%s: expected a head that takes labels, got one that was trained without",
+                 p->head_path);
+        status = PTS_ERR_UNSUPPORTED;
+    }
+    pts_head_close(head);
+    return status;
+}
+
+static pts_status prior_from_labels(prediction *p, pts_curve_prior *prior, pts_error *err)
+{
+#ifdef PTS_HAVE_YAML
+    pts_label_sums sums[PHOTOGRAPHS];
+    p->labelled.sums = sums;
+    pts_status status = check_photographs(p, err);
+    if (status == PTS_OK)
+        status =
+            cli_photo_labels_read(&p->labelled, &p->labels, p->photographs, p->class_name, err);
+    return status == PTS_OK ? ask_head(p, sums, prior, err) : status;
+#else
+    (void)p, (void)prior;
+    snprintf(err->message, sizeof err->message, "--labels: built without libyaml");
+    return PTS_ERR_UNSUPPORTED;
+#endif
+}
+
 /* A name stands for the installed prior-NAME.txt; anything with a dot or a slash is a file. */
 static pts_status read_prior(prediction *p, pts_curve_prior *prior, pts_error *err)
 {
@@ -119,12 +172,18 @@ static pts_status read_prior(prediction *p, pts_curve_prior *prior, pts_error *e
 static pts_status predict(prediction *p, pts_error *err)
 {
     pts_curve_prior prior;
-    pts_status status = p->prior_name ? read_prior(p, &prior, err) : make_prior(p, &prior, err);
+    bool labelled = p->labels.count > 0;
+    pts_status status = p->prior_name ? read_prior(p, &prior, err)
+                        : labelled    ? prior_from_labels(p, &prior, err)
+                                      : make_prior(p, &prior, err);
     if (status != PTS_OK)
         return status;
-    const pts_answer_source source = {.encoder = p->prior_name ? NULL : p->arch,
+    const pts_answer_source source = {.encoder = p->prior_name || labelled ? NULL : p->arch,
                                       .trainer = p->prior_name ? p->prior.trainer : p->trainer,
-                                      .uses_photographs = p->uses_photographs};
+                                      .uses_photographs = p->uses_photographs,
+                                      .labelled = labelled ? PHOTOGRAPHS : 0,
+                                      .showing = p->labelled.showing,
+                                      .objects = p->labelled.objects};
     p->question.pilot = p->pilot;
     return pts_answer_find(&prior, &source, &p->question, &p->answer, err);
 }
@@ -226,10 +285,43 @@ static void print_if_reachable(const pts_curve_answer *a)
         printf("If it can, about %s labelled images are needed.\n", n);
 }
 
+static void print_labelled(const prediction *p, const pts_curve_points *pilot)
+{
+    printf("From four labelled photographs (%zu object%s of class %s)", p->labelled.objects,
+           p->labelled.objects == 1 ? "" : "s", p->labelled.class_name);
+    if (pilot->count)
+        printf(" and %zu pilot results.\n", pilot->count);
+    else
+        printf(
+            " alone, which say more than photographs without labels, and less than pilot results "
+            "on a few small training sets (--pilot).\n");
+}
+
+static void print_source(const prediction *p)
+{
+    const pts_curve_points *pilot = pts_question_pilot(&p->question);
+    if (p->prior_name)
+        printf("From %zu past curves of %zu data sets and %zu pilot results. Trainer: %s.\n",
+               p->prior.curves, p->prior.datasets, pilot->count, p->prior.trainer);
+    else if (p->labels.count)
+        print_labelled(p, pilot);
+    else if (pilot->count)
+        printf("From four photographs (%s) and %zu pilot results.\n", p->arch, pilot->count);
+    else
+        printf("From four photographs (%s) alone, which say little: pilot results on a few small "
+               "training sets (--pilot) narrow it.\n",
+               p->arch);
+    if (!p->prior_name && !p->labels.count && !p->uses_photographs)
+        printf("This head gives the same curve for all photographs: none of their features "
+               "predicted held-out data sets.\n");
+    if (!p->prior_name)
+        printf("The curve is that of %s.\n",
+               p->trainer[0] ? p->trainer : "the trainer whose results the head was trained on");
+}
+
 static void print_text(const prediction *p)
 {
     const pts_curve *c = &p->answer.posterior.curve;
-    const pts_curve_points *pilot = pts_question_pilot(&p->question);
     switch (p->answer.size.status) {
     case PTS_SIZE_OK:
         print_size(p);
@@ -248,21 +340,7 @@ static void print_text(const prediction *p)
     printf("Curve: mAP(n) = (A − D) / (1 + (n/C)^B) + D with A %.4f, B %.4f, C %.4g, D %.4f.\n",
            c->A, c->B, c->C, c->D);
     print_advice(p);
-    if (p->prior_name)
-        printf("From %zu past curves of %zu data sets and %zu pilot results. Trainer: %s.\n",
-               p->prior.curves, p->prior.datasets, pilot->count, p->prior.trainer);
-    else if (pilot->count)
-        printf("From four photographs (%s) and %zu pilot results.\n", p->arch, pilot->count);
-    else
-        printf("From four photographs (%s) alone, which say little: pilot results on a few small "
-               "training sets (--pilot) narrow it.\n",
-               p->arch);
-    if (!p->prior_name && !p->uses_photographs)
-        printf("This head gives the same curve for all photographs: none of their features "
-               "predicted held-out data sets.\n");
-    if (!p->prior_name)
-        printf("The curve is that of %s.\n",
-               p->trainer[0] ? p->trainer : "the trainer whose results the head was trained on");
+    print_source(p);
     for (size_t k = 0; k < p->answer.doubts.count; k++)
         printf("Caveat: %s.\n", p->answer.doubts.text[k]);
     if (p->plot_path)
@@ -276,6 +354,22 @@ static bool plot_name(const char *path)
     return pts_path_ends(path, ".svg") || pts_path_ends(path, ".png");
 }
 
+static int check_labels(const cli_syntax *syntax, const prediction *p)
+{
+    if (p->class_name && !p->labels.count)
+        return cli_wrong(syntax, "--class: expected --labels with it, got none");
+    if (p->labels.count && p->prior_name)
+        return cli_wrong(syntax, "expected either --prior or --labels, got both");
+    if (p->labels.count && p->encoders.count)
+        return cli_wrong(syntax, "--weights: expected none with --labels, which need no encoder");
+    if (p->labels.count && p->photographs->count == 0)
+        return cli_wrong(syntax, "--labels: expected their %d photographs, got none", PHOTOGRAPHS);
+    if (p->labels.count > PHOTOGRAPHS)
+        return cli_wrong(syntax, "--labels: expected at most %d files, got %zu", PHOTOGRAPHS,
+                         p->labels.count);
+    return -1;
+}
+
 static int check(const cli_syntax *syntax, prediction *p)
 {
     const char *field;
@@ -284,6 +378,9 @@ static int check(const cli_syntax *syntax, prediction *p)
         return cli_wrong(syntax, "expected --target Y, the wanted mAP");
     if (p->prior_name && p->photographs->count > 0)
         return cli_wrong(syntax, "expected either --prior or photographs, got both");
+    int code = check_labels(syntax, p);
+    if (code >= 0)
+        return code;
     if (!p->prior_name && p->photographs->count != PHOTOGRAPHS)
         return cli_wrong(syntax, "expected %d photographs, got %zu", PHOTOGRAPHS,
                          p->photographs->count);
@@ -342,9 +439,11 @@ static int answer(const cli_syntax *syntax, prediction *p)
 
 static int run_study(const cli_syntax *syntax, const prediction *p)
 {
-    if (p->pilot_path || p->prior_name)
+    if (p->pilot_path || p->prior_name || p->labels.count)
         return cli_wrong(syntax, "%s: expected none with --mode ptssp, which cannot use it",
-                         p->pilot_path ? "--pilot" : "--prior");
+                         p->pilot_path   ? "--pilot"
+                         : p->prior_name ? "--prior"
+                                         : "--labels");
     const cli_ptssp study = {.target = p->question.target,
                              .encoders = &p->encoders,
                              .heads = &p->heads,
@@ -394,6 +493,10 @@ int cmd_predict(int argc, char **argv)
          "measured points: columns n, map and, if there is, weight"},
         {"--prior", 0, CLI_TEXT, &p.prior_name, "NAME|FILE",
          "instead of photographs: builtin, yolov8m-seg, or a file of ptstrain prior"},
+        {"--labels", 0, CLI_TEXTS, &p.labels, "PATH",
+         "the photographs' labels: a folder of YOLO .txt files of their names, a data set, a COCO "
+         ".json, or once for each .txt"},
+        {"--class", 0, CLI_TEXT, &p.class_name, "K", "whose labels (their only class)"},
         {"--rounds", 0, CLI_INTEGER, &p.question.rounds, "R",
          "plan the collection in up to R rounds"},
         {"--tau", 0, CLI_NUMBER, &p.question.tau, "T",
@@ -412,7 +515,7 @@ int cmd_predict(int argc, char **argv)
     };
     const cli_syntax syntax = {
         "ptsinfer predict",
-        "--target Y [--pilot FILE.csv] (IMAGE IMAGE IMAGE IMAGE | --prior NAME)",
+        "--target Y [--pilot FILE.csv] ([--labels DIR] IMAGE IMAGE IMAGE IMAGE | --prior NAME)",
         "ptsinfer predict --target 0.5 --plot curve.svg a.jpg b.jpg c.jpg "
         "d.jpg",
         options, sizeof options / sizeof *options};

@@ -145,6 +145,55 @@ static pts_status parse_line(label_line *line)
     return PTS_OK;
 }
 
+static pts_status read_files(dataset_reading *reading, const pts_label_file *files, size_t count)
+{
+    pts_dataset *set = reading->set;
+    PTS_TRY(dataset_text(&set->dir, reading->err, "labels"));
+    PTS_TRY(dataset_text(&set->name, reading->err, "labels"));
+    PTS_TRY(dataset_text(&set->format, reading->err, "YOLO segmentation"));
+    PTS_TRY(dataset_text(&set->classes_path, reading->err, "labels"));
+    set->classes = DATASET_MAX_CLASSES; /* until it is known which occur */
+    for (size_t i = 0; i < count; i++) {
+        dataset_image image = {.first = set->n_instances};
+        PTS_TRY(dataset_text(&image.path, reading->err, "%s", files[i].name));
+        PTS_TRY(dataset_add_image(reading, image));
+        PTS_TRY(dataset_parse_labels(reading, files[i].name, files[i].text, files[i].size));
+        set->images[i].count = set->n_instances - image.first;
+    }
+    return PTS_OK;
+}
+
+static pts_status number_classes(pts_dataset *set, pts_error *err)
+{
+    int most = 0;
+    for (size_t i = 0; i < set->n_instances; i++)
+        most = set->instances[i].class_id > most ? set->instances[i].class_id : most;
+    PTS_TRY(dataset_name_classes(set, (size_t)most + 1, err));
+    for (int c = 0; c <= most; c++)
+        PTS_TRY(dataset_text(&set->class_names[c], err, "%d", c));
+    return PTS_OK;
+}
+
+pts_status pts_dataset_of_labels(pts_dataset **out, const pts_label_file *files, size_t count,
+                                 pts_error *err)
+{
+    *out = NULL;
+    pts_dataset *set = calloc(1, sizeof *set);
+    if (!set)
+        return pts_fail_memory(err, sizeof *set);
+    dataset_reading reading = {.set = set, .err = err, .options = {.strict = 1}};
+    pts_status status = read_files(&reading, files, count);
+    if (status == PTS_OK)
+        status = number_classes(set, err);
+    if (status == PTS_OK)
+        status = dataset_index(set, err);
+    if (status == PTS_OK)
+        *out = set;
+    else
+        pts_dataset_close(set);
+    return status;
+}
+
 pts_status dataset_parse_labels(dataset_reading *reading, const char *path, const char *text,
                                 size_t size)
 {

@@ -1,4 +1,5 @@
 /* The head: training, its file, its answer. */
+#include "learn/labelled.h"
 #include "learn/study.h"
 #include "learn/sweep.h"
 
@@ -35,6 +36,7 @@ struct pts_head {
     float *projection; /* [dim][components] */
     float shrinkage;
     pts_mlp *member[PERCEPTRON_MEMBERS];
+    labelled_model labelled; /* of any kind */
 };
 
 const char *pts_head_kind_name(pts_head_kind kind)
@@ -60,6 +62,7 @@ void pts_head_close(pts_head *head)
     pts_mlp_destroy(head->mlp);
     for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++)
         pts_mlp_destroy(head->member[m]);
+    labelled_free(&head->labelled);
     free(head);
 }
 
@@ -114,6 +117,11 @@ static int any(const float *values, size_t count)
         if (values[i] != 0)
             return 1;
     return 0;
+}
+
+int pts_head_takes_labels(const pts_head *head)
+{
+    return head->labelled.count > 0;
 }
 
 int pts_head_uses_photographs(const pts_head *head)
@@ -222,6 +230,25 @@ pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t coun
     out->noise = head->noise;
     out->noise_dof = 0; /* of an unmeasured curve: not known better than usual */
     return PTS_OK;
+}
+
+pts_status pts_head_predict_labelled(const pts_head *head, const pts_label_sums *labels,
+                                     size_t count, pts_curve_prior *out, pts_error *err)
+{
+    double objects = 0;
+    if (!pts_head_takes_labels(head))
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "head: expected one that takes labels, got one that was trained without");
+    for (size_t i = 0; i < count; i++) {
+        const pts_label_sums *l = &labels[i];
+        if (!isfinite(l->objects + l->log_size + l->log_size_squared + l->filled + l->crowded))
+            return pts_fail(err, PTS_ERR_NUMERIC, "head: labels of photograph %zu are not finite",
+                            i + 1);
+        objects += l->objects;
+    }
+    if (!(objects >= 1))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "head: expected labelled objects, got none");
+    return labelled_predict(&head->labelled, labels, count, out, err);
 }
 
 /* ---- training ---- */
@@ -345,6 +372,8 @@ static pts_status fit_all(pts_head *head, const sweep *s, size_t choice, pts_err
     else
         status = fit_mlp(head, s, &fold, choice, &one, err);
     linear_fold_free(&fold);
+    if (status == PTS_OK)
+        status = labelled_fit(&head->labelled, s, &one, err);
     return status;
 }
 
@@ -380,6 +409,14 @@ static void summarise(pts_head *head, const pts_lodo_report *report)
              score[PTS_METHOD_ONE_CURVE].mae, score[PTS_METHOD_NEAREST].mae, report->gain[method],
              report->gain_error[method],
              pts_gain_verdict(report->gain[method], report->gain_error[method]));
+    size_t used = strlen(head->summary);
+    method = PTS_METHOD_LABELLED;
+    if (isfinite(score[method].mae))
+        snprintf(head->summary + used, sizeof head->summary - used,
+                 "; with labels %.4f (80 %% band covers %.2f), gain %.4f ± %.4f: %s",
+                 score[method].mae, score[method].covered_80, report->gain[method],
+                 report->gain_error[method],
+                 pts_gain_verdict(report->gain[method], report->gain_error[method]));
 }
 
 /* Kinds mlp and mean. */
@@ -436,7 +473,7 @@ pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head
 
 /* Tensors of any kind: the spread, then the kind's own. */
 typedef struct tensor_list {
-    pts_tensor items[2 + 2 * STUDY_LAYERS + 5];
+    pts_tensor items[2 + 2 * STUDY_LAYERS + 5 + 8];
     char names[2 * STUDY_LAYERS][32];
     float members[PERCEPTRON_MEMBERS * MEMBER_PARAMETERS(LINEAR_COMPONENTS)];
     size_t count;
@@ -484,6 +521,18 @@ static void list_members(tensor_list *list, const pts_head *head)
     list_tensor(list, "networks", list->members, PERCEPTRON_MEMBERS, count);
 }
 
+static void list_labelled(tensor_list *list, const labelled_model *m)
+{
+    list_tensor(list, "labelled.votes", m->votes, m->count, 0);
+    list_tensor(list, "labelled.labels", m->labels, m->count, PREDICTOR_LABELS);
+    list_tensor(list, "labelled.curves", m->curves, m->count, PREDICTOR_GRID);
+    list_tensor(list, "labelled.log_n", m->log_n, PREDICTOR_GRID, 0);
+    list_tensor(list, "labelled.start", m->start, 4, 0);
+    list_tensor(list, "labelled.parameters", m->parameters, 2, 0);
+    list_tensor(list, "labelled.covariance", m->covariance, 4, 4);
+    list_tensor(list, "labelled.noise", &m->noise, 1, 0);
+}
+
 pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err)
 {
     tensor_list list = {.count = 0};
@@ -500,10 +549,13 @@ pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err
         list_tensor(&list, "map", head->map, head->dim, 4);
     if (head->kind == PTS_HEAD_MLP)
         list_members(&list, head);
-    char dim[32], components[32];
+    if (head->labelled.count)
+        list_labelled(&list, &head->labelled);
+    char dim[32], components[32], known[32];
+    snprintf(known, sizeof known, "%zu", head->labelled.count);
     snprintf(dim, sizeof dim, "%zu", head->dim);
     snprintf(components, sizeof components, "%zu", head->components);
-    pts_meta meta[10 + SOURCES] = {
+    pts_meta meta[11 + SOURCES] = {
         {"arch", "head"},
         {"kind", pts_head_kind_name(head->kind)},
         {"dim", dim},
@@ -516,6 +568,8 @@ pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err
         {"components", components}, /* mlp only: the last */
     };
     size_t metas = 10 - (head->kind != PTS_HEAD_MLP);
+    if (head->labelled.count)
+        meta[metas++] = (pts_meta){"labelled", known};
     for (size_t i = 0; i < SOURCES; i++)
         if (head->sources[i])
             meta[metas++] = (pts_meta){source_keys[i], head->sources[i]};
@@ -672,10 +726,38 @@ static pts_status read_study(pts_head *head, const pts_weights *w, pts_error *er
     return PTS_OK;
 }
 
+static pts_status take_labelled(labelled_model *m, const pts_weights *w, pts_error *err)
+{
+    PTS_TRY(take(w, "labelled.votes", m->count, 0, m->votes, err));
+    PTS_TRY(take(w, "labelled.labels", m->count, PREDICTOR_LABELS, m->labels, err));
+    PTS_TRY(take(w, "labelled.curves", m->count, PREDICTOR_GRID, m->curves, err));
+    PTS_TRY(take(w, "labelled.log_n", PREDICTOR_GRID, 0, m->log_n, err));
+    PTS_TRY(take(w, "labelled.start", 4, 0, m->start, err));
+    PTS_TRY(take(w, "labelled.parameters", 2, 0, m->parameters, err));
+    PTS_TRY(take(w, "labelled.covariance", 4, 4, m->covariance, err));
+    return take(w, "labelled.noise", 1, 0, &m->noise, err);
+}
+
+/* Heads before 0.2, and those of data sets without labels, have none of it. */
+static pts_status read_labelled(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    size_t count;
+    pts_error why;
+    if (!pts_weights_meta(w, "labelled"))
+        return PTS_OK;
+    PTS_TRY(take_count(w, "labelled", LABELLED_COUNT, &count, err));
+    PTS_TRY(labelled_create(&head->labelled, count, err));
+    PTS_TRY(take_labelled(&head->labelled, w, err));
+    pts_status status = labelled_check(&head->labelled, &why);
+    return status == PTS_OK ? PTS_OK
+                            : pts_fail(err, status, "%s: %s", pts_weights_path(w), why.message);
+}
+
 static pts_status read_head(pts_head *head, const pts_weights *w, pts_error *err)
 {
     PTS_TRY(read_identity(head, w, err));
     PTS_TRY(read_spread(head, w, err));
+    PTS_TRY(read_labelled(head, w, err));
     if (head->kind == PTS_HEAD_MLP)
         return read_mlp(head, w, err);
     return head->kind == PTS_HEAD_STUDY ? read_study(head, w, err) : read_mean(head, w, err);

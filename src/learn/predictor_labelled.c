@@ -13,7 +13,8 @@
 
 enum { LABELS = PREDICTOR_LABELS };
 
-/* Label numbers on the scale of the known ones; a question's stay within 2.5 deviations. */
+/* Label numbers on the scale of the known ones; a question's stay within 2.5 deviations. One that
+ * does not vary is left to 1e-4, far above the rounding of a head's file. */
 static void standardise(const predictor_fold *f, double *known, double *asked)
 {
     for (size_t k = 0; k < LABELS; k++) {
@@ -22,7 +23,7 @@ static void standardise(const predictor_fold *f, double *known, double *asked)
             mean += f->votes[i] * f->labels[i * LABELS + k];
         for (size_t i = 0; i < f->count; i++)
             square += f->votes[i] * pow(f->labels[i * LABELS + k] - mean, 2);
-        double scale = 1 / (sqrt(square) + 1e-9);
+        double scale = 1 / (sqrt(square) + 1e-4);
         for (size_t i = 0; i < f->count; i++)
             known[i * LABELS + k] = (f->labels[i * LABELS + k] - mean) * scale;
         for (size_t r = 0; r < f->rows; r++)
