@@ -339,21 +339,22 @@ static answer read_answer(void)
     answer a;
     json_error_t why;
     json_t *root = json_loads(ran.out, 0, &why), *n, *low, *high, *median, *trainer, *next,
-           *caveats;
+           *caveats, *labels;
     double plateau, plateau_error;
     int laplace_agrees;
     const char *status, *encoder;
     ck_assert_msg(root != NULL, "%s: %s", why.text, ran.out);
     int code = json_unpack_ex(
         root, &why, JSON_STRICT,
-        "{sF sF sF sF sF so so so ss sF sF ss si sb so so so sF sF sb s?o}", "A", &a.A, "B", &a.B,
-        "C", &a.C, "D", &a.D, "target", &a.target, "n", &n, "n_low", &low, "n_high", &high,
+        "{sF sF sF sF sF so so so ss sF sF ss si sb so so so sF sF sb so s?o}", "A", &a.A, "B",
+        &a.B, "C", &a.C, "D", &a.D, "target", &a.target, "n", &n, "n_low", &low, "n_high", &high,
         "status", &status, "confidence", &a.confidence, "probability_reachable", &a.probability,
         "encoder", &encoder, "pilot_points", &a.pilot_points, "uses_photographs",
         &a.uses_photographs, "n_median", &median, "trainer", &trainer, "next_size", &next,
         "plateau", &plateau, "plateau_error", &plateau_error, "laplace_agrees", &laplace_agrees,
-        "caveats", &caveats);
+        "labels", &labels, "caveats", &caveats);
     ck_assert_msg(code == 0, "%s", why.text);
+    ck_assert(json_is_null(labels));
     ck_assert(json_is_null(trainer)); /* photographs were given, no prior */
     ck_assert(plateau >= 0 && plateau <= 1 && plateau_error >= 0);
     number_or_nan(median);

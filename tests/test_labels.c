@@ -297,7 +297,7 @@ START_TEST(labels_answer)
 {
     static const char line[] = "From four labelled photographs (3 objects of class 1) alone, which "
                                "say more than photographs without labels",
-                      caveat[] = "Caveat: 1 of the 4 photographs show no object of the class";
+                      caveat[] = "Caveat: 1 of the 4 photographs without an object of the class";
     static char out[sizeof ran.out];
     ck_assert_msg(run(ASK "--labels txt --class 1") == 0, "%s", ran.err);
     ck_assert_ptr_nonnull(strstr(ran.out, line));

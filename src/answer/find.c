@@ -97,10 +97,11 @@ pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source
     out->objects = source->objects;
     out->doubts.count = 0;
     if (out->showing < out->labelled)
-        pts_doubt(&out->doubts,
-                  "%zu of the %zu photographs show no object of the class, while the forecast was "
-                  "learnt from photographs that do",
-                  out->labelled - out->showing, out->labelled);
+        pts_doubt(
+            &out->doubts,
+            "%zu of the %zu photographs without an object of the class, while the forecast was "
+            "learnt from photographs that show it",
+            out->labelled - out->showing, out->labelled);
     const pts_curve_points *pilot = pts_question_pilot(question);
     PTS_TRY(pts_curve_posterior_find_weighted(&out->prior, pilot->n, pilot->map, pilot->weight,
                                               pilot->count, &out->posterior, err));
