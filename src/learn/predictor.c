@@ -4,7 +4,6 @@
 #include "base/memory.h"
 
 #include <cblas.h>
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,10 +35,16 @@ size_t predictor_first(predictor_id id)
 
 /* ---- θ of a mean curve ---- */
 
-/* Sum of squares, a trace of the weak prior included; normal equations into gradient, hessian. */
-static double squares(const double *log_n, const double *values, const double theta[4],
-                      double gradient[4], double hessian[16])
+/* Values [PREDICTOR_GRID] at log_n. */
+typedef struct grid_curve {
+    const double *log_n, *values;
+} grid_curve;
+
+/* Of the values, and a trace of the weak prior. */
+static double squares(const void *user, const double theta[4], double gradient[4],
+                      double hessian[16])
 {
+    const grid_curve *curve = user;
     theta_prior weak;
     theta_weak_prior(&weak);
     double sum = 0, d[4];
@@ -51,7 +56,7 @@ static double squares(const double *log_n, const double *values, const double th
         hessian[i * 5] = weight;
     }
     for (size_t g = 0; g < PREDICTOR_GRID; g++) {
-        double residual = theta_value(theta, log_n[g], d) - values[g];
+        double residual = theta_value(theta, curve->log_n[g], d) - curve->values[g];
         sum += residual * residual;
         for (size_t i = 0; i < 4; i++) {
             gradient[i] += residual * d[i];
@@ -60,37 +65,6 @@ static double squares(const double *log_n, const double *values, const double th
         }
     }
     return sum;
-}
-
-/* Levenberg's damped Gauss–Newton: near to the start, 12 steps are enough. */
-static void descend(const double *log_n, const double *values, double theta[4])
-{
-    double gradient[4], hessian[16], damping = 1e-3;
-    double value = squares(log_n, values, theta, gradient, hessian);
-    for (int step = 0; step < 12; step++) {
-        double lower[16], move[4], next[4], g[4], h[16];
-        memcpy(lower, hessian, sizeof lower);
-        memcpy(move, gradient, sizeof move);
-        for (int i = 0; i < 4; i++)
-            lower[i * 5] *= 1 + damping;
-        if (LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', 4, 1, lower, 4, move, 1) != 0)
-            return;
-        for (int i = 0; i < 4; i++)
-            next[i] = theta[i] - move[i];
-        double there = squares(log_n, values, next, g, h);
-        if (!(there < value)) {
-            damping *= 8;
-            continue;
-        }
-        double gain = value - there;
-        memcpy(theta, next, sizeof next);
-        memcpy(gradient, g, sizeof g);
-        memcpy(hessian, h, sizeof h);
-        value = there;
-        damping /= 8;
-        if (gain < 1e-7)
-            return;
-    }
 }
 
 void predictor_theta(const double *log_n, const double *curves, const double *weights, size_t count,
@@ -103,7 +77,9 @@ void predictor_theta(const double *log_n, const double *curves, const double *we
     for (size_t g = 0; g < PREDICTOR_GRID; g++)
         values[g] = fmin(fmax(values[g], 0), 1);
     memcpy(theta, one, 4 * sizeof *theta);
-    descend(log_n, values, theta);
+    /* Near to the start: 12 steps are enough. */
+    const grid_curve curve = {log_n, values};
+    theta_descend(squares, &curve, 12, 1e-7, theta);
 }
 
 /* ---- data ---- */

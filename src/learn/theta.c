@@ -60,10 +60,50 @@ void theta_weak_prior(theta_prior *prior)
     prior->noise = 0.02;
 }
 
-/* Minus the log posterior at θ; its gradient [4] and Gauss–Newton Hessian [4][4]. */
-static double posterior(const theta_prior *prior, const theta_points *p, const double theta[4],
-                        double gradient[4], double hessian[16])
+double theta_descend(theta_squares squares, const void *user, int steps, double tolerance,
+                     double theta[4])
 {
+    double gradient[4], hessian[16], damping = 1e-3;
+    double value = squares(user, theta, gradient, hessian);
+    for (int step = 0; step < steps && damping < 1e12; step++) {
+        double lower[16], move[4], next[4], g[4], h[16];
+        memcpy(lower, hessian, sizeof lower);
+        memcpy(move, gradient, sizeof move);
+        for (int i = 0; i < 4; i++)
+            lower[i * 5] *= 1 + damping;
+        if (LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', 4, 1, lower, 4, move, 1) != 0)
+            return value;
+        for (int i = 0; i < 4; i++)
+            next[i] = theta[i] - move[i];
+        double there = squares(user, next, g, h);
+        if (!(there < value)) {
+            damping *= 8;
+            continue;
+        }
+        double gain = value - there;
+        memcpy(theta, next, sizeof next);
+        memcpy(gradient, g, sizeof g);
+        memcpy(hessian, h, sizeof h);
+        value = there;
+        damping /= 8;
+        if (gain < tolerance * (1 + value))
+            break;
+    }
+    return value;
+}
+
+typedef struct evidence {
+    const theta_prior *prior;
+    const theta_points *points;
+} evidence;
+
+/* Minus the log posterior. */
+static double posterior(const void *user, const double theta[4], double gradient[4],
+                        double hessian[16])
+{
+    const evidence *e = user;
+    const theta_prior *prior = e->prior;
+    const theta_points *p = e->points;
     double weight = 1 / (prior->noise * prior->noise), value = 0, d[4];
     memcpy(hessian, prior->precision, 16 * sizeof *hessian);
     for (int i = 0; i < 4; i++) {
@@ -84,48 +124,21 @@ static double posterior(const theta_prior *prior, const theta_points *p, const d
     return value;
 }
 
-/* Levenberg's damped Gauss–Newton from `theta` to the nearest mode; returns its value. */
-static double climb(const theta_prior *prior, const theta_points *p, double theta[4])
+static double climb(const evidence *e, double theta[4])
 {
-    double gradient[4], hessian[16], damping = 1e-3;
-    double value = posterior(prior, p, theta, gradient, hessian);
-    for (int step = 0; step < 200 && damping < 1e12; step++) {
-        double damped[16], lower[16], move[4], next[4], g[4], h[16];
-        memcpy(damped, hessian, sizeof damped);
-        for (int i = 0; i < 4; i++)
-            damped[i * 5] *= 1 + damping;
-        memcpy(move, gradient, sizeof move);
-        if (!theta_cholesky(damped, lower))
-            return value;
-        LAPACKE_dpotrs(LAPACK_ROW_MAJOR, 'L', 4, 1, lower, 4, move, 1);
-        for (int i = 0; i < 4; i++)
-            next[i] = theta[i] - move[i];
-        double there = posterior(prior, p, next, g, h);
-        if (!(there < value)) {
-            damping *= 8;
-            continue;
-        }
-        double gain = value - there;
-        memcpy(theta, next, sizeof next);
-        memcpy(gradient, g, sizeof g);
-        memcpy(hessian, h, sizeof h);
-        value = there;
-        damping /= 8;
-        if (gain < 1e-12 * (1 + value))
-            break;
-    }
-    return value;
+    return theta_descend(posterior, e, 200, 1e-12, theta);
 }
 
 void theta_fit(const theta_prior *prior, const theta_points *p, double theta[4],
                double covariance[16])
 {
     static const double shift[5] = {0, -1.5, 1.5, -3, 3};
+    const evidence e = {prior, p};
     double best = INFINITY;
     for (int s = 0; s < 5; s++) { /* a step seen as a slope is another mode: several starts */
         double start[4] = {prior->mean[0], prior->mean[1], prior->mean[2] + shift[s],
                            prior->mean[3]};
-        double value = climb(prior, p, start);
+        double value = climb(&e, start);
         if (value < best) {
             best = value;
             memcpy(theta, start, sizeof start);
@@ -133,7 +146,7 @@ void theta_fit(const theta_prior *prior, const theta_points *p, double theta[4],
     }
     if (covariance) {
         double gradient[4], hessian[16];
-        posterior(prior, p, theta, gradient, hessian);
+        posterior(&e, theta, gradient, hessian);
         theta_inverse(hessian, covariance);
     }
 }
@@ -143,8 +156,9 @@ static void add_moments(const theta_prior *prior, const theta_points *p, double 
                         double spread[16], double *squares)
 {
     double covariance[16], d[4], hessian[16];
-    climb(prior, p, theta);
-    posterior(prior, p, theta, d, hessian);
+    const evidence e = {prior, p};
+    climb(&e, theta);
+    posterior(&e, theta, d, hessian);
     theta_inverse(hessian, covariance);
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++)

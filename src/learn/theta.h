@@ -33,6 +33,16 @@ typedef struct theta_prior {
  * no held-out curve can leak through it. */
 void theta_weak_prior(theta_prior *prior);
 
+/* A sum of squares, halved or not, at θ; gradient [4] and Gauss–Newton Hessian [4][4] of half of
+ * it. */
+typedef double (*theta_squares)(const void *user, const double theta[4], double gradient[4],
+                                double hessian[16]);
+
+/* Levenberg's damped Gauss–Newton from `theta` to the nearest minimum, at most `steps`, until one
+ * gains less than tolerance·(1 + value); returns the value. */
+double theta_descend(theta_squares squares, const void *user, int steps, double tolerance,
+                     double theta[4]);
+
 /* The most probable θ given the points; covariance [4][4] (may be NULL) by Laplace. */
 void theta_fit(const theta_prior *prior, const theta_points *points, double theta[4],
                double covariance[16]);
