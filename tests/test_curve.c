@@ -570,7 +570,8 @@ START_TEST(family_errors_and_weights)
 }
 END_TEST
 
-/* Of a line the textbook's band; scipy.stats.t.ppf(0.9, 4) = 1.533206274058944. */
+/* Of a line the textbook's band, as near as a thousand refits come (standard error of such a
+ * quantile: 3.5 % of the half width); scipy.stats.t.ppf(0.9, 4) = 1.533206274058944. */
 START_TEST(band_of_a_line_is_the_textbook_s)
 {
     const double n[] = {2, 4, 8, 8, 16, 32}, map[] = {0.1, 0.22, 0.28, 0.32, 0.38, 0.52};
@@ -584,17 +585,22 @@ START_TEST(band_of_a_line_is_the_textbook_s)
         spread += pow(log(n[i]) - mean, 2);
         sse += pow(fit.x[1] + fit.x[0] * log(n[i]) - map[i], 2);
     }
-    ck_assert_int_eq(pts_family_band(&fit, 0.8, at, 4, low, high, NULL), PTS_OK);
+    const pts_fit_points points = {n, NULL, 6};
+    ck_assert_int_eq(pts_family_band(&fit, &points, 0.8, at, 4, low, high, NULL), PTS_OK);
     for (int i = 0; i < 4; i++) {
         double f = fit.x[1] + fit.x[0] * log(at[i]);
         double half =
             1.533206274058944 * sqrt(sse / 4 * (1.0 / 6 + pow(log(at[i]) - mean, 2) / spread));
-        ck_assert_double_eq_tol(low[i], fmin(fmax(f - half, 0), 1), 1e-6);
-        ck_assert_double_eq_tol(high[i], fmin(fmax(f + half, 0), 1), 1e-6);
+        ck_assert_double_eq_tol(low[i], fmin(fmax(f - half, 0), 1), 0.08 * half);
+        ck_assert_double_eq_tol(high[i], fmin(fmax(f + half, 0), 1), 0.08 * half);
     }
     pts_error err;
-    ck_assert_int_eq(pts_family_band(&fit, 1, at, 4, low, high, &err), PTS_ERR_ARGUMENT);
+    ck_assert_int_eq(pts_family_band(&fit, &points, 1, at, 4, low, high, &err), PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "curve: expected a confidence in 0 … 1, got 1");
+    const double none = 0;
+    ck_assert_int_eq(pts_family_band(&fit, &points, 0.8, &none, 1, low, high, &err),
+                     PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "curve: point 1: expected a size above 0, got 0");
 }
 END_TEST
 
@@ -629,7 +635,9 @@ static void eliminate(double matrix[4][4], double *v, size_t count)
     }
 }
 
-/* Every family's band by the delta method over its own parameters, which the library does not use;
+/* Every family's band beside the delta method over its own parameters, on points near a curve of
+ * its own, where bending does not tell: within 15 % of the half width (a
+ * quantile of a thousand refits has a standard error of 4 %, and here are 42);
  * scipy.stats.t.ppf(0.975, 20 − 2, 3, 4) and its quantiles for one parameter. And the sensitivity
  * by SMAPE anew from the definitions. */
 START_TEST(bands_and_sensitivities_by_hand)
@@ -638,16 +646,20 @@ START_TEST(bands_and_sensitivities_by_hand)
                                2.1199052992212546};
     double n[20], map[20], at[3] = {3, 60, 2000}, low[3], high[3], change[4][2];
     uint64_t seed = 40;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         n[i] = exp(0.4 * (i + 1));
-        map[i] = textbook(&(pts_curve){0.1, 1.1, 50, 0.7}, n[i]) +
-                 0.01 * pts_normal_quantile(uniform(&seed));
-    }
     for (pts_family family = 0; family < PTS_FAMILY_LAST1; family++) {
         size_t count = pts_family_parameters(family);
         pts_family_fit fit;
+        for (int i = 0; i < 20; i++)
+            map[i] = textbook(&(pts_curve){0.1, 1.1, 50, 0.7}, n[i]);
         ck_assert_int_eq(pts_family_fit_points(family, n, map, NULL, 20, &fit, NULL), PTS_OK);
-        ck_assert_int_eq(pts_family_band(&fit, 0.95, at, 3, low, high, NULL), PTS_OK);
+        for (int i = 0; i < 20; i++)
+            map[i] =
+                by_definition(family, fit.x, n[i]) + 0.001 * pts_normal_quantile(uniform(&seed));
+        ck_assert_int_eq(pts_family_fit_points(family, n, map, NULL, 20, &fit, NULL), PTS_OK);
+        const pts_fit_points points = {n, NULL, 20};
+        ck_assert_int_eq(pts_family_band(&fit, &points, 0.95, at, 3, low, high, NULL), PTS_OK);
         for (int i = 0; i < 3; i++) {
             double information[4][4] = {{0}}, g[4], v[4], row[4], variance = 0;
             for (int k = 0; k < 20; k++) {
@@ -662,8 +674,8 @@ START_TEST(bands_and_sensitivities_by_hand)
             for (size_t k = 0; k < count; k++)
                 variance += g[k] * v[k] * fit.sse / (double)(20 - count);
             double f = by_definition(family, fit.x, at[i]), half = t[count] * sqrt(variance);
-            ck_assert_msg(fabs(low[i] - fmin(fmax(f - half, 0), 1)) < 1e-4 * half + 1e-9 &&
-                              fabs(high[i] - fmin(fmax(f + half, 0), 1)) < 1e-4 * half + 1e-9,
+            ck_assert_msg(fabs(low[i] - fmin(fmax(f - half, 0), 1)) < 0.15 * half + 1e-9 &&
+                              fabs(high[i] - fmin(fmax(f + half, 0), 1)) < 0.15 * half + 1e-9,
                           "%s at %g: %g … %g, %g ± %g", pts_family_name(family), at[i], low[i],
                           high[i], f, half);
         }

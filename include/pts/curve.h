@@ -142,8 +142,6 @@ typedef struct pts_family_fit {
     double aicc;        /* Akaike's criterion, corrected for few points; INFINITY for too few */
     size_t points;
     pts_fit_status status;
-    double inner[4];       /* u, v, p, q: the same curve as u + v·s(n; p, q), p and q logarithms */
-    double covariance[16]; /* [4][4] over inner; INFINITY on the diagonal where not determined */
 } pts_family_fit;
 
 double pts_family_at(const pts_family_fit *fit, double n); /* n > 0 */
@@ -153,12 +151,24 @@ pts_status pts_family_fit_points(pts_family family, const double *n, const doubl
                                  const double *weights, size_t count, pts_family_fit *out,
                                  pts_error *err);
 
-/* The pointwise confidence band low [count], high [count] of the fitted curve, cut to 0 … 1: the
- * delta method on the fit's covariance with Student's t for points − parameters degrees of freedom.
- * It speaks of the curve, not of one more measurement, and takes the family for true. Where the
- * points do not determine the curve the band is 0 … 1. 0 < confidence < 1, n > 0. */
-pts_status pts_family_band(const pts_family_fit *fit, double confidence, const double *n,
-                           size_t count, double *low, double *high, pts_error *err);
+/* What a fit was made from; borrowed. */
+typedef struct pts_fit_points {
+    const double *n, *weights; /* [count]; weights NULL: all 1 */
+    size_t count;
+} pts_fit_points;
+
+/* The pointwise confidence band low [count], high [count] at n [count] of the fitted curve, cut to
+ * 0 … 1, by the parametric bootstrap (Efron & Tibshirani 1993, "An Introduction to the Bootstrap",
+ * chapter 13): quantiles over a thousand refits of points drawn around the fit, with the residuals'
+ * variance and widened by Student's t over the normal quantile, so that of a line it is the
+ * textbook's band. The delta method has no answer for many measured curves: a plateau not seen or a
+ * step between two sizes leave its covariance singular, though the curve is well known where points
+ * are. It speaks of the curve, not of one more measurement, and takes the family for true. With no
+ * more points than parameters the band is 0 … 1. 0 < confidence < 1, n > 0. The same on every call;
+ * 1,000 fits' time. */
+pts_status pts_family_band(const pts_family_fit *fit, const pts_fit_points *points,
+                           double confidence, const double *n, size_t count, double *low,
+                           double *high, pts_error *err);
 
 /* By how many points of SMAPE the fit gets worse (or, off the optimum, better) on n and map
  * [count] when parameter k is made smaller, change[k][0], or larger, change[k][1], by `share`, 0.05

@@ -260,7 +260,8 @@ static pts_status draw_fit(const options *o, const pts_curve_points *c, const pt
         n[i] = first * pow(last / first, (double)i / (SAMPLES - 1));
         y[i] = fmin(fmax(pts_family_at(f, n[i]), 0), 1);
     }
-    pts_status status = pts_family_band(f, confidence, n, SAMPLES, low, high, err);
+    const pts_fit_points points = {c->n, c->weight, c->count};
+    pts_status status = pts_family_band(f, &points, confidence, n, SAMPLES, low, high, err);
     if (status != PTS_OK)
         return status;
     heading h = head(o, c, f);

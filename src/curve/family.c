@@ -296,9 +296,7 @@ static void fit_last(const separable_data *data, pts_family_fit *out)
     for (size_t i = 0; i < data->count; i++)
         out->sse += (data->weights ? data->weights[i] : 1) * (data->y[i] - out->x[0]) *
                     (data->y[i] - out->x[0]);
-    out->inner[0] = out->x[0];
     out->se[0] = data->count > 1 ? sqrt(out->sse / (double)(data->count - 1) / total) : INFINITY;
-    out->covariance[0] = out->se[0] * out->se[0];
 }
 
 /* The plateau counts as seen where the largest size has made 80 % of the way to it. */
@@ -384,8 +382,6 @@ pts_status pts_family_solve(pts_family family, const separable_data *data, pts_f
             solution->covariance[i] = isnan(scaled) ? i % 5 ? 0 : INFINITY : scaled;
         }
         translate(solution->x, solution->covariance, out);
-        memcpy(out->inner, solution->x, sizeof out->inner);
-        memcpy(out->covariance, solution->covariance, sizeof out->covariance);
         out->status = judge(out, &solution->lm, range[0], range[1]);
         out->smape = solution->smape;
     }
@@ -411,42 +407,6 @@ pts_status pts_family_fit_points(pts_family family, const double *n, const doubl
 }
 
 /* ---- what a fit is worth ---- */
-
-static double deviation(const pts_family_fit *fit, double n)
-{
-    double log_n = log(n), s = 0, slope[2] = {0, 0};
-    const separable *shape = &table[fit->family].shape;
-    const separable_sizes at = {&n, &log_n, 1};
-    if (shape->basis)
-        shape->basis(&at, fit->inner[2], fit->inner[3], &s, &slope[0], &slope[1]);
-    const double g[4] = {1, s, fit->inner[1] * slope[0], fit->inner[1] * slope[1]};
-    return sqrt(variance_along(fit->covariance, g));
-}
-
-pts_status pts_family_band(const pts_family_fit *fit, double confidence, const double *n,
-                           size_t count, double *low, double *high, pts_error *err)
-{
-    size_t free = pts_family_parameters(fit->family);
-    if (!(confidence > 0 && confidence < 1))
-        return pts_fail(err, PTS_ERR_ARGUMENT, "curve: expected a confidence in 0 … 1, got %g",
-                        confidence);
-    double t = fit->points > free ? pts_student_quantile(fit->points - free, (1 + confidence) / 2)
-                                  : INFINITY;
-    for (size_t i = 0; i < count; i++) {
-        double f = pts_family_at(fit, n[i]), half = t * deviation(fit, n[i]);
-        if (!(n[i] > 0) || !isfinite(f))
-            return pts_fail(err, PTS_ERR_ARGUMENT,
-                            "curve: point %zu: expected a size above 0, got %g", i + 1, n[i]);
-        half = half < 2 ? half : 2; /* NaN: 0 · ∞ */
-        low[i] = fmin(fmax(f - half, 0), 1);
-        high[i] = fmin(fmax(f + half, 0), 1);
-        if (half == 2) {
-            low[i] = 0;
-            high[i] = 1;
-        }
-    }
-    return PTS_OK;
-}
 
 pts_status pts_family_sensitivity(const pts_family_fit *fit, const double *n, const double *map,
                                   size_t count, double share, double change[4][2], pts_error *err)

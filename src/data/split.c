@@ -1,6 +1,7 @@
 /* Splits: a documented shuffle, so that a seed means the same images everywhere. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "pts/data.h"
 
 #include <math.h>
@@ -12,30 +13,11 @@ typedef struct split_block {
     size_t order[];  /* the kept pool, shuffled */
 } split_block;
 
-/* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. */
-static uint64_t draw(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
-
-/* Even over [0, n): draws above the last whole multiple of n are thrown away. */
-static uint64_t draw_below(uint64_t *state, uint64_t n)
-{
-    uint64_t last = UINT64_MAX - (UINT64_MAX % n + 1) % n;
-    for (;;) {
-        uint64_t x = draw(state);
-        if (x <= last)
-            return x % n;
-    }
-}
-
 static void shuffle(size_t *order, size_t count, uint64_t seed)
 {
+    pts_rng rng = {seed};
     for (size_t i = count; i-- > 1;) {
-        size_t j = (size_t)draw_below(&seed, i + 1), held = order[i];
+        size_t j = pts_rng_below(&rng, i + 1), held = order[i];
         order[i] = order[j];
         order[j] = held;
     }

@@ -339,49 +339,10 @@ void pts_adam_step(const pts_adam *adam, size_t step, size_t count, float *weigh
     pts_level_at(0)->adam(&constants, count, weight, gradient, m, v);
 }
 
-/* Steele, Lea, Flood (2014), "Fast splittable pseudorandom number generators". */
-static const uint64_t stride = UINT64_C(0x9e3779b97f4a7c15);
-
-static uint64_t next(pts_rng *rng)
-{
-    uint64_t z = rng->state += stride;
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-pts_rng pts_rng_stream(unsigned long long seed, unsigned long long index)
-{
-    pts_rng rng = {seed};
-    rng.state = next(&rng) ^ index;
-    rng.state = next(&rng);
-    return rng;
-}
-
-double pts_rng_uniform(pts_rng *rng)
-{
-    return (double)(next(rng) >> 11) * 0x1p-53;
-}
-
-double pts_rng_normal(pts_rng *rng)
-{
-    double radius = sqrt(-2 * log(1 - pts_rng_uniform(rng)));
-    return radius * cos(6.283185307179586 * pts_rng_uniform(rng));
-}
-
-size_t pts_rng_below(pts_rng *rng, size_t bound)
-{
-    uint64_t limit = UINT64_MAX - UINT64_MAX % bound, r;
-    do
-        r = next(rng);
-    while (r >= limit);
-    return (size_t)(r % bound);
-}
-
 void pts_dropout(unsigned long long key, size_t first, size_t count, float share, float *x)
 {
     const float scale = 1 / (1 - share);
-    pts_rng rng = {key + first * stride};
+    pts_rng rng = pts_rng_skip(key, first);
     for (size_t i = 0; i < count; i++)
         x[i] = pts_rng_uniform(&rng) < (double)share ? 0 : x[i] * scale;
 }

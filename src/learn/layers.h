@@ -9,6 +9,7 @@
 #ifndef PTS_SRC_LEARN_LAYERS_H
 #define PTS_SRC_LEARN_LAYERS_H
 
+#include "base/random.h"
 #include "kernels/adam.h"
 
 #include <stddef.h>
@@ -84,16 +85,6 @@ pts_adam_constants pts_adam_at(const pts_adam *adam, size_t step);
 void pts_adam_step(const pts_adam *adam, size_t step, size_t count, float *weight,
                    const float *gradient, float *m, float *v);
 
-/* Reproducible random numbers (splitmix64): uniform in [0,1), standard normal, [0, bound). */
-typedef struct pts_rng {
-    unsigned long long state;
-} pts_rng;
-/* A generator of its own for each index. Neighbouring seeds would not do: they give one sequence,
- * shifted by a draw. */
-pts_rng pts_rng_stream(unsigned long long seed, unsigned long long index);
-double pts_rng_uniform(pts_rng *rng);
-double pts_rng_normal(pts_rng *rng);
-size_t pts_rng_below(pts_rng *rng, size_t bound);
 /* He initialisation (fan_in) for layers before a ReLU. */
 void pts_he_init(pts_rng *rng, float *weight, size_t count, size_t fan_in);
 
