@@ -168,8 +168,11 @@ static pts_status settle(master *m, const farm_result *r, pts_error *err)
 
 /* ---- choosing and handing out ---- */
 
+enum { FARTHEST = 5 };
+
 /* How little a job suits a rank: 0 of the split it has at hand, 1 of a split of the same data set
- * that no rank has, 2 of that data set, 3 of one that no rank has, 4 else. What a rank has made the
+ * that no rank has, 2 of that data set, 3 of one that no rank has, 4 of a split that no rank has, 5
+ * else. What a rank has made the
  * features of is worth keeping to: images cost more than jobs of few of them. */
 static int distance(const master *m, int rank, const plan_job *job)
 {
@@ -178,16 +181,18 @@ static int distance(const master *m, int rank, const plan_job *job)
         return 0;
     if (last && last->set == job->set)
         return m->on_split[job->split] ? 2 : 1;
-    return m->on_set[job->set] ? 4 : 3;
+    if (!m->on_set[job->set])
+        return 3;
+    return m->on_split[job->split] ? 5 : 4;
 }
 
 /* The first of those that suit the rank best. */
 static size_t next_job(const master *m, int rank)
 {
     size_t best = FARM_NO_JOB;
-    int least = 5;
+    int least = FARTHEST + 1;
     for (size_t i = 0; least && i < m->plan->job_count; i++) {
-        int far = m->over[i] ? 5 : distance(m, rank, &m->plan->jobs[i]);
+        int far = m->over[i] ? FARTHEST + 1 : distance(m, rank, &m->plan->jobs[i]);
         if (far < least) {
             least = far;
             best = i;
