@@ -223,6 +223,45 @@ START_TEST(the_first_broken_image_is_named)
 }
 END_TEST
 
+/* Rows of the others are what they are without it; its own is NaN in a .npy, none in a .csv. */
+START_TEST(a_broken_image_can_be_skipped)
+{
+    done(
+        "mkdir mixed && ln 1.jpg mixed/1.jpg && echo text > mixed/2.jpg && ln 3.jpg mixed/3.jpg && "
+        "touch mixed/4.jpg");
+    done("ptsinfer embed 1.jpg 3.jpg | cut -d, -f2- > whole.csv");
+    done("ptsinfer embed --skip mixed | tee mixed.csv | cut -d, -f2- | cmp - whole.csv");
+    ck_assert_str_eq(ran.err,
+                     "left out: mixed/2.jpg: expected a JPEG, PNG or BMP image, got other bytes\n"
+                     "left out: mixed/4.jpg: expected a JPEG, PNG or BMP image, got an empty file\n"
+                     "left out: 2 of 4 images\n");
+    done("cut -d, -f1 mixed.csv | tr '\\n' ' '");
+    ck_assert_str_eq(ran.out, "image mixed/1.jpg mixed/3.jpg ");
+    done(
+        "ptsinfer embed -o whole.npy 1.jpg 3.jpg && ptsinfer embed --skip --normalize -o mixed.npy "
+        "mixed && ptsinfer embed --normalize -o unit.npy 1.jpg 3.jpg");
+    static float mixed[4 * DIM], unit[2 * DIM];
+    load_from_folder("mixed.npy", mixed, 4);
+    load_from_folder("unit.npy", unit, 2);
+    ck_assert_mem_eq(mixed, unit, DIM * sizeof *unit);
+    ck_assert_mem_eq(mixed + 2 * DIM, unit + DIM, DIM * sizeof *unit);
+    for (size_t i = 0; i < DIM; i++)
+        ck_assert(isnan(mixed[DIM + i]) && isnan(mixed[3 * DIM + i]));
+    ck_assert_int_eq(run_program("cd %s && ptsinfer embed --skip -o none.npy mixed/2.jpg", folder),
+                     1);
+    ck_assert_ptr_nonnull(
+        strstr(ran.err, "ptsinfer embed: expected a readable image, got none of 1\n"));
+    ck_assert_int_eq(run_program("cd %s && ls none.npy*", folder), 2);
+#ifdef PTS_HAVE_MPI
+    done("ls mixed/*.jpg > mixed.txt; " MPIRUN
+         "ptsinfer embed --skip --normalize --threads 1 -o three.npy --list mixed.txt && cmp "
+         "mixed.npy three.npy");
+    ck_assert_ptr_nonnull(strstr(ran.err, "left out: 2 of 4 images\n"));
+#endif
+    done("rm -r mixed");
+}
+END_TEST
+
 /* The most that any program run by this test has had in memory, in MB. */
 static double peak_of_programs(void)
 {
@@ -346,6 +385,7 @@ int main(void)
     tcase_add_test(tcase, normalize_keeps_the_direction);
     tcase_add_test(tcase, the_first_broken_image_is_named);
     tcase_add_test(tcase, a_list_of_paths_is_as_good_as_arguments);
+    tcase_add_test(tcase, a_broken_image_can_be_skipped);
     tcase_add_test(tcase, a_stop_leaves_no_file);
 #ifdef PTS_HAVE_MPI
     tcase_add_test(tcase, ranks_write_the_same_file);

@@ -8,12 +8,13 @@
 #include "pts/file.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 typedef struct embed_options {
     const char *encoder, *preset, *output, *list;
     long threads, max_pixels;
-    bool normalize;
+    bool normalize, skip;
     pts_image_limits limits;
 } embed_options;
 
@@ -24,7 +25,7 @@ typedef struct job {
     cli_progress bar;
     FILE *file;
     bool npy, begun;
-    size_t dim;
+    size_t dim, skipped;
 } job;
 
 static void write_head(const job *j)
@@ -39,12 +40,31 @@ static void write_head(const job *j)
     fputc('\n', j->file);
 }
 
-static void write_row(const job *j, const char *path, const float *row)
+/* Which one, and why: it is read once more, as only its row came from the rank that failed. */
+static void say_skipped(job *j, const char *path)
 {
+    pts_image image;
+    pts_error err;
+    j->skipped++;
+    if (pts_image_read(path, &j->options->limits, &image, &err) != PTS_OK) {
+        cli_progress_say(&j->bar, "left out: %s", err.message);
+        return;
+    }
+    pts_image_free(&image);
+    cli_progress_say(&j->bar, "left out: %s: could not be read in its turn", path);
+}
+
+/* One that was skipped keeps its place in a .npy; in a .csv each row has its name. */
+static void write_row(job *j, const char *path, const float *row)
+{
+    if (isnan(row[0]))
+        say_skipped(j, path);
     if (j->npy) {
         fwrite(row, sizeof *row, j->dim, j->file);
         return;
     }
+    if (isnan(row[0]))
+        return;
     pts_csv_field(j->file, path);
     for (size_t i = 0; i < j->dim; i++)
         fprintf(j->file, ",%.9g", (double)row[i]);
@@ -82,11 +102,25 @@ static int show_done(void *user, size_t done)
     return cli_stopping();
 }
 
+static pts_status lead_all(job *j, pts_error *err)
+{
+    pts_status status = cli_embed_lead(&j->embedder, &j->paths, put_rows, show_done, j, err);
+    if (status != PTS_OK || !j->skipped)
+        return status;
+    if (j->skipped < j->paths.count) {
+        cli_progress_say(&j->bar, "left out: %zu of %zu images", j->skipped, j->paths.count);
+        return PTS_OK;
+    }
+    snprintf(err->message, sizeof err->message, "expected a readable image, got none of %zu",
+             j->skipped);
+    return PTS_ERR_FORMAT;
+}
+
 static pts_status lead_to_output(job *j, pts_error *err)
 {
     const char *path = j->options->output;
     if (!path)
-        return cli_embed_lead(&j->embedder, &j->paths, put_rows, show_done, j, err);
+        return lead_all(j, err);
     pts_output out;
     pts_status status = pts_output_open(&out, path, err);
     if (status != PTS_OK)
@@ -94,7 +128,7 @@ static pts_status lead_to_output(job *j, pts_error *err)
     j->npy = pts_path_ends(path, ".npy");
     j->file = out.file;
     cli_unlink_on_signal(out.temporary);
-    status = cli_embed_lead(&j->embedder, &j->paths, put_rows, show_done, j, err);
+    status = lead_all(j, err);
     cli_unlink_on_signal(NULL);
     if (status == PTS_OK)
         return pts_output_commit(&out, err);
@@ -130,6 +164,7 @@ static pts_status open_encoder(job *j, pts_team **team, pts_error *err)
     e->preset = strcmp(o->preset, "auto") == 0 ? pts_encoder_preset(e->encoder) : o->preset;
     e->limits = &o->limits;
     e->normalize = o->normalize;
+    e->skip = o->skip;
     return PTS_OK;
 }
 
@@ -221,6 +256,8 @@ int cmd_embed(int argc, char **argv)
          "auto, keras, torchvision, clip or ptssp (auto: the encoder's own)"},
         {"--output", 'o', CLI_TEXT, &o.output, "OUT.npy|OUT.csv", "file (csv to stdout)"},
         {"--list", 0, CLI_TEXT, &o.list, "FILE", "images, a path a line (-: stdin)"},
+        {"--skip", 0, CLI_FLAG, &o.skip, NULL,
+         "leave out what cannot be read (a row of NaN in .npy)"},
         {"--normalize", 0, CLI_FLAG, &o.normalize, NULL, "to unit length"},
         CLI_MAX_PIXELS_OPTION(&o.max_pixels),
         CLI_THREADS_OPTION(&o.threads),

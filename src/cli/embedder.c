@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -36,17 +37,13 @@ typedef struct photographs {
     const cli_embedder *embedder;
     const char *const *paths;
     size_t side;
+    unsigned char *skipped; /* [paths] */
 } photographs;
 
-/* As pts_encoder_embed_files makes it, but a stop takes effect before the next image, not after
- * the block. */
-static pts_status make_input(void *user, size_t index, float *input, pts_error *err)
+static pts_status read_input(const photographs *p, size_t index, float *input, pts_error *err)
 {
-    const photographs *p = user;
     const cli_embedder *e = p->embedder;
     pts_image image;
-    if (atomic_load(e->stop))
-        return fail(err, PTS_ERR_CANCELLED, "interrupted");
     pts_status status = pts_image_read(p->paths[index], e->limits, &image, err);
     if (status != PTS_OK)
         return status;
@@ -56,6 +53,21 @@ static pts_status make_input(void *user, size_t index, float *input, pts_error *
         return PTS_OK;
     const pts_error why = *err;
     return fail(err, status, "%.200s: %.300s", p->paths[index], why.message);
+}
+
+/* As pts_encoder_embed_files makes it, but a stop takes effect before the next image, not after
+ * the block. */
+static pts_status make_input(void *user, size_t index, float *input, pts_error *err)
+{
+    const photographs *p = user;
+    if (atomic_load(p->embedder->stop))
+        return fail(err, PTS_ERR_CANCELLED, "interrupted");
+    pts_status status = read_input(p, index, input, err);
+    if (status == PTS_OK || status == PTS_ERR_MEMORY || !p->embedder->skip)
+        return status;
+    p->skipped[index] = 1;
+    memset(input, 0, p->side * p->side * 3 * sizeof *input);
+    return PTS_OK;
 }
 
 /* To unit length, so that a dot product is a cosine; a row of zeros stays. */
@@ -68,10 +80,21 @@ static void normalize(float *row, size_t dim)
         row[i] = (float)((double)row[i] / sqrt(squares));
 }
 
+static void forget_row(float *row, size_t dim)
+{
+    for (size_t i = 0; i < dim; i++)
+        row[i] = NAN;
+}
+
 static void embed_block(const cli_embedder *e, const char *const *paths, block *b, float *rows)
 {
     const size_t dim = pts_encoder_dim(e->encoder);
-    photographs p = {e, paths, pts_encoder_input_size(e->encoder)};
+    photographs p = {e, paths, pts_encoder_input_size(e->encoder), calloc(b->count, 1)};
+    b->done = 0;
+    if (!p.skipped) {
+        b->status = fail(&b->error, PTS_ERR_MEMORY, "out of memory");
+        return;
+    }
     for (size_t i = 0; i < b->count; i++)
         rows[i * dim] = NAN; /* embeddings are numbers: what stays so was not made */
     b->status = pts_encoder_embed_from(e->encoder, make_input, &p, b->count, rows, &b->error);
@@ -79,6 +102,11 @@ static void embed_block(const cli_embedder *e, const char *const *paths, block *
         if (e->normalize)
             normalize(rows + b->done * dim, dim);
     }
+    for (size_t i = 0; i < b->done; i++) {
+        if (p.skipped[i])
+            forget_row(rows + i * dim, dim);
+    }
+    free(p.skipped);
 }
 
 /* ---- messages ----

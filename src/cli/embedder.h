@@ -19,6 +19,7 @@ typedef struct cli_embedder {
     const char *preset;
     const pts_image_limits *limits;
     bool normalize;    /* rows to unit length */
+    bool skip;         /* an image that cannot be read has a row of NaN, and stops nothing */
     int threads;       /* of the encoder's team */
     pts_ranks *ranks;  /* NULL: this process alone */
     atomic_bool *stop; /* set here when nobody is to begin another image */
@@ -30,8 +31,8 @@ typedef pts_status (*cli_rows)(void *user, size_t first, size_t count,
 /* Now `done` images of all are embedded; other than 0 stops. */
 typedef int (*cli_rows_done)(void *user, size_t done);
 
-/* Rank 0. Stops at an image that cannot be read: the first in order is named; without ranks the
- * rows before it have been put. PTS_ERR_CANCELLED where `done` said so. */
+/* Rank 0. Unless it is to skip them, stops at an image that cannot be read: the first in order is
+ * named; without ranks the rows before it have been put. PTS_ERR_CANCELLED where `done` said so. */
 pts_status cli_embed_lead(const cli_embedder *embedder, const cli_paths *paths, cli_rows put,
                           cli_rows_done done, void *user, pts_error *err);
 
