@@ -3,7 +3,7 @@
 #include "check_main.h"
 #include "run_program.h"
 
-#include "learn/layers.h"
+#include "base/random.h"
 #include "collect/curve.h"
 #include "collect/outline.h"
 #include "pts/collect.h"
