@@ -102,7 +102,7 @@ static void add_task(pts_tasks *tasks, int k, int count)
     }
     char name[16];
     snprintf(name, sizeof name, "made-%d", k);
-    const pts_task task = {name, "0", POINTS, n, map, IMAGES, embeddings[0], NULL, NULL};
+    const pts_task task = {name, "0", POINTS, n, map, IMAGES, embeddings[0], NULL, NULL, NULL};
     ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
 }
 

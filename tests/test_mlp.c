@@ -319,6 +319,92 @@ START_TEST(photographs_that_tell_nothing_do_little_harm)
 }
 END_TEST
 
+/* The same tasks, each size trained three times; set: the trainings, borrowed by the tasks. */
+static pts_tasks *with_repeats(const pts_tasks *from, pts_curve_set *set)
+{
+    enum { SEEDS = 3 };
+    pts_rng rng = {12};
+    pts_tasks *tasks;
+    ck_assert_int_eq(pts_tasks_create(&tasks, DIM, "ab12", "keras", NULL), PTS_OK);
+    for (size_t t = 0; t < set->count; t++) {
+        pts_task task = *pts_tasks_at(from, t);
+        pts_curve_points *c = &set->curves[t];
+        double mean[SIZES] = {0};
+        c->dataset = task.dataset;
+        c->class_name = task.class_name;
+        c->count = SEEDS * SIZES;
+        c->n = calloc(c->count, sizeof *c->n);
+        c->map = calloc(c->count, sizeof *c->map);
+        for (size_t i = 0; i < c->count; i++) {
+            c->n[i] = task.n[i / SEEDS];
+            c->map[i] = fmin(fmax(task.map[i / SEEDS] + 0.03 * pts_rng_normal(&rng), 0), 1);
+            mean[i / SEEDS] += c->map[i] / SEEDS;
+        }
+        task.map = mean;
+        task.measured = c;
+        ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
+    }
+    return tasks;
+}
+
+/* Means over the curves that pts_extrapolate scores. */
+static void check_population(const pts_pilot_row *row, const pts_curve_set *set)
+{
+    pts_forecast_score *scores = calloc(set->count, sizeof *scores);
+    double mae = 0, covered = 0, count = 0;
+    ck_assert_int_eq(pts_extrapolate(set, row->upto, PTS_FORECAST_MAP, NULL, NULL, scores, NULL),
+                     PTS_OK);
+    for (size_t i = 0; i < set->count; i++)
+        if (isfinite(scores[i].mae))
+            mae += scores[i].mae, covered += scores[i].covered_80, count++;
+    ck_assert_double_gt(count, 0);
+    ck_assert_uint_eq(row->curves, (size_t)count);
+    ck_assert_double_eq_tol(row->mae[PTS_PILOT_POPULATION], mae / count, 1e-12);
+    ck_assert_double_eq_tol(row->covered_80[PTS_PILOT_POPULATION], covered / count, 1e-12);
+    ck_assert(row->gain[PTS_PILOT_POPULATION] == 0);
+    free(scores);
+}
+
+/* The population's forecasts are those of pts_extrapolate, training by training; photographs that
+ * tell all help without pilot sizes, and less with them. */
+START_TEST(pilot_sizes_with_photographs_and_without)
+{
+    const double upto[] = {0, 30, 1e9};
+    pts_tasks *means = make_tasks(8, 1, 21);
+    pts_curve_points curves[16] = {{.count = 0}};
+    pts_curve_set set = {.curves = curves, .count = 16};
+    pts_tasks *tasks = with_repeats(means, &set);
+    pts_pilot_row rows[3], again[3];
+    pts_team *team;
+    pts_error err;
+    pts_team_create(&team, 2, NULL);
+    ck_assert_int_eq(pts_evaluate_pilot(tasks, upto, 3, rows, 43, team, NULL, NULL, NULL), PTS_OK);
+    ck_assert_int_eq(pts_evaluate_pilot(tasks, upto, 3, again, 43, NULL, NULL, NULL, NULL), PTS_OK);
+    for (int i = 0; i < 2; i++) {
+        check_population(&rows[i], &set);
+        ck_assert_uint_eq(rows[i].datasets, 8);
+        for (int k = 0; k < PTS_PILOT_PRIORS; k++) {
+            ck_assert(rows[i].mae[k] == again[i].mae[k]);
+            ck_assert(rows[i].covered_80[k] >= 0 && rows[i].covered_80[k] <= 1);
+        }
+    }
+    ck_assert_uint_eq(rows[2].curves, 0); /* no size beyond */
+    ck_assert_double_gt(rows[0].gain[PTS_PILOT_HEAD], 2 * rows[0].gain_error[PTS_PILOT_HEAD]);
+    ck_assert_double_gt(rows[0].gain[PTS_PILOT_LABELLED], 0);
+    ck_assert_double_lt(rows[1].gain[PTS_PILOT_HEAD], rows[0].gain[PTS_PILOT_HEAD] / 2);
+    ck_assert_double_lt(rows[1].mae[PTS_PILOT_HEAD], rows[0].mae[PTS_PILOT_HEAD]);
+    ck_assert_int_eq(
+        pts_evaluate_pilot(tasks, (double[]){NAN}, 1, rows, 43, NULL, NULL, NULL, &err),
+        PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "pilot: expected a size of at least 0, got nan");
+    for (size_t t = 0; t < set.count; t++)
+        free(curves[t].n), free(curves[t].map);
+    pts_team_destroy(team);
+    pts_tasks_destroy(means);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
 START_TEST(a_gain_in_words)
 {
     ck_assert_str_eq(pts_gain_verdict(0.01, 0.02), "no difference beyond the standard error");
@@ -497,7 +583,7 @@ START_TEST(tasks_refuse)
     ck_assert_int_eq(pts_tasks_create(&tasks, 2, "id", "keras", &err), PTS_OK);
     double n[] = {2, 4}, map[] = {0.1, 0.2}, back[] = {4, 2}, high[] = {0.1, 57}, nan[] = {0, NAN};
     float e[] = {1, 2, 3, NAN};
-    pts_task good = {"d", "c", 2, n, map, 1, e, NULL, NULL}, t = good;
+    pts_task good = {"d", "c", 2, n, map, 1, e, NULL, NULL, NULL}, t = good;
     t.points = 1;
     ck_assert_int_eq(pts_tasks_add(tasks, &t, &err), PTS_ERR_SHAPE);
     ck_assert_str_eq(err.message, "d: class c: expected at least 2 points, got 1");
@@ -541,7 +627,7 @@ START_TEST(training_refuses)
     ck_assert_str_eq(err.message, "batch: expected 1 … 4096, got 0");
     double n[] = {2, 4}, map[] = {0.1, 0.2};
     float *e = calloc(23 * DIM, sizeof *e);
-    pts_task few = {"few", "c", 2, n, map, 23, e, NULL, NULL};
+    pts_task few = {"few", "c", 2, n, map, 23, e, NULL, NULL, NULL};
     ck_assert_int_eq(pts_tasks_add(tasks, &few, NULL), PTS_OK);
     options.batch = 8;
     ck_assert_int_eq(pts_evaluate_study(&report, tasks, &options, NULL, NULL, NULL, &err),
@@ -681,7 +767,7 @@ END_TEST
 CHECK_SUITE("mlp", curve_loss_through_the_network_equals_central_differences, theta_is_the_curve,
             theta_fit_finds_the_mode, spread_of_a_population_is_found,
             photographs_that_tell_beat_the_mean_curve, photographs_that_tell_nothing_do_little_harm,
-            a_gain_in_words, heads_say_whether_they_look, same_seed_same_head,
-            head_survives_its_file, study_head_recognises_its_curves, tasks_refuse,
-            training_refuses, training_can_be_stopped, head_files_are_checked,
+            pilot_sizes_with_photographs_and_without, a_gain_in_words, heads_say_whether_they_look,
+            same_seed_same_head, head_survives_its_file, study_head_recognises_its_curves,
+            tasks_refuse, training_refuses, training_can_be_stopped, head_files_are_checked,
             head_tensors_are_checked)

@@ -11,6 +11,7 @@
 #include "pts/ranks.h"
 
 #include <dirent.h>
+#include <jansson.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -509,29 +510,115 @@ START_TEST(heads_with_masks)
 }
 END_TEST
 
-START_TEST(config_refuses)
+/* Of train and eval, from one table. */
+static void check_config(const char *program)
 {
     char command[256], expected[256];
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"{\"epoch\": 3}", "unknown key 'epoch' (ptstrain train -h lists the options)"},
-        {"{\"config\": \"x\"}", "unknown key 'config' (ptstrain train -h lists the options)"},
+        {"{\"epoch\": 3}", "unknown key 'epoch' (%s -h lists the options)"},
+        {"{\"config\": \"x\"}", "unknown key 'config' (%s -h lists the options)"},
         {"{\"epochs\": \"3\"}", "epochs: expected a whole number"},
         {"{\"data\": \"one\"}", "data: expected a list of strings"},
         {"{\"resume\": 1}", "resume: expected true or false"},
         {"[1]", "expected an object of options, got another value"},
     };
-    snprintf(command, sizeof command, "ptstrain train --config %s/c.json", folder);
+    snprintf(command, sizeof command, "%s --config %s/c.json", program, folder);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char message[128];
         put("c.json", cases[i].text);
-        snprintf(expected, sizeof expected, "ptstrain train: %s/c.json: %s\n", folder,
-                 cases[i].message);
+        snprintf(message, sizeof message, cases[i].message, program);
+        snprintf(expected, sizeof expected, "%s: %s/c.json: %s\n", program, folder, message);
         check_refused(2, command, "%s", expected);
     }
     put("c.json", "{\"epochs\": 3,}");
     ck_assert_int_eq(run_program("%s", command), 1);
     ck_assert_ptr_nonnull(strstr(ran.err, "c.json: line 1: "));
+}
+
+START_TEST(config_refuses)
+{
+    check_config("ptstrain train");
+    check_config("ptstrain eval");
+}
+END_TEST
+
+/* ---- ptstrain eval ---- */
+
+START_TEST(eval_takes_a_config_and_echoes_it)
+{
+    write_sets();
+    put("eval.json", "{\"data\": [\"one\", \"two\", \"three\"], \"curves\": \"curves.csv\", "
+                     "\"protocol\": \"pilot\", \"encoder\": \"encoder.ptsw\", \"seed\": 7, "
+                     "\"cache\": \"c\", \"json\": true}");
+    ck_assert_msg(run_program("cd %s && ptstrain eval --config eval.json", folder) == 0, "%s",
+                  ran.err);
+    json_t *report = json_loads(ran.out, 0, NULL), *config = json_object_get(report, "config");
+    ck_assert_ptr_nonnull(config);
+    ck_assert_str_eq(json_string_value(json_object_get(config, "protocol")), "pilot");
+    ck_assert_int_eq(json_integer_value(json_object_get(config, "seed")), 7);
+    ck_assert_uint_eq(json_array_size(json_object_get(config, "data")), 3);
+    ck_assert_ptr_null(json_object_get(config, "cache"));
+    ck_assert_uint_eq(json_array_size(json_object_get(report, "rows")), 5);
+    const json_t *row = json_array_get(json_object_get(report, "rows"), 1);
+    ck_assert_double_eq(json_number_value(json_object_get(row, "upto")), 10);
+    ck_assert_int_eq(json_integer_value(json_object_get(row, "curves")), 3);
+    ck_assert_ptr_nonnull(json_object_get(json_object_get(row, "priors"), "mlp_head"));
+    json_decref(report);
+    /* the command line has the last word */
+    ck_assert_msg(run_program("cd %s && ptstrain eval --config eval.json --protocol "
+                              "leave-one-dataset-out --seed 8",
+                              folder) == 0,
+                  "%s", ran.err);
+    ck_assert_ptr_nonnull(strstr(ran.out, "\"protocol\": \"leave-one-dataset-out\""));
+    ck_assert_ptr_nonnull(strstr(ran.out, "\"seed\": 8"));
+}
+END_TEST
+
+#define EVAL_ONE(more)                                                                             \
+    "cd %s && ptstrain eval --protocol " more                                                      \
+    " --data one --curves curve.csv -w encoder.ptsw --cache c"
+#define ONE_DATASET                                                                                \
+    "curves: expected at least 3 data sets (one is predicted from the others), got 1\n"
+
+/* One data set: nothing is left to learn from once it is left out. */
+START_TEST(one_data_set_only)
+{
+    write_sets();
+    put("curve.csv", "dataset,class,n,map\none,thing,2,0.1\none,thing,20,0.5\n");
+    ck_assert_int_eq(run_program(EVAL_ONE("leave-one-dataset-out"), folder), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "ptstrain eval: " ONE_DATASET));
+    ck_assert_int_eq(run_program(EVAL_ONE("pilot"), folder), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "ptstrain eval: " ONE_DATASET));
+    ck_assert_int_eq(run_program("cd %s && ptstrain train --data one --curves curve.csv -w "
+                                 "encoder.ptsw --cache c -o head.ptsw; test ! -e head.ptsw",
+                                 folder),
+                     0);
+    ck_assert_ptr_nonnull(strstr(ran.err, "ptstrain train: " ONE_DATASET));
+    check_refused(2, "ptstrain eval --protocol best",
+                  "ptstrain eval: --protocol: expected leave-one-dataset-out, pilot or study, got "
+                  "'best'\n");
+}
+END_TEST
+
+/* A class of a data set that is not there, by name and by number; four photographs at least. */
+START_TEST(curves_of_no_class)
+{
+    write_sets();
+    put("curve.csv", "dataset,class,n,map\none,moon,2,0.1\none,moon,20,0.5\n");
+    ck_assert_int_eq(run_program(EVAL_ONE("pilot"), folder), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "'moon'"));
+    put("curve.csv", "dataset,class,n,map\nnone,thing,2,0.1\nnone,thing,20,0.5\n");
+    ck_assert_int_eq(run_program(EVAL_ONE("pilot"), folder), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "curve.csv: data set 'none': expected a folder of that "
+                                          "name among the 1 given\n"));
+    put("curve.csv", "dataset,class,n,map\none,thing,2,0.1\none,thing,20,0.5\n");
+    ck_assert_int_eq(
+        run_program("cd %s/one/labels && for i in ??.txt [4-9].txt; do : > $i; done", folder), 0);
+    ck_assert_int_eq(run_program(EVAL_ONE("pilot"), folder), 1);
+    ck_assert_ptr_nonnull(
+        strstr(ran.err, "one: class thing: expected at least 4 photographs that show it, got 3\n"));
 }
 END_TEST
 
@@ -727,6 +814,9 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, masks_are_embedded_as_pictures);
     tcase_add_test(tcase, heads_with_masks);
     tcase_add_test(tcase, config_refuses);
+    tcase_add_test(tcase, eval_takes_a_config_and_echoes_it);
+    tcase_add_test(tcase, one_data_set_only);
+    tcase_add_test(tcase, curves_of_no_class);
     tcase_add_test(tcase, train_refuses);
 #ifdef PTS_HAVE_PLOT
     tcase_add_test(tcase, train_draws_its_losses);

@@ -57,7 +57,7 @@ static void add_task(pts_tasks *tasks, int set)
     }
     for (int i = 0; i < 4 * DIM; i++)
         embeddings[i / DIM][i % DIM] = (float)((i * 31 + set * 17) % 23) / 23;
-    const pts_task task = {name, "class", POINTS, n, map, 4, embeddings[0], NULL, NULL};
+    const pts_task task = {name, "class", POINTS, n, map, 4, embeddings[0], NULL, NULL, NULL};
     ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
 }
 

@@ -417,6 +417,10 @@ pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast m
                            pts_progress progress, void *user, pts_forecast_score *scores,
                            pts_error *err);
 
+/* The score of one curve's forecast by PTS_FORECAST_MAP from a prior of the caller's. */
+pts_status pts_extrapolate_from(const pts_curve_prior *prior, const pts_curve_points *curve,
+                                double upto, pts_forecast_score *out, pts_error *err);
+
 #ifdef __cplusplus
 }
 #endif

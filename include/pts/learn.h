@@ -88,6 +88,9 @@ typedef struct pts_task {
     const float *embeddings; /* [images][dim] */
     const double *repeats;   /* [points]: trainings that a point is the mean of; NULL: 1 each */
     const pts_label_sums *labels; /* [images]; NULL: not known */
+    /* Every training by itself, n rising, sizes repeated; NULL: the points are all that is known.
+     * dataset and class_name are not used. */
+    const pts_curve_points *measured;
 } pts_task;
 
 enum { PTS_TASK_IMAGES = 4 }; /* photographs that a class needs at least, in pts_tasks_collect */
@@ -108,7 +111,8 @@ const pts_task *pts_tasks_at(const pts_tasks *tasks, size_t index);
  * (the study's variant: heads of 4·4096 or 4·1024 inputs). Joins the curves of a csv file
  * (dataset,class,n,map,…) with data-set folders: `dataset` is the folder's last component, `class`
  * a name or number of its data.yaml. Every curve must find its class; a folder without curves is
- * passed over. Rows of one size (several seeds) become their mean by weight. (builds with libyaml)
+ * passed over. Rows of one size (several seeds) become their mean by weight, and stay in
+ * `measured`. (builds with libyaml)
  */
 pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t count,
                              const char *curves, pts_encoder *encoder,
@@ -294,6 +298,34 @@ const char *pts_gain_verdict(double gain, double error);
 pts_status pts_evaluate_lodo(pts_lodo_report *out, const pts_tasks *tasks, uint64_t seed,
                              pts_team *team, pts_progress progress, void *user, pts_error *err);
 void pts_lodo_report_free(pts_lodo_report *report);
+
+/* Whether photographs still help once a few sizes are measured: forecasts of the curves of a data
+ * set that is left out, from its trainings with up to N images and a prior of the others. */
+typedef enum pts_pilot_prior {
+    PTS_PILOT_POPULATION, /* pts_curve_prior_learn, as pts_extrapolate has it: no photographs */
+    PTS_PILOT_ONE_CURVE,  /* the head's own spread around one curve for all: no photographs */
+    PTS_PILOT_HEAD,       /* the mlp head, chosen and trained on the others, four photographs */
+    PTS_PILOT_LABELLED,   /* PTS_METHOD_LABELLED, likewise; NaN without labels */
+    PTS_PILOT_PRIORS
+} pts_pilot_prior;
+
+/* "population", "one_curve", "mlp_head", "labelled" */
+const char *pts_pilot_prior_name(pts_pilot_prior prior);
+
+typedef struct pts_pilot_row {
+    double upto;             /* pilot sizes up to this; 0: none */
+    size_t curves, datasets; /* those with sizes beyond */
+    /* Means over curves, of draws of photographs too, as pts_forecast_score has them. */
+    double mae[PTS_PILOT_PRIORS], covered_80[PTS_PILOT_PRIORS];
+    /* Mean over data sets of mae(population) − mae(prior), and its standard error. */
+    double gain[PTS_PILOT_PRIORS], gain_error[PTS_PILOT_PRIORS];
+} pts_pilot_row;
+
+/* rows [count], of upto [count]. Every training counts by itself, its noise as pts/curve.h has it.
+ * Three data sets or more (PTS_ERR_SHAPE). `progress` stages: "choose", "forecast". */
+pts_status pts_evaluate_pilot(const pts_tasks *tasks, const double *upto, size_t count,
+                              pts_pilot_row *rows, uint64_t seed, pts_team *team,
+                              pts_progress progress, void *user, pts_error *err);
 
 /* The study's protocol: train and test know the same curves and differ in photographs only. */
 typedef struct pts_study_report {

@@ -1,10 +1,36 @@
 /* ptstrain eval: how well heads predict, by the study's protocol or leaving data sets out. */
 #include "cli/commands.h"
+#include "cli/config.h"
 #include "cli/tasks.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+typedef struct eval_options {
+    cli_tasks tasks;
+    const char *protocol, *config;
+    bool json;
+} eval_options;
+
+#ifdef PTS_HAVE_JSON
+/* Prints the report with the options that made it. */
+static int print_report(const cli_syntax *syntax, json_t *report)
+{
+    static const char *const skip[] = {"config", "json", "threads", "cache", NULL};
+    char *text = cli_config_text(syntax, skip);
+    json_t *config = text ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    if (!config) {
+        json_decref(report);
+        return cli_fail(syntax, "out of memory");
+    }
+    json_object_set_new(report, "config", config);
+    cli_print_json(report);
+    return CLI_DONE;
+}
+#endif
 
 /* ---- leave one data set out ---- */
 
@@ -92,7 +118,7 @@ static json_t *describe_scores(const pts_heldout *h)
                      (json_int_t)h->tasks, "methods", methods);
 }
 
-static void json_lodo(const pts_lodo_report *r)
+static json_t *json_lodo(const pts_lodo_report *r)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < r->count; i++)
@@ -104,12 +130,11 @@ static void json_lodo(const pts_lodo_report *r)
                                 json_pack("{so so ss}", "mean", cli_json_real(r->gain[m]), "error",
                                           cli_json_real(r->gain_error[m]), "verdict",
                                           pts_gain_verdict(r->gain[m], r->gain_error[m])));
-    cli_print_json(json_pack("{ss so so so s{sI so} s{sI so}}", "protocol", "leave-one-dataset-out",
-                             "heldout", list, "overall", describe_scores(&r->overall),
-                             "gain_over_mean_curve", gain, "mlp_head", "components",
-                             (json_int_t)r->mlp_components, "shrinkage",
-                             cli_json_real(r->mlp_shrinkage), "mean_head", "components",
-                             (json_int_t)r->components, "penalty", cli_json_real(r->penalty)));
+    return json_pack(
+        "{ss so so so s{sI so} s{sI so}}", "protocol", "leave-one-dataset-out", "heldout", list,
+        "overall", describe_scores(&r->overall), "gain_over_mean_curve", gain, "mlp_head",
+        "components", (json_int_t)r->mlp_components, "shrinkage", cli_json_real(r->mlp_shrinkage),
+        "mean_head", "components", (json_int_t)r->components, "penalty", cli_json_real(r->penalty));
 }
 #endif
 
@@ -120,13 +145,83 @@ static int eval_lodo(const cli_syntax *syntax, cli_tasks *t, bool json)
     if (pts_evaluate_lodo(&report, t->tasks, (uint64_t)t->seed, t->team, cli_tasks_progress,
                           &t->bar, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
+    int code = CLI_DONE;
     if (!json)
         print_lodo(&report);
 #ifdef PTS_HAVE_JSON
     else
-        json_lodo(&report);
+        code = print_report(syntax, json_lodo(&report));
 #endif
     pts_lodo_report_free(&report);
+    return code;
+}
+
+/* ---- pilot sizes, with photographs and without ---- */
+
+static const double pilot_sizes[] = {0, 10, 20, 50, 100};
+enum { PILOT_SIZES = sizeof pilot_sizes / sizeof *pilot_sizes };
+
+static void print_pilot_row(const pts_pilot_row *r, pts_pilot_prior prior)
+{
+    printf("%5.0f %7zu %9zu  %-12s", r->upto, r->curves, r->datasets, pts_pilot_prior_name(prior));
+    print_number(r->mae[prior]);
+    print_number(r->covered_80[prior]);
+    if (prior != PTS_PILOT_POPULATION) {
+        print_number(r->gain[prior]);
+        print_number(r->gain_error[prior]);
+    }
+    putchar('\n');
+}
+
+static void print_pilot(const pts_pilot_row *rows)
+{
+    printf("MAE of forecasts beyond the pilot sizes up to N, with priors of the other data sets;\n"
+           "gain over the population prior: mean over data sets +- standard error\n");
+    printf("%5s %7s %9s  %-12s %10s %10s %10s %10s\n", "N", "curves", "data sets", "prior", "mae",
+           "covered_80", "gain", "+-");
+    for (size_t i = 0; i < PILOT_SIZES; i++)
+        for (int k = 0; k < PTS_PILOT_PRIORS && rows[i].curves > 0; k++)
+            print_pilot_row(&rows[i], (pts_pilot_prior)k);
+}
+
+#ifdef PTS_HAVE_JSON
+static json_t *json_pilot(const pts_pilot_row *rows)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < PILOT_SIZES; i++) {
+        const pts_pilot_row *r = &rows[i];
+        json_t *priors = json_object();
+        for (int k = 0; k < PTS_PILOT_PRIORS; k++)
+            json_object_set_new(priors, pts_pilot_prior_name((pts_pilot_prior)k),
+                                json_pack("{so so so so}", "mae", cli_json_real(r->mae[k]),
+                                          "covered_80", cli_json_real(r->covered_80[k]), "gain",
+                                          cli_json_real(r->gain[k]), "gain_error",
+                                          cli_json_real(r->gain_error[k])));
+        json_array_append_new(list, json_pack("{so sI sI so}", "upto", cli_json_real(r->upto),
+                                              "curves", (json_int_t)r->curves, "datasets",
+                                              (json_int_t)r->datasets, "priors", priors));
+    }
+    return json_pack("{ss so}", "protocol", "pilot", "rows", list);
+}
+#endif
+
+static int eval_pilot(const cli_syntax *syntax, cli_tasks *t, bool json)
+{
+    pts_error err;
+    pts_pilot_row rows[PILOT_SIZES];
+    pts_status status =
+        pts_evaluate_pilot(t->tasks, pilot_sizes, PILOT_SIZES, rows, (uint64_t)t->seed, t->team,
+                           cli_tasks_progress, &t->bar, &err);
+    cli_progress_end(&t->bar);
+    if (status != PTS_OK)
+        return cli_fail(syntax, "%s", err.message);
+#ifdef PTS_HAVE_JSON
+    if (json)
+        return print_report(syntax, json_pilot(rows));
+#else
+    (void)json;
+#endif
+    print_pilot(rows);
     return CLI_DONE;
 }
 
@@ -149,7 +244,7 @@ static void print_study(const pts_study_report *r, const cli_tasks *t)
 }
 
 #ifdef PTS_HAVE_JSON
-static void json_study(const pts_study_report *r, const cli_tasks *t)
+static json_t *json_study(const pts_study_report *r, const cli_tasks *t)
 {
     json_t *smape = json_object(), *constant = json_object();
     static const char *const names[] = {"A", "B", "C", "D"};
@@ -157,13 +252,13 @@ static void json_study(const pts_study_report *r, const cli_tasks *t)
         json_object_set_new(smape, names[i], cli_json_real(r->smape[i]));
         json_object_set_new(constant, names[i], cli_json_real(r->smape_constant[i]));
     }
-    cli_print_json(json_pack(
-        "{ss sI sI sI sI sI sI so so so so so}", "protocol", "study", "tasks", (json_int_t)r->tasks,
-        "epochs", (json_int_t)r->epochs, "best_epoch", (json_int_t)r->best_epoch, "batch",
-        (json_int_t)t->batch, "samples_train", (json_int_t)r->samples_train, "samples_test",
-        (json_int_t)r->samples_test, "seconds", cli_json_real(r->seconds), "smape", smape,
-        "smape_constant", constant, "mae", cli_json_real(r->mae), "mae_mean_curve",
-        cli_json_real(r->mae_mean_curve)));
+    return json_pack("{ss sI sI sI sI sI sI so so so so so}", "protocol", "study", "tasks",
+                     (json_int_t)r->tasks, "epochs", (json_int_t)r->epochs, "best_epoch",
+                     (json_int_t)r->best_epoch, "batch", (json_int_t)t->batch, "samples_train",
+                     (json_int_t)r->samples_train, "samples_test", (json_int_t)r->samples_test,
+                     "seconds", cli_json_real(r->seconds), "smape", smape, "smape_constant",
+                     constant, "mae", cli_json_real(r->mae), "mae_mean_curve",
+                     cli_json_real(r->mae_mean_curve));
 }
 #endif
 
@@ -177,28 +272,35 @@ static int eval_study(const cli_syntax *syntax, cli_tasks *t, bool json)
     cli_progress_end(&t->bar);
     if (status != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
-    if (!json)
-        print_study(&report, t);
 #ifdef PTS_HAVE_JSON
-    else
-        json_study(&report, t);
+    if (json)
+        return print_report(syntax, json_study(&report, t));
+#else
+    (void)json;
 #endif
+    print_study(&report, t);
     return CLI_DONE;
 }
 
-typedef struct eval_options {
-    cli_tasks tasks;
-    const char *protocol;
-    bool json;
-} eval_options;
+/* ---- the command ---- */
+
+static const struct {
+    const char *name;
+    int (*run)(const cli_syntax *syntax, cli_tasks *t, bool json);
+} protocols[] = {
+    {"leave-one-dataset-out", eval_lodo}, {"pilot", eval_pilot}, {"study", eval_study}};
 
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
     eval_options *o = user;
     cli_tasks *t = &o->tasks;
-    bool study = strcmp(o->protocol, "study") == 0;
-    if (!study && strcmp(o->protocol, "leave-one-dataset-out") != 0)
-        return cli_wrong(syntax, "--protocol: expected study or leave-one-dataset-out, got '%s'",
+    const size_t count = sizeof protocols / sizeof *protocols;
+    size_t p = 0;
+    while (p < count && strcmp(o->protocol, protocols[p].name) != 0)
+        p++;
+    if (p == count)
+        return cli_wrong(syntax,
+                         "--protocol: expected leave-one-dataset-out, pilot or study, got '%s'",
                          o->protocol);
 #ifndef PTS_HAVE_JSON
     if (o->json)
@@ -206,7 +308,7 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 #endif
     int code = cli_tasks_load(syntax, t, operands);
     if (code < 0)
-        code = study ? eval_study(syntax, t, o->json) : eval_lodo(syntax, t, o->json);
+        code = protocols[p].run(syntax, t, o->json);
     cli_tasks_free(t);
     return code;
 }
@@ -216,14 +318,22 @@ int cmd_eval(int argc, char **argv)
     eval_options o = {.tasks = CLI_TASKS_DEFAULTS, .protocol = "leave-one-dataset-out"};
     const cli_option options[] = {
         {"--protocol", 0, CLI_TEXT, &o.protocol, "NAME",
-         "study or leave-one-dataset-out (the latter)"},
+         "leave-one-dataset-out (this one), pilot or study"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON"},
+#ifdef PTS_HAVE_JSON
+        {"--config", 0, CLI_TEXT, &o.config, "FILE.json", "these options by name, as JSON"},
+#endif
         CLI_TASKS_OPTIONS(&o.tasks),
     };
     const cli_syntax syntax = {
-        "ptstrain eval", "--protocol study|leave-one-dataset-out --data DIR... --curves curves.csv",
+        "ptstrain eval",
+        "--protocol leave-one-dataset-out|pilot|study --data DIR... --curves curves.csv",
         "ptstrain eval --data datasets/coins datasets/car-damage datasets/lane-track "
         "--curves weights/curves.csv --cache cache",
         options, sizeof options / sizeof *options};
+#ifdef PTS_HAVE_JSON
+    return cli_run_config(&syntax, argc, argv, run, &o);
+#else
     return cli_run(&syntax, argc, argv, run, &o);
+#endif
 }

@@ -192,6 +192,27 @@ static pts_status score(const forecast *f, const pts_curve_points *c, double upt
     return covered(f, c, out->points, &at, 0.95, &out->covered_95, err);
 }
 
+static pts_forecast_score begin_score(const pts_curve_points *c, double upto)
+{
+    pts_forecast_score out = {0, 0, NAN, NAN, NAN, NAN, NAN, NAN};
+    while (out.points < c->count && c->n[out.points] <= upto)
+        out.points++;
+    out.ahead = c->count - out.points;
+    return out;
+}
+
+pts_status pts_extrapolate_from(const pts_curve_prior *prior, const pts_curve_points *curve,
+                                double upto, pts_forecast_score *out, pts_error *err)
+{
+    forecast f = {.method = PTS_FORECAST_MAP};
+    *out = begin_score(curve, upto);
+    if (out->ahead == 0)
+        return PTS_OK;
+    PTS_TRY(pts_curve_posterior_find_weighted(prior, curve->n, curve->map, curve->weight,
+                                              out->points, &f.posterior, err));
+    return score(&f, curve, upto, out, err);
+}
+
 /* ---- priors of the others ---- */
 
 enum { GROUPS = 20, OTHERS = 500 };
@@ -286,16 +307,11 @@ static pts_status prior_without(population *all, size_t i, const pts_curve_prior
 
 /* ---- all ---- */
 
-static pts_status make_forecast(population *all, size_t i, size_t points, forecast *f,
+/* Of a family, or their average. */
+static pts_status make_forecast(const population *all, size_t i, size_t points, forecast *f,
                                 pts_error *err)
 {
     const pts_curve_points *c = &all->set->curves[i];
-    const pts_curve_prior *prior;
-    if (f->method == PTS_FORECAST_MAP) {
-        PTS_TRY(prior_without(all, i, &prior, err));
-        return pts_curve_posterior_find_weighted(prior, c->n, c->map, c->weight, points,
-                                                 &f->posterior, err);
-    }
     if (points == 0)
         return pts_fail(err, PTS_ERR_SHAPE, "no pilot point");
     if (f->method == PTS_FORECAST_AVERAGE)
@@ -313,17 +329,20 @@ static pts_status extrapolate(population *all, double upto, pts_forecast method,
     for (size_t i = 0; i < all->set->count; i++) {
         const pts_curve_points *c = &all->set->curves[i];
         forecast f = {.method = method};
-        scores[i] = (pts_forecast_score){0, 0, NAN, NAN, NAN, NAN, NAN, NAN};
-        while (scores[i].points < c->count && c->n[scores[i].points] <= upto)
-            scores[i].points++;
-        scores[i].ahead = c->count - scores[i].points;
+        const pts_curve_prior *prior;
+        scores[i] = begin_score(c, upto);
         if (progress && progress(user, methods[method].name, i, all->set->count) != 0)
             return pts_fail(err, PTS_ERR_CANCELLED, "extrapolate: stopped");
         if (scores[i].ahead == 0)
             continue;
+        if (method == PTS_FORECAST_MAP) {
+            PTS_TRY(prior_without(all, i, &prior, err));
+            PTS_TRY(pts_extrapolate_from(prior, c, upto, &scores[i], err));
+            continue;
+        }
         pts_status status = make_forecast(all, i, scores[i].points, &f, err);
-        /* too few pilot points is this method's score, a missing prior the caller's mistake */
-        if (method != PTS_FORECAST_MAP && (status == PTS_ERR_SHAPE || status == PTS_ERR_NUMERIC))
+        /* too few pilot points is this method's score */
+        if (status == PTS_ERR_SHAPE || status == PTS_ERR_NUMERIC)
             continue;
         PTS_TRY(status);
         PTS_TRY(score(&f, c, upto, &scores[i], err));

@@ -101,7 +101,8 @@ static pts_status add_curve(join *j, const pts_curve_points *curve, const pts_da
                          .images = count,
                          .embeddings = rows,
                          .repeats = repeats,
-                         .labels = labels};
+                         .labels = labels,
+                         .measured = curve};
         if (status == PTS_OK)
             status = pts_tasks_add(j->tasks, &task, err);
     }

@@ -31,6 +31,13 @@ pts_status pts_tasks_create(pts_tasks **out, size_t dim, const char *encoder_id,
     return PTS_OK;
 }
 
+static void free_measured(pts_curve_points *measured)
+{
+    if (measured)
+        free(measured->n);
+    free(measured);
+}
+
 static void free_row(task_row *row)
 {
     free((void *)row->task.dataset);
@@ -40,6 +47,7 @@ static void free_row(task_row *row)
     free((void *)row->task.embeddings);
     free((void *)row->task.repeats);
     free((void *)row->task.labels);
+    free_measured((pts_curve_points *)row->task.measured);
     free(row->log_n);
 }
 
@@ -99,6 +107,29 @@ static void *copy(const void *from, size_t count, size_t size)
     return to ? memcpy(to, from, count * size) : NULL;
 }
 
+/* n, map and weight; one block. */
+static pts_curve_points *copy_measured(const pts_curve_points *from)
+{
+    const size_t bytes = from->count * sizeof *from->n;
+    pts_curve_points *to = calloc(1, sizeof *to);
+    double *block = pts_calloc64(from->count, 3 * sizeof *block);
+    if (!to || !block) {
+        free(to);
+        free(block);
+        return NULL;
+    }
+    *to = (pts_curve_points){.dataset = "",
+                             .class_name = "",
+                             .count = from->count,
+                             .n = block,
+                             .map = block + from->count};
+    memcpy(to->n, from->n, bytes);
+    memcpy(to->map, from->map, bytes);
+    if (from->weight)
+        to->weight = memcpy(block + 2 * from->count, from->weight, bytes);
+    return to;
+}
+
 static size_t group_of(const pts_tasks *tasks, const char *dataset)
 {
     for (size_t i = 0; i < tasks->count; i++)
@@ -120,10 +151,11 @@ pts_status pts_tasks_add(pts_tasks *tasks, const pts_task *t, pts_error *err)
     row.task.embeddings = copy(t->embeddings, t->images * tasks->dim, sizeof *t->embeddings);
     row.task.repeats = t->repeats ? copy(t->repeats, t->points, sizeof *t->repeats) : NULL;
     row.task.labels = t->labels ? copy(t->labels, t->images, sizeof *t->labels) : NULL;
+    row.task.measured = t->measured ? copy_measured(t->measured) : NULL;
     row.log_n = pts_calloc64(t->points, sizeof *row.log_n);
     if (!row.task.dataset || !row.task.class_name || !row.task.n || !row.task.map ||
         !row.task.embeddings || !row.log_n || (t->repeats && !row.task.repeats) ||
-        (t->labels && !row.task.labels)) {
+        (t->labels && !row.task.labels) || (t->measured && !row.task.measured)) {
         free_row(&row);
         return pts_fail_memory(err, t->images * tasks->dim * sizeof *t->embeddings);
     }
