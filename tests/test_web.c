@@ -57,7 +57,13 @@ static void add_task(pts_tasks *tasks, int set)
     }
     for (int i = 0; i < 4 * DIM; i++)
         embeddings[i / DIM][i % DIM] = (float)((i * 31 + set * 17) % 23) / 23;
-    const pts_task task = {name, "class", POINTS, n, map, 4, embeddings[0], NULL, NULL, NULL};
+    pts_label_sums labels[4];
+    for (int i = 0; i < 4; i++) {
+        double size = -2 + 0.1 * set + 0.05 * i;
+        labels[i] = (pts_label_sums){1 + i, (1 + i) * size, (1 + i) * (size * size + 0.02),
+                                     0.6 * (1 + i), i * 0.5};
+    }
+    const pts_task task = {name, "class", POINTS, n, map, 4, embeddings[0], NULL, labels, NULL};
     ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
 }
 
@@ -257,6 +263,77 @@ START_TEST(predict_equals_the_library)
     stop();
 }
 END_TEST
+
+#ifdef PTS_HAVE_YAML
+#define TRIANGLE "1 0.1 0.1 0.5 0.1 0.1 0.5\n"
+
+static char *answer_of_labels(const char *const texts[4])
+{
+    const size_t images[4] = {0, 1, 2, 3};
+    pts_label_file files[4];
+    pts_label_sums sums[4];
+    pts_dataset *set;
+    pts_head *head;
+    pts_curve_prior prior;
+    pts_question q = PTS_QUESTION_DEFAULTS;
+    pts_answer *a = malloc(sizeof *a);
+    char *json;
+    q.target = 0.3;
+    for (int i = 0; i < 4; i++)
+        files[i] = (pts_label_file){"x", texts[i], strlen(texts[i])};
+    ck_assert_int_eq(pts_dataset_of_labels(&set, files, 4, NULL), PTS_OK);
+    ck_assert_int_eq(pts_label_sums_pick(set, images, 4, "1", sums, NULL, NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_open(&head, in_folder("head.ptsw"), NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_predict_labelled(head, sums, 4, &prior, NULL), PTS_OK);
+    const pts_answer_source source = {
+        .trainer = "a trainer", .labelled = 4, .showing = 3, .objects = 4};
+    ck_assert_int_eq(pts_answer_find(&prior, &source, &q, a, NULL), PTS_OK);
+    ck_assert_int_eq(pts_answer_json(a, 0, &json, NULL), PTS_OK);
+    pts_dataset_close(set);
+    pts_head_close(head);
+    free(a);
+    return json;
+}
+
+static web_reply ask_with(const char *const *texts, int count, const char *class_name)
+{
+    web_text body = {NULL, 0, 0};
+    web_field(&body, "target", "0.3");
+    for (int i = 0; i < count; i++)
+        web_field(&body, "labels", texts[i]);
+    if (class_name)
+        web_field(&body, "class", class_name);
+    add_photos(&body, 4);
+    return web_post(port, "/api/v1/predict", &body, "");
+}
+
+START_TEST(labels_answer)
+{
+    const char *const texts[4] = {TRIANGLE, "", TRIANGLE TRIANGLE "0 0 0 1 0 0 1\n", TRIANGLE};
+    const char *const wrong[4] = {TRIANGLE, TRIANGLE "1 0.1 0.1\n", "", ""};
+    start_quick();
+    web_reply r = ask_with(texts, 4, "1");
+    char *expected = answer_of_labels(texts);
+    ck_assert_msg(r.status == 200, "%s", r.body);
+    ck_assert_str_eq(r.body, expected);
+    free(expected);
+    web_reply_free(&r);
+    expect_error(ask_with(texts, 4, NULL), 400, "labels",
+                 "labels: expected a class to be named, as the photographs show several: 1, 0");
+    expect_error(ask_with(texts, 4, "7"), 400, "labels",
+                 "labels: expected a class by name or by number from 0 to 1, got '7'");
+    expect_error(ask_with(texts, 3, "1"), 400, "labels",
+                 "labels: expected 4, one an image in their order, got 3");
+    expect_error(ask_with(texts, 0, "1"), 400, "class", "class: expected labels with it, got none");
+    expect_error(ask_with(wrong, 4, NULL), 400, "labels",
+                 "labels of image 2: line 2: expected a polygon of at least 3 points, got 1");
+    stop();
+}
+END_TEST
+#define LABEL_CASES labels_answer,
+#else
+#define LABEL_CASES
+#endif
 
 START_TEST(pasted_pilots_and_plain_forms_are_read_alike)
 {
@@ -1045,12 +1122,13 @@ START_TEST(serve_refuses)
 }
 END_TEST
 
-CHECK_SUITE("web", predict_equals_the_library, pasted_pilots_and_plain_forms_are_read_alike,
-            detail_draws_the_figure, curve_equals_the_command_line,
-            curve_refuses_in_the_command_lines_words, models_health_and_metrics, page_and_its_parts,
-            form_answers_with_a_page, fields_are_checked, photographs_are_checked,
-            sizes_are_limited, paths_and_methods, token_guards, start_refuses, full_queue_is_503,
-            waiting_has_an_end, several_at_once_get_the_same_answer, slow_clients_are_cut,
-            garbage_is_survived, pipelined_requests_are_answered_in_order,
-            multipart_is_read_strictly, log_lines_are_whole, sigterm_finishes_the_work_in_hand,
+CHECK_SUITE("web", LABEL_CASES predict_equals_the_library,
+            pasted_pilots_and_plain_forms_are_read_alike, detail_draws_the_figure,
+            curve_equals_the_command_line, curve_refuses_in_the_command_lines_words,
+            models_health_and_metrics, page_and_its_parts, form_answers_with_a_page,
+            fields_are_checked, photographs_are_checked, sizes_are_limited, paths_and_methods,
+            token_guards, start_refuses, full_queue_is_503, waiting_has_an_end,
+            several_at_once_get_the_same_answer, slow_clients_are_cut, garbage_is_survived,
+            pipelined_requests_are_answered_in_order, multipart_is_read_strictly,
+            log_lines_are_whole, sigterm_finishes_the_work_in_hand,
             sighup_changes_models_without_a_dropped_request, serve_refuses)

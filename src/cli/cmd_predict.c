@@ -108,6 +108,7 @@ static pts_status make_prior(prediction *p, pts_curve_prior *prior, pts_error *e
 
 /* ---- labels to the prior ---- */
 
+#ifdef PTS_HAVE_YAML
 /* The labels alone answer; a photograph that is not one is a mistake all the same. */
 static pts_status check_photographs(const prediction *p, pts_error *err)
 {
@@ -140,7 +141,6 @@ static pts_status ask_head(prediction *p, const pts_label_sums *sums, pts_curve_
 
 static pts_status prior_from_labels(prediction *p, pts_curve_prior *prior, pts_error *err)
 {
-#ifdef PTS_HAVE_YAML
     pts_label_sums sums[PHOTOGRAPHS];
     p->labelled.sums = sums;
     pts_status status = check_photographs(p, err);
@@ -148,12 +148,15 @@ static pts_status prior_from_labels(prediction *p, pts_curve_prior *prior, pts_e
         status =
             cli_photo_labels_read(&p->labelled, &p->labels, p->photographs, p->class_name, err);
     return status == PTS_OK ? ask_head(p, sums, prior, err) : status;
+}
 #else
+static pts_status prior_from_labels(prediction *p, pts_curve_prior *prior, pts_error *err)
+{
     (void)p, (void)prior;
     snprintf(err->message, sizeof err->message, "--labels: built without libyaml");
     return PTS_ERR_UNSUPPORTED;
-#endif
 }
+#endif
 
 /* A name stands for the installed prior-NAME.txt; anything with a dot or a slash is a file. */
 static pts_status read_prior(prediction *p, pts_curve_prior *prior, pts_error *err)

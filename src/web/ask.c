@@ -7,9 +7,9 @@
 
 /* ---- fields ---- */
 
-static const char *const known[] = {"target", "confidence", "pilot",   "cost_per_image",
-                                    "prior",  "mode",       "encoder", "rounds",
-                                    "tau",    "detail",     "token",   "lang"};
+static const char *const known[] = {
+    "target", "confidence", "pilot",  "cost_per_image", "prior", "mode",   "encoder",
+    "rounds", "tau",        "detail", "token",          "lang",  "labels", "class"};
 
 static bool is_known(const char *name)
 {
@@ -20,11 +20,17 @@ static bool is_known(const char *name)
     return false;
 }
 
+/* One for each photograph, as text or as a file. */
+static bool is_labels(const web_part *p)
+{
+    return strcmp(p->name, "labels") == 0;
+}
+
 static bool check_names(const web_form *form, web_error *e)
 {
     for (size_t i = 0; i < form->count; i++) {
         const web_part *p = &form->parts[i];
-        if (p->filename)
+        if (p->filename || is_labels(p))
             continue;
         if (!is_known(p->name))
             return web_fail(e, 400, NULL, "no field '%.60s'", p->name);
@@ -167,7 +173,7 @@ static bool check_image(const web_app *app, const web_part *p, web_error *e)
 /* Browsers send an empty part without a name where no file was chosen. */
 static bool is_image(const web_part *p)
 {
-    return p->filename && (p->size || *p->filename);
+    return p->filename && !is_labels(p) && (p->size || *p->filename);
 }
 
 static bool read_images(const web_app *app, web_ask *ask, web_error *e)
@@ -189,6 +195,42 @@ static bool read_images(const web_app *app, web_ask *ask, web_error *e)
         ask->images[ask->image_count++] =
             (web_image){p->filename, (const uint8_t *)p->value, p->size};
     }
+    return true;
+}
+
+/* ---- labels ---- */
+
+enum { LABEL_BYTES = 1 << 20 };
+
+static bool add_labels(web_ask *ask, const web_part *p, web_error *e)
+{
+    static const char *const names[WEB_PHOTOGRAPHS] = {"labels of image 1", "labels of image 2",
+                                                       "labels of image 3", "labels of image 4"};
+    if (p->size > LABEL_BYTES)
+        return web_fail(e, 413, "labels", "labels: expected at most %d bytes each, got %zu",
+                        LABEL_BYTES, p->size);
+    if (ask->label_count < WEB_PHOTOGRAPHS)
+        ask->labels[ask->label_count] =
+            (pts_label_file){names[ask->label_count], p->value, p->size};
+    ask->label_count++;
+    return true;
+}
+
+static bool read_labels(web_ask *ask, web_error *e)
+{
+    for (size_t i = 0; i < ask->form.count; i++)
+        if (is_labels(&ask->form.parts[i]) && !add_labels(ask, &ask->form.parts[i], e))
+            return false;
+    if (!ask->label_count && web_form_value(&ask->form, "class"))
+        return web_fail(e, 400, "class", "class: expected labels with it, got none");
+    if (ask->label_count && (ask->prior || ask->study))
+        return web_fail(e, 400, "labels", "labels: expected none with %s",
+                        ask->prior ? "prior" : "mode ptssp, which cannot use them");
+    if (ask->label_count && ask->label_count != WEB_PHOTOGRAPHS)
+        return web_fail(e, 400, "labels",
+                        "labels: expected %d, one an image in their order, got "
+                        "%zu",
+                        WEB_PHOTOGRAPHS, ask->label_count);
     return true;
 }
 
@@ -261,6 +303,47 @@ static bool predict(web_ask *ask, const web_job *job, web_error *e)
     return answer(ask, &prior, &source, e);
 }
 
+/* What the labels say, and which head answers. */
+static pts_status sum_labels(const web_ask *ask, pts_label_sums *sums, pts_error *err)
+{
+#ifdef PTS_HAVE_YAML
+    static const size_t images[WEB_PHOTOGRAPHS] = {0, 1, 2, 3};
+    const char *class_name = web_form_value(&ask->form, "class");
+    pts_dataset *set;
+    pts_status status = pts_dataset_of_labels(&set, ask->labels, WEB_PHOTOGRAPHS, err);
+    if (status == PTS_OK)
+        status = pts_label_sums_pick(set, images, WEB_PHOTOGRAPHS, class_name, sums, NULL, err);
+    pts_dataset_close(set);
+    return status;
+#else
+    (void)ask, (void)sums;
+    snprintf(err->message, sizeof err->message, "labels: built without libyaml");
+    return PTS_ERR_UNSUPPORTED;
+#endif
+}
+
+static bool answer_labels(web_ask *ask, const web_model *model, web_error *e)
+{
+    pts_label_sums sums[WEB_PHOTOGRAPHS];
+    pts_curve_prior prior;
+    pts_error err;
+    if (!pts_head_takes_labels(model->head))
+        return web_fail(e, 400, "labels", "labels: %s has no head that takes them",
+                        pts_encoder_arch(model->encoder));
+    pts_status status = sum_labels(ask, sums, &err);
+    if (status == PTS_OK)
+        status = pts_head_predict_labelled(model->head, sums, WEB_PHOTOGRAPHS, &prior, &err);
+    if (status != PTS_OK)
+        return web_fail_status(e, status, "labels", &err);
+    pts_answer_source source = {.trainer = pts_head_trainer(model->head),
+                                .labelled = WEB_PHOTOGRAPHS};
+    for (size_t i = 0; i < WEB_PHOTOGRAPHS; i++) {
+        source.objects += (size_t)sums[i].objects;
+        source.showing += sums[i].objects > 0;
+    }
+    return answer(ask, &prior, &source, e);
+}
+
 static bool answer_photographs(web_app *app, web_ask *ask, web_error *e)
 {
     web_job job = {.model = web_models_find(ask->models, ask->encoder), .images = ask->images};
@@ -270,6 +353,8 @@ static bool answer_photographs(web_app *app, web_ask *ask, web_error *e)
     if (!job.model->head)
         return web_fail(e, 400, "encoder", "encoder: %s has no head for mode pts",
                         pts_encoder_arch(job.model->encoder));
+    if (ask->label_count)
+        return answer_labels(ask, job.model, e);
     bool done = embed(app, &job, 1, e) && predict(ask, &job, e);
     free(job.embeddings);
     return done;
@@ -314,7 +399,7 @@ bool web_ask_read(web_app *app, const web_request *request, web_ask *ask, web_er
     *ask = (web_ask){.question = defaults, .models = web_queue_models(app->queue)};
     return web_form_read(&ask->form, request, e) && check_names(&ask->form, e) &&
            read_target(ask, e) && read_numbers(ask, e) && read_pilot(ask, e) && read_mode(ask, e) &&
-           read_images(app, ask, e);
+           read_images(app, ask, e) && read_labels(ask, e);
 }
 
 bool web_ask_answer(web_app *app, web_ask *ask, web_error *e)

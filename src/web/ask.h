@@ -6,6 +6,7 @@
 #include "web/form.h"
 
 #include "pts/answer.h"
+#include "pts/learn.h"
 
 typedef struct web_ask {
     web_form form;
@@ -17,6 +18,8 @@ typedef struct web_ask {
     const web_prior *prior;
     web_image images[WEB_PHOTOGRAPHS];
     size_t image_count;
+    pts_label_file labels[WEB_PHOTOGRAPHS]; /* of the images, in their order */
+    size_t label_count;                     /* 0: none */
     /* the answer: one of them */
     pts_answer *answer;
     pts_study_answer study_answer;
