@@ -50,8 +50,9 @@ size_t sweep_choose_predictor(const sweep *s, size_t out, predictor_id id);
 pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covariance[16],
                         double *noise, pts_error *err);
 
-/* The factor, 1 … 3, on the deviations of θ with which 80 % bands hold 80 % of the measured points
- * of all data sets but `out`, each predicted without itself (calibrate.c). */
+/* The factor, 1 … 3, on the deviations of θ with which 80 % bands can be expected to hold 80 % of
+ * the measured points of a data set that is new: from all data sets but `out`, each predicted
+ * without itself, with a correction for how few they are (calibrate.c). */
 double sweep_calibrate(const sweep *s, size_t out, size_t choice, const double covariance[16],
                        double noise);
 
