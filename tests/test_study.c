@@ -1,51 +1,16 @@
 /* The study's page from end to end, at full size: four photographs through both encoders and both
- * of its heads to A, B, C, D, against PyTorch (tests/data/study). */
-#include "clip_file.h"
+ * of its heads to A, B, C, D, against PyTorch (tests/data/study); the service answers alike. */
 #include "check_main.h"
 #include "run_program.h"
+#include "study_files.h"
+#ifdef PTS_HAVE_WEB
+#include "web_client.h"
+
+#include "pts/file.h"
+#include "pts/web.h"
+#endif
 
 #include <unistd.h>
-
-enum { UNITS_MAX = 128, TENSORS_MAX = 2 * UNITS_MAX };
-
-/* A file of drawn tensors, before it is written. */
-typedef struct drawn_file {
-    char names[TENSORS_MAX][PTS_TENSOR_NAME_MAX + 1];
-    pts_tensor tensors[TENSORS_MAX];
-    size_t count;
-} drawn_file;
-
-static void add(drawn_file *f, const char *unit, const char *end, int rank, const size_t *shape,
-                uint64_t seed, float scale, float offset)
-{
-    pts_tensor *t = &f->tensors[f->count];
-    size_t count = 1;
-    ck_assert_uint_lt(f->count, TENSORS_MAX);
-    snprintf(f->names[f->count], sizeof *f->names, "%s%s", unit, end);
-    *t = (pts_tensor){f->names[f->count], PTS_F32, rank, {1, 1, 1, 1}, NULL, 0};
-    for (int i = 0; i < rank; i++)
-        count *= t->shape[i] = shape[i];
-    t->data = clip_draws(seed, count, scale, offset);
-    t->bytes = count * sizeof(float);
-    f->count++;
-}
-
-static void write_drawn(drawn_file *f, const char *path, const pts_meta *meta, size_t metas)
-{
-    pts_error err;
-    ck_assert_msg(pts_weights_write(path, meta, metas, f->tensors, f->count, &err) == PTS_OK, "%s",
-                  err.message);
-    for (size_t i = 0; i < f->count; i++)
-        free((void *)(uintptr_t)f->tensors[i].data);
-    f->count = 0;
-}
-
-static float gain(size_t fan_in)
-{
-    return (float)sqrt(6.0 / (double)fan_in);
-}
-
-static drawn_file drawn;
 
 /* Units, in the order and of the shapes of formats/inception.txt. */
 static void write_inception(const char *path)
@@ -62,32 +27,12 @@ static void write_inception(const char *path)
     for (uint64_t k = 0; fgets(line, sizeof line, file); k++) {
         ck_assert_int_eq(sscanf(line, "%63s %zu,%zu,%zu,%zu", unit, &s[0], &s[1], &s[2], &s[3]), 5);
         *strstr(unit, ".weight") = '\0';
-        add(&drawn, unit, ".weight", 4, s, 5000 + 2 * k, gain(s[0] * s[1] * s[2]), 0);
-        add(&drawn, unit, ".bias", 1, &s[3], 5001 + 2 * k, 0.1f, 0);
+        drawn_add(&drawn, unit, ".weight", 4, s, 5000 + 2 * k, drawn_gain(s[0] * s[1] * s[2]), 0);
+        drawn_add(&drawn, unit, ".bias", 1, &s[3], 5001 + 2 * k, 0.1f, 0);
         ck_assert_ptr_nonnull(fgets(line, sizeof line, file)); /* the bias has a line of its own */
     }
     fclose(file);
-    write_drawn(&drawn, path, meta, 4);
-}
-
-/* As ptsconvert leaves the study's: its layers, and no encoder but an architecture. */
-static void write_head(const char *path, const char *arch, size_t dim, uint64_t seed, float level,
-                       float spread)
-{
-    const size_t sizes[6] = {4 * dim, 2048, 1024, 512, 256, 4};
-    char dim_text[16];
-    snprintf(dim_text, sizeof dim_text, "%zu", dim);
-    const pts_meta meta[] = {{"arch", "head"},       {"kind", "study"},   {"dim", dim_text},
-                             {"encoder", ""},        {"preset", "ptssp"}, {"datasets", ""},
-                             {"encoder_arch", arch}, {"trainer", "test"}, {"summary", "drawn"}};
-    for (size_t l = 0; l < 5; l++) {
-        char unit[16];
-        const float scale = l == 4 ? gain(sizes[l]) * spread : gain(sizes[l]);
-        snprintf(unit, sizeof unit, "fc%zu", l + 1);
-        add(&drawn, unit, ".weight", 2, &sizes[l], seed + 2 * l, scale, 0);
-        add(&drawn, unit, ".bias", 1, &sizes[l + 1], seed + 1 + 2 * l, 0.1f, l == 4 ? level : 0);
-    }
-    write_drawn(&drawn, path, meta, sizeof meta / sizeof *meta);
+    drawn_write(&drawn, path, meta, 4);
 }
 
 /* "encoder", "clip", "head1" … in the build's folder */
@@ -112,26 +57,81 @@ static double number_of(const char *key)
     return value;
 }
 
-START_TEST(study_page_equals_torch)
+/* "inception", "clip", "head1", "head2": what predict takes */
+static const char *made[4];
+
+static void write_files(void)
 {
-    static const clip_shape narrow = {"narrow", 32, 7, 48, 2, 3, 100, 512, "quick_gelu"};
-    static const char *const keys[] = {"A", "B", "C", "D"};
-    const char *inception = scratch("inception"), *clip = scratch("clip");
-    const char *wide = scratch("head1"), *slim = scratch("head2");
-    char photos[4096];
-    snprintf(photos, sizeof photos, "%s", test_data("clip_photos"));
-    write_inception(inception);
-    clip_file_write(clip_file_make(&narrow), clip);
-    write_head(wide, "inception_v3", 2048, 6000, 10.5f, 0.1f);
-    write_head(slim, "clip_vit", 512, 7000, 200, 20);
-    int code = run_program("cd %s && ptsinfer predict --mode ptssp --json --target 0.5 -w %s -w %s "
-                           "--head %s --head %s campus-walk.png electronic-parts.png "
-                           "trash-bag.png truck-cab.png",
-                           photos, clip, inception, slim, wide);
-    const char *const made[] = {inception, clip, wide, slim};
+    static const char *const names[4] = {"inception", "clip", "head1", "head2"};
+    for (size_t i = 0; i < 4; i++)
+        made[i] = scratch(names[i]);
+    write_inception(made[0]);
+    study_files_write(made[1], made[3], made[2]);
+}
+
+static void remove_files(void)
+{
     for (size_t i = 0; i < 4; i++)
         unlink(made[i]);
+}
+
+static const char *const photos[4] = {"campus-walk.png", "electronic-parts.png", "trash-bag.png",
+                                      "truck-cab.png"};
+
+/* Leaves the answer in ran.out. */
+static void ask_command_line(void)
+{
+    int code = run_program("cd %s && ptsinfer predict --mode ptssp --json --target 0.5 -w %s -w %s "
+                           "--head %s --head %s %s %s %s %s",
+                           test_data("clip_photos"), made[1], made[0], made[3], made[2], photos[0],
+                           photos[1], photos[2], photos[3]);
     ck_assert_msg(code == 0 || code == 3, "%d: %s", code, ran.err); /* 3: no n reaches 0.5 */
+}
+
+/* What the command line has just said, the service says too. */
+#ifdef PTS_HAVE_WEB
+static void check_service(void)
+{
+    web_text body = {NULL, 0, 0};
+    pts_web *web;
+    pts_error err;
+    pts_web_options o = PTS_WEB_DEFAULTS;
+    const char *heads[] = {made[2], made[3]};
+    o.port = 0;
+    o.encoders = made;
+    o.heads = heads;
+    o.encoder_count = o.head_count = 2;
+    ck_assert_msg(pts_web_start(&web, &o, &err) == PTS_OK, "%s", err.message);
+    web_field(&body, "mode", "ptssp");
+    web_field(&body, "target", "0.5");
+    for (size_t i = 0; i < 4; i++) {
+        char name[64], *data;
+        size_t size;
+        snprintf(name, sizeof name, "clip_photos/%s", photos[i]);
+        ck_assert_int_eq(pts_read_file(test_data(name), 1 << 24, &data, &size, NULL), PTS_OK);
+        web_file(&body, photos[i], "image/png", data, size);
+        free(data);
+    }
+    web_reply r = web_post(pts_web_port(web), "/api/v1/predict", &body, "");
+    pts_web_stop(web);
+    ck_assert_msg(r.status == 200, "%d: %s", r.status, r.body);
+    ck_assert_uint_eq(strlen(ran.out), r.size + 1); /* its newline */
+    ck_assert_mem_eq(ran.out, r.body, r.size);
+    web_reply_free(&r);
+}
+#else
+static void check_service(void)
+{
+}
+#endif
+
+START_TEST(study_page_equals_torch)
+{
+    static const char *const keys[] = {"A", "B", "C", "D"};
+    write_files();
+    ask_command_line();
+    check_service();
+    remove_files();
     FILE *file = fopen(test_data("study/answer.txt"), "r");
     ck_assert_ptr_nonnull(file);
     for (size_t i = 0; i < 4; i++) {

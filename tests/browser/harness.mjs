@@ -7,8 +7,8 @@ const require = createRequire(`${process.cwd()}/`);
 const {chromium} = require('playwright-core');
 export const axeSource = require('axe-core').source;
 
-const [program, weights, photos, out, chromiumPath] = process.argv.slice(2);
-export const paths = {program, weights, out, photos: [1, 2, 3, 4].map((i) => `${photos}/${i}.jpg`)};
+const [program, weights, photos, out, chromiumPath, studyFiles] = process.argv.slice(2);
+export const paths = {program, weights, out, studyFiles, photos: [1, 2, 3, 4].map((i) => `${photos}/${i}.jpg`)};
 
 const CASE_SECONDS = 90;
 const cases = [], children = [];
@@ -19,8 +19,12 @@ export function test(name, run) {
 
 // ptsinfer serve on a free port: {url, stop}.
 export function serve(...more) {
-  const child = spawn(program, ['serve', '--port', '0', '--weights', `${weights}/inception_v3.ptsw`,
-    '--head', `${weights}/head.ptsw`, ...more], {stdio: ['ignore', 'ignore', 'pipe'], env: {...process.env, PTS_WEIGHTS: weights}});
+  return serveFiles([`${weights}/inception_v3.ptsw`], [`${weights}/head.ptsw`], more);
+}
+
+export function serveFiles(encoders, heads, more = []) {
+  const files = [...encoders.flatMap((e) => ['--weights', e]), ...heads.flatMap((h) => ['--head', h])];
+  const child = spawn(program, ['serve', '--port', '0', ...files, ...more], {stdio: ['ignore', 'ignore', 'pipe'], env: {...process.env, PTS_WEIGHTS: weights}});
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));
   children.push(child);
   let log = '';

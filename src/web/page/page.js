@@ -107,6 +107,8 @@ function showModel() {
   const trainer = $('model').selectedOptions[0]?.dataset.trainer;
   $('model-hint').textContent = trainer ? t('trainer', trainer) : '';
   $('images-box').hidden = isPrior();
+  if (!asked)
+    $('interval').textContent = t(isPrior() ? 'waitingPast' : 'waiting');
 }
 
 async function loadModels() {
@@ -241,8 +243,8 @@ function caveats() {
   const {reply} = asked, list = (reply.caveats ?? []).map((text) => ({text: `${text}.`, lang: 'en'}));
   if (reply.encoder && !reply.uses_photographs)
     list.push({text: t('sameForAll')});
-  if (!reply.pilot_points)
-    list.push({text: t('little')});
+  if (!reply.mode && !reply.pilot_points)
+    list.push({text: t(reply.encoder ? 'little' : 'littlePast')});
   const exact = answer.target === reply.target || Math.abs(answer.target * 100 - Math.round(answer.target * 100)) < 1e-9;
   if (!exact && answer.low !== undefined)
     list.push({text: t('betweenTargets')});

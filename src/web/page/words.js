@@ -28,6 +28,10 @@ function plural(n, forms) {
 
 const images = {one: 'изображение', few: 'изображения', many: 'изображений'};
 const labelled = {one: 'размеченное', few: 'размеченных', many: 'размеченных'};
+// Trainers that we ship are named in English by the files themselves.
+const trainers = {'the built-in segmenter': 'встроенный сегментатор',
+  'the built-in segmenter (our curves)': 'встроенный сегментатор (наши кривые)',
+  'YOLOv8m-seg, fine-tuned (the study\'s curves)': 'YOLOv8m-seg, дообученная (кривые исследования)'};
 const results = {one: 'пробному обучению', few: 'пробным обучениям', many: 'пробным обучениям'};
 
 const en = {
@@ -55,6 +59,8 @@ const en = {
   fromStudy: 'From four photographs, as the study’s page has it: A and B by InceptionV3, C and D by CLIP.',
   trainer: (name) => `The curve is that of ${name}.`,
   little: 'Photographs alone say little: on data sets it has not seen, the forecast errs by about 0.25 mAP. Pilot results help far more.',
+  littlePast: 'Past curves of other tasks say little about yours. Pilot results help far more.',
+  waitingPast: 'Give the wanted mAP, then press Predict.',
   sameForAll: 'This head gives the same curve for all photographs.',
   betweenTargets: 'The interval is read between two computed targets; press Predict for the exact one.',
 
@@ -136,8 +142,10 @@ const ru = {
   from: (encoder, points) => `По четырём фотографиям (${encoder})` + (points ? ` и ${points} ${plural(points, results)}.` : ' без пробных обучений.'),
   fromPrior: (points) => 'По прошлым кривым' + (points ? ` и ${points} ${plural(points, results)}, без фотографий.` : ', без фотографий и пробных обучений.'),
   fromStudy: 'По четырём фотографиям, как на странице исследования: A и B от InceptionV3, C и D от CLIP.',
-  trainer: (name) => `Кривая относится к обучению: ${name}.`,
+  trainer: (name) => `Кривая относится к обучению: ${trainers[name] ?? name}.`,
   little: 'Одни фотографии говорят мало: на незнакомых наборах данных прогноз ошибается примерно на 0,25 mAP. Пробные обучения помогают гораздо больше.',
+  littlePast: 'Прошлые кривые других задач мало говорят о вашей. Пробные обучения помогают гораздо больше.',
+  waitingPast: 'Задайте желаемый mAP и нажмите «Предсказать».',
   sameForAll: 'Эта сеть даёт одну кривую для любых фотографий.',
   betweenTargets: 'Интервал взят между двумя вычисленными целями; точный даст кнопка «Предсказать».',
 
