@@ -42,7 +42,7 @@ class Buildah:
 
     def __init__(self, work):
         self.storage = f'{work}/storage'
-        self.options = ['--root', self.storage, '--runroot', f'{work}/run', '--storage-driver', 'vfs']
+        self.options = ['--root', self.storage, '--runroot', f'{work}/run']
 
     def __call__(self, *arguments):
         return run('buildah', *self.options, *arguments)
