@@ -10,7 +10,7 @@ export const axeSource = require('axe-core').source;
 const [program, weights, photos, out, chromiumPath, studyFiles] = process.argv.slice(2);
 export const paths = {program, weights, out, studyFiles, photos: [1, 2, 3, 4].map((i) => `${photos}/${i}.jpg`)};
 
-const CASE_SECONDS = 90;
+const CASE_SECONDS = 240;
 const cases = [], children = [];
 
 export function test(name, run) {
@@ -62,7 +62,7 @@ export async function visit(server, options = {}) {
   const {refusals, hash = '', ...rest} = options;
   const context = await browser.newContext({viewport: {width: 1280, height: 900}, locale: 'en-GB', acceptDownloads: true, ...rest});
   const page = await context.newPage(), complaints = [], origin = new URL(server.url).origin;
-  page.setDefaultTimeout(45000);
+  page.setDefaultTimeout(120000);
   page.on('filechooser', () => {}); // intercepted from the start, or the first would be missed
   page.on('pageerror', (e) => complaints.push(e.stack));
   page.on('console', (m) => {
