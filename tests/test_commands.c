@@ -679,6 +679,7 @@ END_TEST
 
 /* ---- collect ---- */
 
+#if defined PTS_HAVE_YAML && defined PTS_HAVE_STORE
 /* As refused(), after notes about the data set. */
 static void refused_after_notes(const char *command, const char *text)
 {
@@ -692,7 +693,6 @@ static void refused_after_notes(const char *command, const char *text)
     ck_assert_str_eq(ran.out, "");
 }
 
-#if defined PTS_HAVE_YAML && defined PTS_HAVE_STORE
 #define C "ptstrain collect"
 
 /* The data set as "mini" in the folder, whatever test came before. */

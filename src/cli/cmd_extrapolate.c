@@ -72,17 +72,6 @@ static int evaluate(const cli_syntax *syntax, const options *o, int method,
     return -1;
 }
 
-/* Of a curve without a score. */
-static void doubt_score(pts_doubts *to, const options *o, const pts_forecast_score *s)
-{
-    if (isfinite(s->mae))
-        return;
-    if (s->ahead == 0 && s->points > 0)
-        pts_doubt(to, "no size beyond %ld", o->upto);
-    else
-        pts_doubt(to, "too few sizes up to %ld", o->upto);
-}
-
 /* stderr: that the one method asked for says nothing; in a table of all the zeros show. */
 static void tell_unscored(const cli_syntax *syntax, const options *o, int method,
                           const pts_forecast_score *scores, size_t count)
@@ -128,6 +117,17 @@ static double mean(const pts_forecast_score *scores, size_t count, size_t k)
 }
 
 #ifdef PTS_HAVE_JSON
+/* Of a curve without a score. */
+static void doubt_score(pts_doubts *to, const options *o, const pts_forecast_score *s)
+{
+    if (isfinite(s->mae))
+        return;
+    if (s->ahead == 0 && s->points > 0)
+        pts_doubt(to, "no size beyond %ld", o->upto);
+    else
+        pts_doubt(to, "too few sizes up to %ld", o->upto);
+}
+
 static json_t *describe(const options *o, int method, const pts_curve_set *set,
                         const pts_forecast_score *scores)
 {

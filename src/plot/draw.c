@@ -107,7 +107,9 @@ static void draw_n_axis(canvas *c)
 
 static void draw_y_axis(canvas *c)
 {
-    int decimals = (int)fmax(1, -floor(log10(c->axes.y_step) + 1e-9));
+    /* Whole numbers stay short: with decimals, losses in thousands ran into the title. */
+    const double step = c->axes.y_step;
+    int decimals = step < 1 ? (int)fmax(1, -floor(log10(step) + 1e-9)) : 0;
     int steps = (int)lround((c->axes.y_max - c->axes.y_min) / c->axes.y_step);
     cairo_set_line_width(c->cr, 0.8);
     for (int i = 0; i <= steps; i++) {
