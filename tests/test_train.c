@@ -517,8 +517,8 @@ static void check_config(const char *program)
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"{\"epoch\": 3}", "unknown key 'epoch' (%s -h lists the options)"},
-        {"{\"config\": \"x\"}", "unknown key 'config' (%s -h lists the options)"},
+        {"{\"epoch\": 3}", "unknown key 'epoch' ("},
+        {"{\"config\": \"x\"}", "unknown key 'config' ("},
         {"{\"epochs\": \"3\"}", "epochs: expected a whole number"},
         {"{\"data\": \"one\"}", "data: expected a list of strings"},
         {"{\"resume\": 1}", "resume: expected true or false"},
@@ -526,10 +526,10 @@ static void check_config(const char *program)
     };
     snprintf(command, sizeof command, "%s --config %s/c.json", program, folder);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char message[128];
+        const bool unknown = strstr(cases[i].message, "unknown") != NULL;
         put("c.json", cases[i].text);
-        snprintf(message, sizeof message, cases[i].message, program);
-        snprintf(expected, sizeof expected, "%s: %s/c.json: %s\n", program, folder, message);
+        snprintf(expected, sizeof expected, "%s: %s/c.json: %s%s%s\n", program, folder,
+                 cases[i].message, unknown ? program : "", unknown ? " -h lists the options)" : "");
         check_refused(2, command, "%s", expected);
     }
     put("c.json", "{\"epochs\": 3,}");
