@@ -445,7 +445,8 @@ START_TEST(curve_refuses_in_the_command_lines_words)
 }
 END_TEST
 
-/* A request is counted when its reply has gone, so its client may be earlier: asks for ten seconds. */
+/* A request is counted when its reply has gone, so its client may be earlier: asks for ten seconds.
+ */
 static web_reply metrics_with(const char *line)
 {
     const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
