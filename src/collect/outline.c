@@ -218,7 +218,7 @@ pts_status outline_make(outline *out, const pts_instance *instance, size_t heigh
     pts_status status =
         instance->parts ? polygon_borders(&b, instance) : mask_borders(&b, instance, height, width);
     size_t kept = b.count;
-    if (status == PTS_OK && !instance->parts) {
+    if (status == PTS_OK && b.count && !instance->parts) { /* an empty mask has no list to sort */
         qsort(b.list, b.count, sizeof *b.list, by_area);
         kept = kept < OUTLINE_BORDERS ? kept : OUTLINE_BORDERS;
     }
