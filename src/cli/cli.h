@@ -68,6 +68,10 @@ int cli_run(const cli_syntax *syntax, int argc, char **argv, cli_body *run, void
 /* For a command without operands: -1 to go on, else the exit code. */
 int cli_no_operands(const cli_syntax *syntax, const cli_list *operands);
 
+/* Fills err as the library's own failures do; returns status. */
+pts_status cli_error(pts_error *err, pts_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* "ptsinfer predict: …" to stderr; they return the exit code. */
 int cli_fail(const cli_syntax *syntax, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -2,23 +2,12 @@
 
 #include "pts/file.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum { PHOTOGRAPHS = 4, LABEL_BYTES = 1 << 20, PATH_BYTES = 4096 };
-
-__attribute__((format(printf, 3, 4))) static pts_status fail(pts_error *err, pts_status status,
-                                                             const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err->message, sizeof err->message, format, args);
-    va_end(args);
-    return status;
-}
 
 static const char *file_name(const char *path)
 {
@@ -80,16 +69,16 @@ static pts_status find_files(const cli_list *sources, const cli_list *photograph
         if (found)
             snprintf(paths[i], PATH_BYTES, "%s", found);
         else if (!folder)
-            return fail(err, PTS_ERR_ARGUMENT, "--labels: expected %.*s.txt for %s, got none",
-                        stem_length(name), name, photographs->items[i]);
+            return cli_error(err, PTS_ERR_ARGUMENT, "--labels: expected %.*s.txt for %s, got none",
+                             stem_length(name), name, photographs->items[i]);
     }
     for (size_t k = 0; k < sources->count && !folder; k++, used = 0) {
         for (size_t i = 0; i < photographs->count; i++)
             used += same_stem(sources->items[k], photographs->items[i]);
         if (!used)
-            return fail(err, PTS_ERR_ARGUMENT,
-                        "%s: expected labels of one of the photographs, got another name",
-                        sources->items[k]);
+            return cli_error(err, PTS_ERR_ARGUMENT,
+                             "%s: expected labels of one of the photographs, got another name",
+                             sources->items[k]);
     }
     return PTS_OK;
 }
@@ -136,8 +125,8 @@ static pts_status find_images(const pts_dataset *set, const cli_list *photograph
                 found++;
             }
         if (found != 1)
-            return fail(err, PTS_ERR_ARGUMENT, "%s: expected one image called %s, got %zu",
-                        pts_dataset_dir(set), name, found);
+            return cli_error(err, PTS_ERR_ARGUMENT, "%s: expected one image called %s, got %zu",
+                             pts_dataset_dir(set), name, found);
     }
     return PTS_OK;
 }
