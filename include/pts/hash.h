@@ -27,6 +27,7 @@ typedef struct pts_sha256 {
 } pts_sha256;
 
 void pts_sha256_init(pts_sha256 *hash);
+/* data may be NULL where size is 0. */
 void pts_sha256_update(pts_sha256 *hash, const void *data, size_t size);
 /* Both end the hash: init it before further use. */
 void pts_sha256_final(pts_sha256 *hash, unsigned char out[PTS_SHA256_BYTES]);

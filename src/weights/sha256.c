@@ -124,6 +124,8 @@ void pts_sha256_update(pts_sha256 *hash, const void *data, size_t size)
 {
     const unsigned char *at = data;
     size_t used = hash->length % 64;
+    if (size == 0)
+        return; /* data may be NULL then, which memcpy must not get */
     hash->length += size;
     if (used) {
         size_t take = size < 64 - used ? size : 64 - used;
