@@ -13,7 +13,7 @@ prefixes_of() {
     collect) echo 'curve|farm|job|outline|plan|process|trainer|worker' ;;
     data) echo 'dataset|store' ;;
     encoders) echo 'clip_vit|inception_v3|network' ;;
-    learn) echo 'labelled|linear|lodo|mlp|perceptron|predictor|study|sweep|tasks|theta' ;;
+    learn) echo 'head|labelled|linear|lodo|mlp|perceptron|population|predictor|study|sweep|tasks|theta' ;;
     metrics) echo 'coco' ;;
     segment) echo 'chamfer|decoder|evaluation|extractor|features?|instances?|pca|picture|projection|segment|segmenter|viewer' ;;
     weights) echo 'ptsw' ;;

@@ -137,7 +137,7 @@ static void setup(void)
     ck_assert_int_eq(pts_encoder_open(&encoder, weights_path(), team, NULL), PTS_OK);
     for (int i = 0; i < PHOTOS; i++)
         embed_photo(encoder, i);
-    make_head("head.ptsw", pts_encoder_id(encoder), SETS, PTS_HEAD_MLP);
+    make_head("head-builtin.ptsw", pts_encoder_id(encoder), SETS, PTS_HEAD_MLP);
     make_head("flat.ptsw", pts_encoder_id(encoder), 3, PTS_HEAD_MEAN);
     char other[65];
     memset(other, 'a', 64);
@@ -295,8 +295,8 @@ START_TEST(embed_refuses_in_one_line)
     refused(1, E " 1.jpg -o no/a.npy", E ": no/a.npy: cannot write: No such file or directory\n");
     refused(1, E " 1.jpg -o /proc/a.npy", E ": /proc/a.npy: cannot write: ");
     refused(1, E " 1.jpg -w text.jpg", E ": text.jpg: expected at least 64 bytes, got 5\n");
-    refused(1, E " 1.jpg -w head.ptsw",
-            E ": head.ptsw: expected an encoder (inception_v3, clip_vit), got 'head'\n");
+    refused(1, E " 1.jpg -w head-builtin.ptsw",
+            E ": head-builtin.ptsw: expected an encoder (inception_v3, clip_vit), got 'head'\n");
     refused(1, "PTS_WEIGHTS=/nowhere " E " 1.jpg",
             E ": /nowhere/inception_v3.ptsw: No such file or directory\n");
     ck_assert_int_eq(run(E " 1.jpg > /dev/full"), 1);
@@ -324,7 +324,7 @@ END_TEST
 /* The promised keys and no others; NAN for null. */
 typedef struct answer {
     double A, B, C, D, target, n, n_low, n_high, confidence, probability;
-    char status[16], encoder[32];
+    char status[16], encoder[32], prior[16];
     int pilot_points, uses_photographs;
 } answer;
 
@@ -342,14 +342,14 @@ static answer read_answer(void)
            *caveats, *labels;
     double plateau, plateau_error;
     int laplace_agrees;
-    const char *status, *encoder;
+    const char *status, *encoder, *of;
     ck_assert_msg(root != NULL, "%s: %s", why.text, ran.out);
     int code = json_unpack_ex(
         root, &why, JSON_STRICT,
-        "{sF sF sF sF sF so so so ss sF sF ss si sb so so so sF sF sb so s?o}", "A", &a.A, "B",
+        "{sF sF sF sF sF so so so ss sF sF ss ss si sb so so so sF sF sb so s?o}", "A", &a.A, "B",
         &a.B, "C", &a.C, "D", &a.D, "target", &a.target, "n", &n, "n_low", &low, "n_high", &high,
         "status", &status, "confidence", &a.confidence, "probability_reachable", &a.probability,
-        "encoder", &encoder, "pilot_points", &a.pilot_points, "uses_photographs",
+        "prior", &of, "encoder", &encoder, "pilot_points", &a.pilot_points, "uses_photographs",
         &a.uses_photographs, "n_median", &median, "trainer", &trainer, "next_size", &next,
         "plateau", &plateau, "plateau_error", &plateau_error, "laplace_agrees", &laplace_agrees,
         "labels", &labels, "caveats", &caveats);
@@ -364,6 +364,7 @@ static answer read_answer(void)
     a.n_high = number_or_nan(high);
     snprintf(a.status, sizeof a.status, "%s", status);
     snprintf(a.encoder, sizeof a.encoder, "%s", encoder);
+    snprintf(a.prior, sizeof a.prior, "%s", of);
     json_decref(root);
     return a;
 }
@@ -403,6 +404,7 @@ START_TEST(answer_is_the_heads_curve)
     ck_assert_str_eq(a.encoder, "inception_v3");
     ck_assert_int_eq(a.pilot_points, 0);
     ck_assert_int_eq(a.uses_photographs, 1);
+    ck_assert_str_eq(a.prior, "photographs");
     ck_assert_double_eq(a.target, 0.3);
     ck_assert_double_eq(a.confidence, 0.8);
     ck_assert(a.probability > 0.5 && a.probability <= 1);
@@ -441,7 +443,7 @@ START_TEST(photographs_count_and_their_order_does_not)
     answer a = ask(0, "--target 0.3 " ALL);
     check_same_answer(ask(0, "4.jpg 2.jpg --target 0.3 1.jpg 3.jpg"), a);
     check_same_answer(
-        ask(0, "-w inception_v3.ptsw --head head.ptsw --threads 1 --target 30e-2 " ALL), a);
+        ask(0, "-w inception_v3.ptsw --head head-builtin.ptsw --threads 1 --target 30e-2 " ALL), a);
     answer first = ask(0, "--target 0.2 1.jpg 2.jpg 1.jpg 2.jpg");
     answer last = ask(0, "--target 0.2 3.jpg 4.jpg 3.jpg 4.jpg");
     ck_assert_double_lt(first.D, a.D - 0.05);
@@ -496,6 +498,9 @@ START_TEST(pilot_moves_the_answer)
     answer alone = ask(0, "--target 0.5 " ALL);
     answer moved = ask(0, "--target 0.5 --pilot pilot.csv " ALL);
     ck_assert_int_eq(moved.pilot_points, 8);
+    ck_assert_str_eq(moved.encoder, "inception_v3");
+    ck_assert_str_eq(moved.prior, "past_curves");
+    ck_assert_int_eq(moved.uses_photographs, 0);
     for (double n = 100; n < 2000; n *= 2)
         ck_assert_double_eq_tol(curve_at(&moved, n), pts_curve_at(&truth, n), 0.03);
     ck_assert_double_gt(fabs(curve_at(&alone, 400) - pts_curve_at(&truth, 400)), 0.1);
@@ -504,6 +509,8 @@ START_TEST(pilot_moves_the_answer)
     done(P " --json --target 0.5 --pilot percent.csv " ALL);
     ck_assert_str_eq(ran.err, P ": percent.csv: mAP is in percent, taken as shares\n");
     check_same_answer(read_answer(), moved);
+    refused(1, T "--pilot pilot.csv 1.jpg 2.jpg 3.jpg head-builtin.ptsw",
+            P ": head-builtin.ptsw: expected a JPEG, PNG or BMP image, got other bytes\n");
 }
 END_TEST
 
@@ -633,7 +640,8 @@ static void flip(const char *name)
 
 START_TEST(weights_are_named)
 {
-    done("echo text > text.ptsw && head -c 9000 head.ptsw > cut.ptsw && cp head.ptsw flipped.ptsw "
+    done("echo text > text.ptsw && head -c 9000 head-builtin.ptsw > cut.ptsw && cp "
+         "head-builtin.ptsw flipped.ptsw "
          "&& cp inception_v3.ptsw bad.ptsw");
     flip("flipped.ptsw");
     flip("bad.ptsw");
@@ -642,8 +650,8 @@ START_TEST(weights_are_named)
               "inception_v3.ptsw (d6bddb58a2b0…)\n");
     refused(1, T "--head inception_v3.ptsw " ALL,
             P ": inception_v3.ptsw: expected a head, got architecture 'inception_v3'\n");
-    refused(1, T "-w head.ptsw " ALL,
-            P ": head.ptsw: expected an encoder (inception_v3, clip_vit), got 'head'\n");
+    refused(1, T "-w head-builtin.ptsw " ALL,
+            P ": head-builtin.ptsw: expected an encoder (inception_v3, clip_vit), got 'head'\n");
     refused(1, T "--head text.ptsw " ALL, P ": text.ptsw: expected at least 64 bytes, got 5\n");
     refused(1, T "-w text.ptsw " ALL, P ": text.ptsw: expected at least 64 bytes, got 5\n");
     refused(1, T "--head 1.jpg " ALL, P ": 1.jpg: not a .ptsw file: ");

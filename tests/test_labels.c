@@ -136,6 +136,50 @@ START_TEST(labelled_part_survives_its_file)
 }
 END_TEST
 
+static void expect_close(double got, double expected)
+{
+    ck_assert_double_eq_tol(got, expected, 1e-6 * fabs(expected));
+}
+
+/* The same curves by the road of curves.csv: the head's prior is that one in single precision, and
+ * survives the file. */
+START_TEST(population_is_that_of_the_curves)
+{
+    enum { COUNT = 5 };
+    pts_tasks *tasks = make_tasks(COUNT, true);
+    pts_head *head = train(COUNT, true), *again;
+    pts_curve_points curves[COUNT];
+    pts_prior_file expected, got, read;
+    for (size_t t = 0; t < COUNT; t++) {
+        const pts_task *task = pts_tasks_at(tasks, t);
+        curves[t] = (pts_curve_points){.dataset = task->dataset,
+                                       .class_name = task->class_name,
+                                       .count = task->points,
+                                       .n = (double *)(uintptr_t)task->n,
+                                       .map = (double *)(uintptr_t)task->map};
+    }
+    const pts_curve_set set = {curves, COUNT, false};
+    ck_assert_int_eq(pts_prior_learn(&set, "a trainer", &expected, NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_population(head, &got), 1);
+    ck_assert_str_eq(got.trainer, "a trainer");
+    ck_assert_uint_eq(got.curves, COUNT);
+    ck_assert_uint_eq(got.datasets, COUNT);
+    for (int i = 0; i < 4; i++)
+        expect_close(got.prior.mean[i], expected.prior.mean[i]);
+    for (int i = 0; i < 16; i++)
+        expect_close(got.prior.covariance[i], expected.prior.covariance[i]);
+    expect_close(got.prior.noise, expected.prior.noise);
+    expect_close(got.prior.noise_dof, expected.prior.noise_dof);
+    ck_assert_int_eq(pts_head_write(head, in_folder("head.ptsw"), NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_open(&again, in_folder("head.ptsw"), NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_population(again, &read), 1);
+    ck_assert_int_eq(memcmp(&got, &read, sizeof got), 0);
+    pts_head_close(again);
+    pts_head_close(head);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
 /* The file again with one number changed, its checksum right. */
 static void forge(const char *tensor, size_t at, float value)
 {
@@ -181,6 +225,9 @@ START_TEST(forged_heads_are_refused)
         {"labelled.noise", 0, 0, "labelled.noise: expected above 0, got 0"},
         {"labelled.curves", 7, INFINITY, "labelled.curves[7] is not finite"},
         {"labelled.labels", 2, NAN, "labelled.labels[2] is not finite"},
+        {"population.covariance", 5, -1, "population: prior: "},
+        {"population.noise", 0, 0, "population: prior: "},
+        {"population.mean", 1, INFINITY, "population.mean[1] is not finite"},
     };
     pts_head *head = train(5, true);
     ck_assert_int_eq(pts_head_write(head, in_folder("head.ptsw"), NULL), PTS_OK);
@@ -327,6 +374,58 @@ START_TEST(labels_answer)
 }
 END_TEST
 
+/* head.ptsw as it was before heads carried their curves' prior: old.ptsw. */
+static void write_old_head(void)
+{
+    enum { MOST = 32 };
+    static const char prefix[] = "population";
+    pts_weights *w;
+    pts_tensor tensors[MOST];
+    pts_meta meta[MOST];
+    size_t count = 0, metas = 0;
+    ck_assert_int_eq(pts_weights_open(&w, in_folder("head.ptsw"), NULL), PTS_OK);
+    ck_assert_uint_le(pts_weights_count(w) + pts_weights_meta_count(w), 2 * MOST);
+    for (size_t i = 0; i < pts_weights_count(w); i++)
+        if (strncmp(pts_weights_tensor(w, i)->name, prefix, strlen(prefix)) != 0)
+            tensors[count++] = *pts_weights_tensor(w, i);
+    for (size_t i = 0; i < pts_weights_meta_count(w); i++)
+        if (strncmp(pts_weights_meta_at(w, i)->key, prefix, strlen(prefix)) != 0)
+            meta[metas++] = *pts_weights_meta_at(w, i);
+    ck_assert_uint_eq(pts_weights_count(w), count + 3);
+    ck_assert_int_eq(pts_weights_write(in_folder("old.ptsw"), meta, metas, tensors, count, NULL),
+                     PTS_OK);
+    pts_weights_close(w);
+}
+
+/* Beside pilot results labels take no part: the answer is that of the past curves' prior, in one
+ * thing only by an old head, which has none. */
+START_TEST(pilot_results_take_the_place_of_labels)
+{
+    static const char words[] = "From 5 past curves of 5 data sets and 1 pilot result. The labels "
+                                "take no part: beside pilot results they have not made forecasts "
+                                "better.\nThe curve is that of a trainer.\n";
+    pts_prior_file file;
+    pts_head *head;
+    char answer[2000];
+    ck_assert_int_eq(run("printf 'n,map\\n9,0.2\\n' > pilot.csv"), 0);
+    ck_assert_int_eq(pts_head_open(&head, in_folder("head.ptsw"), NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_population(head, &file), 1);
+    ck_assert_int_eq(pts_prior_write(in_folder("own.txt"), &file, NULL), PTS_OK);
+    pts_head_close(head);
+    ck_assert_int_eq(run(P " --target 0.3 --pilot pilot.csv --prior ./own.txt"), 0);
+    char *end = strstr(ran.out, "From 5 past curves");
+    ck_assert_ptr_nonnull(end);
+    snprintf(answer, sizeof answer, "%.*s%s", (int)(end - ran.out), ran.out, words);
+    ck_assert_int_eq(run(ASK "--labels txt --class 1 --pilot pilot.csv"), 0);
+    ck_assert_str_eq(ran.out, answer);
+    write_old_head();
+    ck_assert_int_eq(
+        run(P " --head old.ptsw --target 0.3 " FOUR "--labels txt --class 1 --pilot pilot.csv"), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "\nFrom four labelled photographs (3 objects of class 1) "
+                                          "and 1 pilot result.\n"));
+}
+END_TEST
+
 START_TEST(wrong_labels_are_refused)
 {
     refused(2, P " --target 0.3 --labels txt",
@@ -392,10 +491,12 @@ int main(void)
     tcase_add_checked_fixture(command, fill_folder, remove_folder);
     tcase_add_test(plain, head_answers_what_was_evaluated);
     tcase_add_test(plain, labelled_part_survives_its_file);
+    tcase_add_test(plain, population_is_that_of_the_curves);
     tcase_add_test(plain, forged_heads_are_refused);
     tcase_add_test(plain, files_become_sums);
     tcase_add_test(plain, malformed_lines_are_named);
     tcase_add_test(command, labels_answer);
+    tcase_add_test(command, pilot_results_take_the_place_of_labels);
     tcase_add_test(command, wrong_labels_are_refused);
     tcase_add_test(command, wrong_label_files_are_refused);
     suite_add_tcase(suite, plain);

@@ -226,10 +226,17 @@ static char *answer_of_library(const pts_question *q)
     ck_assert_int_eq(pts_head_open(&head, in_folder("head.ptsw"), NULL), PTS_OK);
     ck_assert_int_eq(pts_encoder_embed_files(encoder, paths, 4, NULL, NULL, embeddings, NULL, NULL),
                      PTS_OK);
+    pts_prior_file past;
+    const bool from_past = q->pilot && pts_head_population(head, &past);
+    ck_assert_int_eq(from_past, q->pilot != NULL);
     ck_assert_int_eq(pts_head_predict(head, embeddings, 4, &prior, NULL), PTS_OK);
+    if (from_past)
+        prior = past.prior;
     const pts_answer_source source = {.encoder = "clip_vit",
                                       .trainer = "a trainer",
-                                      .uses_photographs = pts_head_uses_photographs(head) != 0};
+                                      .uses_photographs =
+                                          !from_past && pts_head_uses_photographs(head) != 0,
+                                      .past_curves = from_past};
     ck_assert_int_eq(pts_answer_find(&prior, &source, q, a, NULL), PTS_OK);
     ck_assert_int_eq(pts_answer_json(a, 0, &json, NULL), PTS_OK);
     pts_head_close(head);
@@ -238,28 +245,35 @@ static char *answer_of_library(const pts_question *q)
     return json;
 }
 
-START_TEST(predict_equals_the_library)
+static void expect_the_librarys_answer(bool with_pilot)
 {
     pts_question q = PTS_QUESTION_DEFAULTS;
     double n[] = {10, 20}, map[] = {0.05, 0.11};
     pts_curve_points points = {.count = 2, .n = n, .map = map};
     const pts_curve_set pilot = {&points, 1, false};
     web_text body = {NULL, 0, 0};
-    start_quick();
     web_field(&body, "target", "30");
     web_field(&body, "confidence", "0.9");
     web_field(&body, "cost_per_image", "2.5");
     web_field(&body, "rounds", "3");
-    web_field(&body, "pilot", "n,map\n10,0.05\n20,0.11\n");
+    if (with_pilot)
+        web_field(&body, "pilot", "n,map\n10,0.05\n20,0.11\n");
     add_photos(&body, 4);
     web_reply r = web_post(port, "/api/v1/predict", &body, "");
     q.target = 0.3, q.confidence = 0.9, q.cost = 2.5, q.rounds = 3;
-    q.pilot = &pilot;
+    q.pilot = with_pilot ? &pilot : NULL;
     char *expected = answer_of_library(&q);
     ck_assert_int_eq(r.status, 200);
     ck_assert_str_eq(r.body, expected);
     free(expected);
     web_reply_free(&r);
+}
+
+START_TEST(predict_equals_the_library)
+{
+    start_quick();
+    expect_the_librarys_answer(false);
+    expect_the_librarys_answer(true);
     stop();
 }
 END_TEST
@@ -307,6 +321,32 @@ static web_reply ask_with(const char *const *texts, int count, const char *class
     return web_post(port, "/api/v1/predict", &body, "");
 }
 
+/* Beside pilot results labels take no part: the answer is that of the photographs with them, but
+ * for the encoder, which labels do not need. */
+static void expect_past_curves(const char *const texts[4])
+{
+    json_t *got[2];
+    for (int labelled = 0; labelled < 2; labelled++) {
+        web_text body = {NULL, 0, 0};
+        web_field(&body, "target", "0.3");
+        web_field(&body, "pilot", "10,0.05\n20,0.11\n");
+        for (int i = 0; i < 4 * labelled; i++)
+            web_field(&body, "labels", texts[i]);
+        if (labelled)
+            web_field(&body, "class", "1");
+        add_photos(&body, 4);
+        web_reply r = web_post(port, "/api/v1/predict", &body, "");
+        ck_assert_msg(r.status == 200, "%s", r.body);
+        got[labelled] = json_loads(r.body, 0, NULL);
+        ck_assert_str_eq(json_string_value(json_object_get(got[labelled], "prior")), "past_curves");
+        json_object_del(got[labelled], "encoder");
+        web_reply_free(&r);
+    }
+    ck_assert(json_equal(got[0], got[1]));
+    json_decref(got[0]);
+    json_decref(got[1]);
+}
+
 START_TEST(labels_answer)
 {
     const char *const texts[4] = {TRIANGLE, "", TRIANGLE TRIANGLE "0 0 0 1 0 0 1\n", TRIANGLE};
@@ -318,6 +358,7 @@ START_TEST(labels_answer)
     ck_assert_str_eq(r.body, expected);
     free(expected);
     web_reply_free(&r);
+    expect_past_curves(texts);
     expect_error(ask_with(texts, 4, NULL), 400, "labels",
                  "labels: expected a class to be named, as the photographs show several: 1, 0");
     expect_error(ask_with(texts, 4, "7"), 400, "labels",

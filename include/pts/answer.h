@@ -73,9 +73,11 @@ pts_status pts_question_check(const pts_question *question, const char **field, 
 
 /* Where the prior comes from. */
 typedef struct pts_answer_source {
-    const char *encoder;   /* architecture; NULL: past curves (pts_prior_file), no photographs */
+    const char *encoder;   /* architecture, of the photographs; NULL: none were given to one */
     const char *trainer;   /* whose curves; "": not said */
     bool uses_photographs; /* pts_head_uses_photographs */
+    bool past_curves;      /* the prior is theirs (pts_prior_file, pts_head_population), whatever
+                            * else was given */
     /* The labels of so many photographs answered (pts_head_predict_labelled), encoder is NULL; how
      * many of them show the class, and its objects on them. 0: no labels. */
     size_t labelled, showing, objects;
@@ -105,7 +107,8 @@ pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source
 bool pts_answer_has_next(const pts_answer *answer);
 
 /* What ptsinfer predict --json prints: A, B, C, D, target, n, n_low, n_high (null: out of reach),
- * status, confidence, probability_reachable, encoder (null without photographs, and with labels),
+ * status, confidence, probability_reachable, prior ("photographs", "labels" or "past_curves": what
+ * the pilot is weighed against), encoder (null without photographs, and with labels),
  * uses_photographs, labels (null, or {photographs, showing, objects}), pilot_points, trainer,
  * n_median, plateau, plateau_error, laplace_agrees, next_size, and where they were asked for cost
  * and plan; caveats where there are any. With PTS_ANSWER_DETAIL there is a member `detail` besides,

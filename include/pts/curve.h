@@ -377,6 +377,9 @@ pts_status pts_prior_write(const char *path, const pts_prior_file *file, pts_err
 /* Hostile files are refused in one line. */
 pts_status pts_prior_read(const char *path, pts_prior_file *out, pts_error *err);
 
+/* Whether a prior from outside is one: finite, covariance positive definite, noise above 0. */
+pts_status pts_prior_check(const pts_curve_prior *prior, pts_error *err);
+
 /* ---- Benchmark of forecasts -------------------------------------------------------------------
  */
 

@@ -150,7 +150,8 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
  * Kinds `mlp` and `mean` carry a second predictor for photographs that are labelled, where the
  * training data are: measured curves, weighted by how alike the labels' numbers are (objects a
  * photograph, their size and its spread, share of their box, crowding) and by ridge regression on
- * them, half and half. Some kilobytes: tensors labelled.*, their number in `labelled`.
+ * them, half and half. Some kilobytes: tensors labelled.*, their number in `labelled`. Every kind
+ * carries the prior of its curves alone (tensors population.*), for when there are pilot results.
  *
  * The covariance is the spread of leave-one-data-set-out errors in θ, widened until 80 % bands
  * hold 80 % of the points of a data set that is new (for `study`, whose own are
@@ -223,6 +224,10 @@ const char *pts_head_source(const pts_head *head, const char *key);
 /* 1 where pts_head_predict_labelled answers: heads of kind mlp and mean whose classes all came with
  * labels. */
 int pts_head_takes_labels(const pts_head *head);
+/* What all curves that the head learnt from say of the next one, photographs aside
+ * (pts_curve_prior_learn), with the trainer: the better start once there are pilot results
+ * (pts_evaluate_pilot). Returns 0 where the file has none: older heads. */
+int pts_head_population(const pts_head *head, pts_prior_file *out);
 /* 0 when the answer is the same for all photographs: a `mean` head that fell back to one curve. */
 int pts_head_uses_photographs(const pts_head *head);
 

@@ -88,7 +88,7 @@ pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source
 {
     out->question = *question;
     out->prior = *prior;
-    out->from_photographs = source->encoder != NULL;
+    out->from_photographs = source->encoder && !source->past_curves;
     out->uses_photographs = source->uses_photographs;
     snprintf(out->encoder, sizeof out->encoder, "%s", source->encoder ? source->encoder : "");
     snprintf(out->trainer, sizeof out->trainer, "%s", source->trainer ? source->trainer : "");

@@ -83,6 +83,11 @@ static json_t *describe_labels(const pts_answer *a)
     return out;
 }
 
+static const char *describe_prior(const pts_answer *a)
+{
+    return a->labelled ? "labels" : a->from_photographs ? "photographs" : "past_curves";
+}
+
 static json_t *describe(const pts_answer *a)
 {
     const pts_curve_answer *size = &a->size;
@@ -97,7 +102,8 @@ static json_t *describe(const pts_answer *a)
     json_object_set_new(out, "status", json_string(pts_size_status_text(size->status)));
     json_object_set_new(out, "confidence", real(q->confidence));
     json_object_set_new(out, "probability_reachable", real(size->probability_reachable));
-    json_object_set_new(out, "encoder", a->from_photographs ? text(a->encoder) : json_null());
+    json_object_set_new(out, "encoder", *a->encoder ? text(a->encoder) : json_null());
+    json_object_set_new(out, "prior", json_string(describe_prior(a)));
     json_object_set_new(out, "uses_photographs", json_boolean(a->uses_photographs));
     json_object_set_new(out, "labels", describe_labels(a));
     json_object_set_new(out, "pilot_points",

@@ -27,13 +27,13 @@ typedef struct prediction {
     long threads, max_pixels;
     pts_image_limits limits;
     bool json;
-    char trainer[128]; /* the head's */
 
     const cli_list *photographs;
     pts_curve_set *pilot; /* NULL: none */
     char arch[32];
     bool uses_photographs;
-    pts_prior_file prior; /* with --prior */
+    pts_prior_file prior; /* what the pilot is weighed against, and whose curves it speaks of */
+    bool past;            /* it is that of past curves: with --prior, and beside pilot results */
     cli_photo_labels labelled;
     pts_answer answer;
 } prediction;
@@ -46,70 +46,31 @@ static pts_status check_pair(const prediction *p, const pts_encoder *encoder, co
     bool same = strcmp(pts_head_encoder_id(head), pts_encoder_id(encoder)) == 0;
     if (same && pts_head_dim(head) == pts_encoder_dim(encoder))
         return PTS_OK;
-    if (same) {
-        snprintf(err->message, sizeof err->message,
-                 "%s: expected a head for embeddings of %zu numbers, got one for %zu (trained with "
-                 "label masks)",
-                 p->head_path, pts_encoder_dim(encoder), pts_head_dim(head));
-        return PTS_ERR_UNSUPPORTED;
-    }
-    if (*pts_head_encoder_arch(head)) {
-        snprintf(err->message, sizeof err->message,
-                 "%s: a head of the study's own, without measured spread: expected --mode ptssp",
-                 p->head_path);
-        return PTS_ERR_UNSUPPORTED;
-    }
-    snprintf(err->message, sizeof err->message,
-             "%s: expected the encoder it was trained with (%.12s…), got %s (%.12s…)", p->head_path,
-             pts_head_encoder_id(head), p->encoder_path, pts_encoder_id(encoder));
-    return PTS_ERR_FORMAT;
+    if (same)
+        return cli_error(err, PTS_ERR_UNSUPPORTED,
+                         "%s: expected a head for embeddings of %zu numbers, got one for %zu "
+                         "(trained with label masks)",
+                         p->head_path, pts_encoder_dim(encoder), pts_head_dim(head));
+    if (*pts_head_encoder_arch(head))
+        return cli_error(
+            err, PTS_ERR_UNSUPPORTED,
+            "%s: a head of the study's own, without measured spread: expected --mode ptssp",
+            p->head_path);
+    return cli_error(err, PTS_ERR_FORMAT,
+                     "%s: expected the encoder it was trained with (%.12s…), got %s (%.12s…)",
+                     p->head_path, pts_head_encoder_id(head), p->encoder_path,
+                     pts_encoder_id(encoder));
 }
 
-static pts_status prior_from_photographs(prediction *p, pts_encoder *encoder, pts_head *head,
-                                         pts_curve_prior *prior, pts_error *err)
+/* Beside pilot results neither photographs nor labels have made forecasts better, and the spread
+ * of the past curves themselves is the better one (pts_evaluate_pilot). */
+static bool take_past_curves(prediction *p, const pts_head *head)
 {
-    pts_status status = check_pair(p, encoder, head, err);
-    if (status != PTS_OK)
-        return status;
-    float *embeddings = calloc(PHOTOGRAPHS * pts_encoder_dim(encoder), sizeof *embeddings);
-    if (!embeddings) {
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return PTS_ERR_MEMORY;
-    }
-    snprintf(p->arch, sizeof p->arch, "%s", pts_encoder_arch(encoder));
-    status = pts_encoder_embed_files(encoder, p->photographs->items, PHOTOGRAPHS, NULL, &p->limits,
-                                     embeddings, NULL, err);
-    if (status == PTS_OK)
-        status = pts_head_predict(head, embeddings, PHOTOGRAPHS, prior, err);
-    free(embeddings);
-    return status;
+    p->past = p->pilot && pts_head_population(head, &p->prior);
+    return p->past;
 }
 
-static pts_status make_prior(prediction *p, pts_curve_prior *prior, pts_error *err)
-{
-    pts_team *team = NULL;
-    pts_encoder *encoder = NULL;
-    pts_head *head = NULL;
-    pts_status status = pts_team_create(&team, (int)p->threads, err);
-    if (status == PTS_OK)
-        status = pts_encoder_open(&encoder, p->encoder_path, team, err);
-    if (status == PTS_OK)
-        status = pts_head_open(&head, p->head_path, err);
-    if (status == PTS_OK)
-        status = prior_from_photographs(p, encoder, head, prior, err);
-    p->uses_photographs = status == PTS_OK && pts_head_uses_photographs(head);
-    if (status == PTS_OK)
-        snprintf(p->trainer, sizeof p->trainer, "%s", pts_head_trainer(head));
-    pts_head_close(head);
-    pts_encoder_close(encoder);
-    pts_team_destroy(team);
-    return status;
-}
-
-/* ---- labels to the prior ---- */
-
-#ifdef PTS_HAVE_YAML
-/* The labels alone answer; a photograph that is not one is a mistake all the same. */
+/* For where they are not looked at: one that is no photograph is a mistake all the same. */
 static pts_status check_photographs(const prediction *p, pts_error *err)
 {
     size_t width, height;
@@ -119,27 +80,72 @@ static pts_status check_photographs(const prediction *p, pts_error *err)
     return status;
 }
 
-static pts_status ask_head(prediction *p, const pts_label_sums *sums, pts_curve_prior *prior,
-                           pts_error *err)
+static pts_status look(prediction *p, pts_encoder *encoder, pts_head *head, pts_error *err)
+{
+    float *embeddings = calloc(PHOTOGRAPHS * pts_encoder_dim(encoder), sizeof *embeddings);
+    if (!embeddings)
+        return cli_error(err, PTS_ERR_MEMORY, "out of memory");
+    p->uses_photographs = pts_head_uses_photographs(head);
+    pts_status status = pts_encoder_embed_files(encoder, p->photographs->items, PHOTOGRAPHS, NULL,
+                                                &p->limits, embeddings, NULL, err);
+    if (status == PTS_OK)
+        status = pts_head_predict(head, embeddings, PHOTOGRAPHS, &p->prior.prior, err);
+    free(embeddings);
+    return status;
+}
+
+static pts_status open_head(prediction *p, pts_head **head, pts_error *err)
+{
+    pts_status status = pts_head_open(head, p->head_path, err);
+    if (status == PTS_OK)
+        snprintf(p->prior.trainer, sizeof p->prior.trainer, "%s", pts_head_trainer(*head));
+    return status;
+}
+
+static pts_status prior_from_photographs(prediction *p, pts_error *err)
+{
+    pts_team *team = NULL;
+    pts_encoder *encoder = NULL;
+    pts_head *head = NULL;
+    pts_status status = pts_team_create(&team, (int)p->threads, err);
+    if (status == PTS_OK)
+        status = pts_encoder_open(&encoder, p->encoder_path, team, err);
+    if (status == PTS_OK)
+        status = open_head(p, &head, err);
+    if (status == PTS_OK)
+        status = check_pair(p, encoder, head, err);
+    if (status == PTS_OK)
+        snprintf(p->arch, sizeof p->arch, "%s", pts_encoder_arch(encoder));
+    if (status == PTS_OK)
+        status =
+            take_past_curves(p, head) ? check_photographs(p, err) : look(p, encoder, head, err);
+    pts_head_close(head);
+    pts_encoder_close(encoder);
+    pts_team_destroy(team);
+    return status;
+}
+
+/* ---- labels to the prior ---- */
+
+#ifdef PTS_HAVE_YAML
+static pts_status ask_head(prediction *p, const pts_label_sums *sums, pts_error *err)
 {
     pts_head *head;
-    pts_status status = pts_head_open(&head, p->head_path, err);
+    pts_status status = open_head(p, &head, err);
     if (status != PTS_OK)
         return status;
-    snprintf(p->trainer, sizeof p->trainer, "%s", pts_head_trainer(head));
-    if (pts_head_takes_labels(head))
-        status = pts_head_predict_labelled(head, sums, PHOTOGRAPHS, prior, err);
-    else {
-        snprintf(err->message, sizeof err->message,
-                 "%s: expected a head that takes labels, got one that was trained without",
-                 p->head_path);
-        status = PTS_ERR_UNSUPPORTED;
-    }
+    if (!pts_head_takes_labels(head))
+        status =
+            cli_error(err, PTS_ERR_UNSUPPORTED,
+                      "%s: expected a head that takes labels, got one that was trained without",
+                      p->head_path);
+    else if (!take_past_curves(p, head))
+        status = pts_head_predict_labelled(head, sums, PHOTOGRAPHS, &p->prior.prior, err);
     pts_head_close(head);
     return status;
 }
 
-static pts_status prior_from_labels(prediction *p, pts_curve_prior *prior, pts_error *err)
+static pts_status prior_from_labels(prediction *p, pts_error *err)
 {
     pts_label_sums sums[PHOTOGRAPHS];
     p->labelled.sums = sums;
@@ -147,19 +153,18 @@ static pts_status prior_from_labels(prediction *p, pts_curve_prior *prior, pts_e
     if (status == PTS_OK)
         status =
             cli_photo_labels_read(&p->labelled, &p->labels, p->photographs, p->class_name, err);
-    return status == PTS_OK ? ask_head(p, sums, prior, err) : status;
+    return status == PTS_OK ? ask_head(p, sums, err) : status;
 }
 #else
-static pts_status prior_from_labels(prediction *p, pts_curve_prior *prior, pts_error *err)
+static pts_status prior_from_labels(prediction *p, pts_error *err)
 {
-    (void)p, (void)prior;
-    snprintf(err->message, sizeof err->message, "--labels: built without libyaml");
-    return PTS_ERR_UNSUPPORTED;
+    (void)p;
+    return cli_error(err, PTS_ERR_UNSUPPORTED, "--labels: built without libyaml");
 }
 #endif
 
 /* A name stands for the installed prior-NAME.txt; anything with a dot or a slash is a file. */
-static pts_status read_prior(prediction *p, pts_curve_prior *prior, pts_error *err)
+static pts_status read_prior(prediction *p, pts_error *err)
 {
     char path[4096], name[256];
     const char *file = p->prior_name;
@@ -167,28 +172,27 @@ static pts_status read_prior(prediction *p, pts_curve_prior *prior, pts_error *e
         snprintf(name, sizeof name, "prior-%.200s.txt", file);
         file = cli_default_file(name, path, sizeof path);
     }
-    pts_status status = pts_prior_read(file, &p->prior, err);
-    *prior = p->prior.prior;
-    return status;
+    p->past = true;
+    return pts_prior_read(file, &p->prior, err);
 }
 
 static pts_status predict(prediction *p, pts_error *err)
 {
-    pts_curve_prior prior;
-    bool labelled = p->labels.count > 0;
-    pts_status status = p->prior_name ? read_prior(p, &prior, err)
-                        : labelled    ? prior_from_labels(p, &prior, err)
-                                      : make_prior(p, &prior, err);
+    pts_status status = p->prior_name     ? read_prior(p, err)
+                        : p->labels.count ? prior_from_labels(p, err)
+                                          : prior_from_photographs(p, err);
     if (status != PTS_OK)
         return status;
-    const pts_answer_source source = {.encoder = p->prior_name || labelled ? NULL : p->arch,
-                                      .trainer = p->prior_name ? p->prior.trainer : p->trainer,
+    const bool labelled = p->labels.count > 0 && !p->past;
+    const pts_answer_source source = {.encoder = *p->arch ? p->arch : NULL,
+                                      .trainer = p->prior.trainer,
                                       .uses_photographs = p->uses_photographs,
+                                      .past_curves = p->past,
                                       .labelled = labelled ? PHOTOGRAPHS : 0,
-                                      .showing = p->labelled.showing,
-                                      .objects = p->labelled.objects};
+                                      .showing = labelled ? p->labelled.showing : 0,
+                                      .objects = labelled ? p->labelled.objects : 0};
     p->question.pilot = p->pilot;
-    return pts_answer_find(&prior, &source, &p->question, &p->answer, err);
+    return pts_answer_find(&p->prior.prior, &source, &p->question, &p->answer, err);
 }
 
 /* ---- the answer in words ---- */
@@ -288,38 +292,56 @@ static void print_if_reachable(const pts_curve_answer *a)
         printf("If it can, about %s labelled images are needed.\n", n);
 }
 
-static void print_labelled(const prediction *p, const pts_curve_points *pilot)
+static void print_labelled(const prediction *p)
 {
     printf("From four labelled photographs (%zu object%s of class %s)", p->labelled.objects,
            p->labelled.objects == 1 ? "" : "s", p->labelled.class_name);
-    if (pilot->count)
-        printf(" and %zu pilot results.\n", pilot->count);
+}
+
+static void print_past(const prediction *p, const char *pilot)
+{
+    printf("From %zu past curves of %zu data sets and %s.", p->prior.curves, p->prior.datasets,
+           pilot);
+    if (p->prior_name)
+        printf(" Trainer: %s.\n", p->prior.trainer);
     else
-        printf(
-            " alone, which say more than photographs without labels, and less than pilot results "
-            "on a few small training sets (--pilot).\n");
+        printf(" The %s take no part: beside pilot results they have not made forecasts better.\n",
+               p->labels.count ? "labels" : "photographs");
+}
+
+static void print_origin(const prediction *p)
+{
+    const size_t points = pts_question_pilot(&p->question)->count;
+    char pilot[64];
+    snprintf(pilot, sizeof pilot, "%zu pilot result%s", points, points == 1 ? "" : "s");
+    if (p->past) {
+        print_past(p, pilot);
+        return;
+    }
+    if (p->labels.count)
+        print_labelled(p);
+    else
+        printf("From four photographs (%s)", p->arch);
+    if (points)
+        printf(" and %s.\n", pilot);
+    else if (p->labels.count)
+        printf(" alone, which say more than photographs without labels, and less than pilot "
+               "results on a few small training sets (--pilot).\n");
+    else
+        printf(" alone, which say little: pilot results on a few small training sets (--pilot) "
+               "narrow it.\n");
 }
 
 static void print_source(const prediction *p)
 {
-    const pts_curve_points *pilot = pts_question_pilot(&p->question);
-    if (p->prior_name)
-        printf("From %zu past curves of %zu data sets and %zu pilot results. Trainer: %s.\n",
-               p->prior.curves, p->prior.datasets, pilot->count, p->prior.trainer);
-    else if (p->labels.count)
-        print_labelled(p, pilot);
-    else if (pilot->count)
-        printf("From four photographs (%s) and %zu pilot results.\n", p->arch, pilot->count);
-    else
-        printf("From four photographs (%s) alone, which say little: pilot results on a few small "
-               "training sets (--pilot) narrow it.\n",
-               p->arch);
-    if (!p->prior_name && !p->labels.count && !p->uses_photographs)
+    print_origin(p);
+    if (!p->past && !p->labels.count && !p->uses_photographs)
         printf("This head gives the same curve for all photographs: none of their features "
                "predicted held-out data sets.\n");
     if (!p->prior_name)
         printf("The curve is that of %s.\n",
-               p->trainer[0] ? p->trainer : "the trainer whose results the head was trained on");
+               p->prior.trainer[0] ? p->prior.trainer
+                                   : "the trainer whose results the head was trained on");
 }
 
 static void print_text(const prediction *p)
@@ -468,8 +490,8 @@ static int run_ours(const cli_syntax *syntax, prediction *p)
     p->encoder_path = p->encoders.count
                           ? p->encoders.items[0]
                           : cli_default_file("inception_v3.ptsw", encoder, sizeof encoder);
-    p->head_path =
-        p->heads.count ? p->heads.items[0] : cli_default_file("head.ptsw", head, sizeof head);
+    p->head_path = p->heads.count ? p->heads.items[0]
+                                  : cli_default_file("head-builtin.ptsw", head, sizeof head);
     return answer(syntax, p);
 }
 

@@ -77,7 +77,7 @@ static void find_models(serving *s)
 {
     pts_web_options *o = &s->options;
     s->one_encoder = cli_default_file("inception_v3.ptsw", s->encoder, sizeof s->encoder);
-    s->one_head = cli_default_file("head.ptsw", s->head, sizeof s->head);
+    s->one_head = cli_default_file("head-builtin.ptsw", s->head, sizeof s->head);
     o->encoders = s->encoders.count ? s->encoders.items : &s->one_encoder;
     o->encoder_count = s->encoders.count ? s->encoders.count : 1;
     o->heads = s->heads.count ? s->heads.items : &s->one_head;

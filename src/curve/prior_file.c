@@ -107,14 +107,20 @@ static pts_status read_count(reader *in, const char *name, size_t *out, pts_erro
 }
 
 /* The posterior without points is there for any prior that makes sense. */
-static pts_status check(const reader *in, const pts_curve_prior *prior, pts_error *err)
+pts_status pts_prior_check(const pts_curve_prior *prior, pts_error *err)
 {
-    pts_error why;
     pts_curve_posterior *posterior = malloc(sizeof *posterior);
     if (!posterior)
         return pts_fail_memory(err, sizeof *posterior);
-    pts_status status = pts_curve_posterior_find(prior, NULL, NULL, 0, posterior, &why);
+    pts_status status = pts_curve_posterior_find(prior, NULL, NULL, 0, posterior, err);
     free(posterior);
+    return status;
+}
+
+static pts_status check(const reader *in, const pts_curve_prior *prior, pts_error *err)
+{
+    pts_error why;
+    pts_status status = pts_prior_check(prior, &why);
     if (status == PTS_ERR_MEMORY)
         return pts_fail(err, status, "%s", why.message);
     return status == PTS_OK ? PTS_OK

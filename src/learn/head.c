@@ -98,6 +98,13 @@ int pts_head_takes_labels(const pts_head *head)
     return head->labelled.count > 0;
 }
 
+int pts_head_population(const pts_head *head, pts_prior_file *out)
+{
+    population_give(&head->population, out);
+    snprintf(out->trainer, sizeof out->trainer, "%s", head->trainer);
+    return head->population.curves > 0;
+}
+
 int pts_head_uses_photographs(const pts_head *head)
 {
     if (head->kind == PTS_HEAD_STUDY)
@@ -420,6 +427,14 @@ static pts_status train_study(pts_head *head, const pts_tasks *tasks, const swee
     return take_spread(head, s, 0, err);
 }
 
+static pts_status take_population(pts_head *head, const pts_tasks *tasks, pts_error *err)
+{
+    pts_prior_file population;
+    PTS_TRY(population_learn(tasks, SIZE_MAX, &population, err));
+    population_keep(&head->population, &population);
+    return PTS_OK;
+}
+
 pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head_options *options,
                           pts_team *team, pts_progress progress, void *user, pts_error *err)
 {
@@ -428,6 +443,8 @@ pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head
     PTS_TRY(sweep_run(&s, tasks, options->seed, team, progress, user, err));
     pts_head *head = NULL;
     pts_status status = head_create(&head, tasks, options, err);
+    if (status == PTS_OK)
+        status = take_population(head, tasks, err);
     if (status == PTS_OK && options->kind == PTS_HEAD_STUDY)
         status = train_study(head, tasks, &s, options, team, progress, user, err);
     else if (status == PTS_OK)

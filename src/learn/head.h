@@ -3,6 +3,7 @@
 #define PTS_SRC_LEARN_HEAD_H
 
 #include "learn/labelled.h"
+#include "learn/population.h"
 #include "pts/learn.h"
 
 #define HEAD_SUMMARY 1024
@@ -28,7 +29,8 @@ struct pts_head {
     float *projection; /* [dim][components] */
     float shrinkage;
     pts_mlp *member[PERCEPTRON_MEMBERS];
-    labelled_model labelled; /* of any kind */
+    labelled_model labelled;     /* of any kind, */
+    population_model population; /* too */
 };
 
 /* sources [HEAD_SOURCES], by key; NULL: not known. */

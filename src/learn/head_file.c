@@ -16,7 +16,7 @@
 
 /* Tensors of any kind: the spread, then the kind's own. */
 typedef struct tensor_list {
-    pts_tensor items[2 + 2 * STUDY_LAYERS + 5 + 8];
+    pts_tensor items[2 + 2 * STUDY_LAYERS + 5 + 8 + 3];
     char names[2 * STUDY_LAYERS][32];
     float members[PERCEPTRON_MEMBERS * MEMBER_PARAMETERS(LINEAR_COMPONENTS)];
     size_t count;
@@ -76,47 +76,85 @@ static void list_labelled(tensor_list *list, const labelled_model *m)
     list_tensor(list, "labelled.noise", &m->noise, 1, 0);
 }
 
+static void list_population(tensor_list *list, const population_model *m)
+{
+    list_tensor(list, "population.mean", m->mean, 4, 0);
+    list_tensor(list, "population.covariance", m->covariance, 4, 4);
+    list_tensor(list, "population.noise", m->noise, 2, 0);
+}
+
+static void list_tensors(tensor_list *list, const pts_head *head)
+{
+    list_tensor(list, "covariance", head->covariance, 4, 4);
+    list_tensor(list, "noise", &head->noise, 1, 0);
+    if (head->kind == PTS_HEAD_STUDY)
+        list_network(list, head->mlp);
+    else
+        list_curve(list, head);
+    if (head->kind == PTS_HEAD_MEAN)
+        list_tensor(list, "map", head->map, head->dim, 4);
+    if (head->kind == PTS_HEAD_MLP)
+        list_members(list, head);
+    if (head->labelled.count)
+        list_labelled(list, &head->labelled);
+    if (head->population.curves)
+        list_population(list, &head->population);
+}
+
+enum { TEXTS = 8, NUMBERS = 5 };
+
+typedef struct meta_list {
+    pts_meta items[TEXTS + NUMBERS + HEAD_SOURCES];
+    char numbers[NUMBERS][32];
+    size_t count, number_count;
+} meta_list;
+
+static void list_text(meta_list *list, const char *key, const char *text)
+{
+    list->items[list->count++] = (pts_meta){key, text};
+}
+
+static void list_number(meta_list *list, const char *key, size_t number)
+{
+    char *text = list->numbers[list->number_count++];
+    snprintf(text, sizeof *list->numbers, "%zu", number);
+    list_text(list, key, text);
+}
+
+static void list_meta(meta_list *list, const pts_head *head)
+{
+    list_text(list, "arch", "head");
+    list_text(list, "kind", pts_head_kind_name(head->kind));
+    list_number(list, "dim", head->dim);
+    list_text(list, "encoder", head->encoder);
+    list_text(list, "preset", head->preset);
+    list_text(list, "datasets", head->datasets);
+    list_text(list, "trainer", head->made_by);
+    list_text(list, "curves_of", head->trainer);
+    list_text(list, "summary", head->summary);
+    if (head->kind == PTS_HEAD_MLP)
+        list_number(list, "components", head->components);
+    if (head->labelled.count)
+        list_number(list, "labelled", head->labelled.count);
+    if (head->population.curves) {
+        list_number(list, "population_curves", head->population.curves);
+        list_number(list, "population_datasets", head->population.datasets);
+    }
+    for (size_t i = 0; i < HEAD_SOURCES; i++)
+        if (head->sources[i])
+            list_text(list, head_source_keys[i], head->sources[i]);
+}
+
 pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err)
 {
-    tensor_list list = {.count = 0};
+    tensor_list tensors = {.count = 0};
+    meta_list meta = {.count = 0};
     if (head->no_spread)
         return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: a head without spread is not written again",
                         path);
-    list_tensor(&list, "covariance", head->covariance, 4, 4);
-    list_tensor(&list, "noise", &head->noise, 1, 0);
-    if (head->kind == PTS_HEAD_STUDY)
-        list_network(&list, head->mlp);
-    else
-        list_curve(&list, head);
-    if (head->kind == PTS_HEAD_MEAN)
-        list_tensor(&list, "map", head->map, head->dim, 4);
-    if (head->kind == PTS_HEAD_MLP)
-        list_members(&list, head);
-    if (head->labelled.count)
-        list_labelled(&list, &head->labelled);
-    char dim[32], components[32], known[32];
-    snprintf(known, sizeof known, "%zu", head->labelled.count);
-    snprintf(dim, sizeof dim, "%zu", head->dim);
-    snprintf(components, sizeof components, "%zu", head->components);
-    pts_meta meta[11 + HEAD_SOURCES] = {
-        {"arch", "head"},
-        {"kind", pts_head_kind_name(head->kind)},
-        {"dim", dim},
-        {"encoder", head->encoder},
-        {"preset", head->preset},
-        {"datasets", head->datasets},
-        {"trainer", head->made_by},
-        {"curves_of", head->trainer},
-        {"summary", head->summary},
-        {"components", components}, /* mlp only: the last */
-    };
-    size_t metas = 10 - (head->kind != PTS_HEAD_MLP);
-    if (head->labelled.count)
-        meta[metas++] = (pts_meta){"labelled", known};
-    for (size_t i = 0; i < HEAD_SOURCES; i++)
-        if (head->sources[i])
-            meta[metas++] = (pts_meta){head_source_keys[i], head->sources[i]};
-    return pts_weights_write(path, meta, metas, list.items, list.count, err);
+    list_tensors(&tensors, head);
+    list_meta(&meta, head);
+    return pts_weights_write(path, meta.items, meta.count, tensors.items, tensors.count, err);
 }
 
 static pts_status take(const pts_weights *w, const char *name, size_t rows, size_t columns,
@@ -187,7 +225,7 @@ static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error 
     PTS_TRY(take_text(w, "preset", &head->preset, err));
     PTS_TRY(take_text(w, "datasets", &head->datasets, err));
     PTS_TRY(take_text(w, "trainer", &head->made_by, err));
-    const char *trainer = pts_weights_meta(w, "curves_of"); /* heads of 0.1.0 do not say */
+    const char *trainer = pts_weights_meta(w, "curves_of"); /* older heads do not say */
     head->trainer = strdup(trainer ? trainer : "");
     const char *sources[HEAD_SOURCES];
     for (size_t i = 0; i < HEAD_SOURCES; i++)
@@ -281,7 +319,7 @@ static pts_status take_labelled(labelled_model *m, const pts_weights *w, pts_err
     return take(w, "labelled.noise", 1, 0, &m->noise, err);
 }
 
-/* Heads before 0.2, and those of data sets without labels, have none of it. */
+/* Older heads, and those of data sets without labels, have none of it. */
 static pts_status read_labelled(pts_head *head, const pts_weights *w, pts_error *err)
 {
     size_t count;
@@ -296,11 +334,33 @@ static pts_status read_labelled(pts_head *head, const pts_weights *w, pts_error 
                             : pts_fail(err, status, "%s: %s", pts_weights_path(w), why.message);
 }
 
+/* Older heads have none of it. */
+static pts_status read_population(pts_head *head, const pts_weights *w, pts_error *err)
+{
+    population_model *m = &head->population;
+    pts_prior_file given;
+    pts_error why;
+    if (!pts_weights_meta(w, "population_curves"))
+        return PTS_OK;
+    PTS_TRY(take_count(w, "population_curves", LABELLED_COUNT, &m->curves, err));
+    PTS_TRY(take_count(w, "population_datasets", m->curves, &m->datasets, err));
+    PTS_TRY(take(w, "population.mean", 4, 0, m->mean, err));
+    PTS_TRY(take(w, "population.covariance", 4, 4, m->covariance, err));
+    PTS_TRY(take(w, "population.noise", 2, 0, m->noise, err));
+    population_give(m, &given);
+    pts_status status = pts_prior_check(&given.prior, &why);
+    if (status == PTS_OK)
+        return PTS_OK;
+    return pts_fail(err, status == PTS_ERR_MEMORY ? status : PTS_ERR_NUMERIC, "%s: population: %s",
+                    pts_weights_path(w), why.message);
+}
+
 static pts_status read_head(pts_head *head, const pts_weights *w, pts_error *err)
 {
     PTS_TRY(read_identity(head, w, err));
     PTS_TRY(read_spread(head, w, err));
     PTS_TRY(read_labelled(head, w, err));
+    PTS_TRY(read_population(head, w, err));
     if (head->kind == PTS_HEAD_MLP)
         return read_mlp(head, w, err);
     return head->kind == PTS_HEAD_STUDY ? read_study(head, w, err) : read_mean(head, w, err);

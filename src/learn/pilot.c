@@ -1,4 +1,5 @@
 /* What photographs still add once a few pilot sizes are measured. */
+#include "learn/population.h"
 #include "learn/sweep.h"
 
 #include "base/error.h"
@@ -21,12 +22,11 @@ typedef struct pilot_run {
     const sweep *s;
     const double *upto;
     size_t sizes;
-    pts_curve_points *curves;     /* [tasks], borrowed */
-    pts_curve_prior *populations; /* [groups]: of the other data sets */
-    pts_curve_prior *priors;      /* [tasks][PTS_PILOT_PRIORS][VIEWS]; noise 0: none */
-    pts_forecast_score *scores;   /* [tasks][sizes][PTS_PILOT_PRIORS] */
-    pts_status *status;           /* [tasks] */
-    size_t first;                 /* task of this round */
+    pts_curve_points *curves;   /* [tasks], borrowed */
+    pts_curve_prior *priors;    /* [tasks][PTS_PILOT_PRIORS][VIEWS]; noise 0: none */
+    pts_forecast_score *scores; /* [tasks][sizes][PTS_PILOT_PRIORS] */
+    pts_status *status;         /* [tasks] */
+    size_t first;               /* task of this round */
 } pilot_run;
 
 static pts_curve_prior *prior_at(const pilot_run *p, size_t task, size_t prior, size_t view)
@@ -44,49 +44,7 @@ static size_t group_of(const pilot_run *p, size_t task)
     return p->s->data.tasks->rows[task].group;
 }
 
-/* Every training by itself where it is known: pooled, points would hide how far seeds differ. */
-static pts_curve_points points_of(const pts_task *t)
-{
-    if (t->measured)
-        return (pts_curve_points){.dataset = t->dataset,
-                                  .class_name = t->class_name,
-                                  .count = t->measured->count,
-                                  .n = t->measured->n,
-                                  .map = t->measured->map,
-                                  .weight = t->measured->weight};
-    return (pts_curve_points){.dataset = t->dataset,
-                              .class_name = t->class_name,
-                              .count = t->points,
-                              .n = (double *)(uintptr_t)t->n,
-                              .map = (double *)(uintptr_t)t->map,
-                              .weight = (double *)(uintptr_t)t->repeats};
-}
-
 /* ---- priors, each without the data set that it is asked about ---- */
-
-/* As pts_extrapolate has it: one vote a data set. */
-static pts_status learn_population(const pilot_run *p, size_t out, pts_error *err)
-{
-    const size_t tasks = p->s->tasks;
-    pts_curve_points *others = calloc(tasks, sizeof *others);
-    double *votes = calloc(tasks, sizeof *votes);
-    size_t count = 0;
-    pts_status status = others && votes ? PTS_OK : pts_fail_memory(err, tasks * sizeof *others);
-    for (size_t t = 0; status == PTS_OK && t < tasks; t++) {
-        double mates = 0;
-        for (size_t m = 0; m < tasks; m++)
-            mates += group_of(p, m) == group_of(p, t);
-        if (group_of(p, t) == out)
-            continue;
-        others[count] = p->curves[t];
-        votes[count++] = 1 / mates;
-    }
-    if (status == PTS_OK)
-        status = pts_curve_prior_learn(others, votes, count, &p->populations[out], err);
-    free(others);
-    free(votes);
-    return status;
-}
 
 /* SIZE_MAX: cannot answer. */
 static size_t choice_of(const pilot_run *p, size_t out, pts_pilot_prior prior)
@@ -123,10 +81,11 @@ static pts_status make_head_priors(const pilot_run *p, size_t out, pts_pilot_pri
 
 static pts_status make_priors(const pilot_run *p, size_t out, pts_error *err)
 {
-    PTS_TRY(learn_population(p, out, err));
+    pts_prior_file population;
+    PTS_TRY(population_learn(p->s->data.tasks, out, &population, err));
     for (size_t t = 0; t < p->s->tasks; t++)
         if (group_of(p, t) == out)
-            *prior_at(p, t, PTS_PILOT_POPULATION, 0) = p->populations[out];
+            *prior_at(p, t, PTS_PILOT_POPULATION, 0) = population.prior;
     for (int prior = PTS_PILOT_ONE_CURVE; prior < PTS_PILOT_PRIORS; prior++)
         PTS_TRY(make_head_priors(p, out, (pts_pilot_prior)prior, err));
     return PTS_OK;
@@ -235,7 +194,7 @@ static pts_status run(pilot_run *p, pts_pilot_row *rows, pts_team *team, pts_pro
                       void *user, pts_error *err)
 {
     for (size_t t = 0; t < p->s->tasks; t++)
-        p->curves[t] = points_of(&p->s->data.tasks->rows[t].task);
+        p->curves[t] = population_points(&p->s->data.tasks->rows[t].task);
     for (size_t g = 0; g < p->s->groups; g++)
         PTS_TRY(make_priors(p, g, err));
     PTS_TRY(score_all(p, team, progress, user, err));
@@ -250,17 +209,15 @@ static pts_status evaluate(const sweep *s, const double *upto, size_t count, pts
     const size_t cells = s->tasks * PTS_PILOT_PRIORS;
     pilot_run p = {.s = s, .upto = upto, .sizes = count};
     p.curves = calloc(s->tasks, sizeof *p.curves);
-    p.populations = calloc(s->groups, sizeof *p.populations);
     p.priors = calloc(cells, VIEWS * sizeof *p.priors);
     p.scores = pts_calloc64(cells * count, sizeof *p.scores);
     p.status = calloc(s->tasks, sizeof *p.status);
     pts_status status;
-    if (!p.curves || !p.populations || !p.priors || !p.scores || !p.status)
+    if (!p.curves || !p.priors || !p.scores || !p.status)
         status = pts_fail_memory(err, cells * VIEWS * sizeof *p.priors);
     else
         status = run(&p, rows, team, progress, user, err);
     free(p.curves);
-    free(p.populations);
     free(p.priors);
     free(p.scores);
     free(p.status);

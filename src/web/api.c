@@ -111,9 +111,11 @@ static json_t *describe_model(const web_model *m)
                             (int)pts_encoder_input_size(m->encoder), "study", m->study != NULL);
     json_t *head = json_null();
     if (m->head)
-        head = json_pack("{ss sb ss* ss*}", "kind", pts_head_kind_name(pts_head_kind_of(m->head)),
-                         "uses_photographs", pts_head_uses_photographs(m->head), "trainer",
-                         pts_head_trainer(m->head), "summary", pts_head_summary(m->head));
+        head =
+            json_pack("{ss sb sb ss* ss*}", "kind", pts_head_kind_name(pts_head_kind_of(m->head)),
+                      "uses_photographs", pts_head_uses_photographs(m->head), "takes_labels",
+                      pts_head_takes_labels(m->head), "trainer", pts_head_trainer(m->head),
+                      "summary", pts_head_summary(m->head));
     json_object_set_new(out, "head", head);
     return out;
 }

@@ -280,11 +280,12 @@ static bool answer(web_ask *ask, const pts_curve_prior *prior, const pts_answer_
     return status == PTS_OK || web_fail_status(e, status, NULL, &err);
 }
 
-static bool answer_prior(web_ask *ask, web_error *e)
+/* encoder: of the photographs that were given; NULL: none, or with labels. */
+static bool answer_past(web_ask *ask, const pts_prior_file *past, const char *encoder, web_error *e)
 {
-    const pts_prior_file *file = &ask->prior->file;
-    const pts_answer_source source = {.encoder = NULL, .trainer = file->trainer};
-    return answer(ask, &file->prior, &source, e);
+    const pts_answer_source source = {
+        .encoder = encoder, .trainer = past->trainer, .past_curves = true};
+    return answer(ask, &past->prior, &source, e);
 }
 
 static bool predict(web_ask *ask, const web_job *job, web_error *e)
@@ -322,15 +323,25 @@ static pts_status sum_labels(const web_ask *ask, pts_label_sums *sums, pts_error
 #endif
 }
 
+/* As the command line has it: beside pilot results neither photographs nor labels have made
+ * forecasts better. */
+static bool find_past(const web_ask *ask, const web_model *model, pts_prior_file *past)
+{
+    return ask->pilot && pts_head_population(model->head, past);
+}
+
 static bool answer_labels(web_ask *ask, const web_model *model, web_error *e)
 {
     pts_label_sums sums[WEB_PHOTOGRAPHS];
+    pts_prior_file past;
     pts_curve_prior prior;
     pts_error err;
     if (!pts_head_takes_labels(model->head))
         return web_fail(e, 400, "labels", "labels: %s has no head that takes them",
                         pts_encoder_arch(model->encoder));
     pts_status status = sum_labels(ask, sums, &err);
+    if (status == PTS_OK && find_past(ask, model, &past))
+        return answer_past(ask, &past, NULL, e);
     if (status == PTS_OK)
         status = pts_head_predict_labelled(model->head, sums, WEB_PHOTOGRAPHS, &prior, &err);
     if (status != PTS_OK)
@@ -346,6 +357,7 @@ static bool answer_labels(web_ask *ask, const web_model *model, web_error *e)
 
 static bool answer_photographs(web_app *app, web_ask *ask, web_error *e)
 {
+    pts_prior_file past;
     web_job job = {.model = web_models_find(ask->models, ask->encoder), .images = ask->images};
     if (!job.model)
         return web_fail(e, 400, "encoder", "encoder: no encoder '%.80s' (api/v1/models lists them)",
@@ -355,6 +367,8 @@ static bool answer_photographs(web_app *app, web_ask *ask, web_error *e)
                         pts_encoder_arch(job.model->encoder));
     if (ask->label_count)
         return answer_labels(ask, job.model, e);
+    if (find_past(ask, job.model, &past))
+        return answer_past(ask, &past, pts_encoder_arch(job.model->encoder), e);
     bool done = embed(app, &job, 1, e) && predict(ask, &job, e);
     free(job.embeddings);
     return done;
@@ -406,7 +420,8 @@ bool web_ask_answer(web_app *app, web_ask *ask, web_error *e)
 {
     if (ask->study)
         return answer_study(app, ask, e);
-    return ask->prior ? answer_prior(ask, e) : answer_photographs(app, ask, e);
+    return ask->prior ? answer_past(ask, &ask->prior->file, NULL, e)
+                      : answer_photographs(app, ask, e);
 }
 
 void web_ask_free(web_ask *ask)

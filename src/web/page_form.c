@@ -82,7 +82,9 @@ static void set_answer(values *v, const pts_answer *a)
     set(v, "pilot_points", "%.0f", points ? (double)points : INFINITY);
     for (size_t i = 0; i < a->doubts.count && i < CAVEATS; i++)
         set_text(v, caveat_names[i], a->doubts.text[i]);
-    set_text(v, "encoder", a->encoder);
+    set_text(v, "encoder", a->from_photographs ? a->encoder : "");
+    set_flag(v, "labels", a->labelled > 0);
+    set_flag(v, "past", !a->labelled && !a->from_photographs);
     set_text(v, "trainer", a->trainer);
 }
 

@@ -19,7 +19,7 @@ export function test(name, run) {
 
 // ptsinfer serve on a free port: {url, stop}.
 export function serve(...more) {
-  return serveFiles([`${weights}/inception_v3.ptsw`], [`${weights}/head.ptsw`], more);
+  return serveFiles([`${weights}/inception_v3.ptsw`], [`${weights}/head-builtin.ptsw`], more);
 }
 
 export function serveFiles(encoders, heads, more = []) {

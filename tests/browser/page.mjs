@@ -43,7 +43,7 @@ function commandLine(args, folder) {
   }
 }
 
-const weightArgs = ['--weights', `${paths.weights}/inception_v3.ptsw`, '--head', `${paths.weights}/head.ptsw`];
+const weightArgs = ['--weights', `${paths.weights}/inception_v3.ptsw`, '--head', `${paths.weights}/head-builtin.ptsw`];
 
 async function api(fields, files = paths.photos) {
   const form = new FormData();

@@ -1,6 +1,7 @@
 // The page: the question's fields, the request, the answer, and the state in the link.
 import {AskError, getModels, predict, setToken} from '/ask.js';
 import {answerFor, mapAt, whole} from '/curve.js';
+import {labels, labelsProblem, showLabels, startLabels, takeLabels} from '/labels.js';
 import {focusPhotographs, limitPhotographs, photographs, showPhotographs, startPhotographs} from '/photos.js';
 import {pilotText, readNumber, readPilot, setPilot, showPilot, startPilot} from '/pilot.js';
 import {dark, drawEmpty, drawPlot, light, readPlot} from '/plot.js';
@@ -41,6 +42,7 @@ function inside(value) {
 }
 
 const isPrior = () => $('model').value.startsWith('prior:');
+const takesLabels = () => $('model').selectedOptions[0]?.dataset.labels === 'true';
 const isStudy = () => $('model').value === 'ptssp';
 const readCost = () => $('cost').value.trim() ? readNumber($('cost').value) : 0;
 
@@ -50,6 +52,7 @@ function readQuestion() {
   const count = photographs().length;
   const checks = [
     ['images', isPrior() || count === 4, t('needFour', count)],
+    ['labels', !takesLabels() || !labelsProblem(), labelsProblem(), $('labels-choose')],
     ['target', inside(target), t('wrongTarget')],
     ['pilot', !pilot.error && !(isStudy() && pilot.points.length), pilot.error ?? t('pilotStudy'), pilot.input],
     ['confidence', inside(confidence), t('wrongConfidence')],
@@ -59,14 +62,19 @@ function readQuestion() {
     showError(id, fine ? '' : text, input);
   const wrong = checks.find(([, fine]) => !fine);
   if (!wrong)
-    return {pilot: pilot.points, target, confidence, cost, model: $('model').value};
+    return {pilot: pilot.points, target, confidence, cost, model: $('model').value, className: $('class').value.trim(),
+      labels: takesLabels() ? labels() : []};
   focusField(wrong[0], wrong[3]);
   return null;
 }
 
 function focusField(id, input) {
+  if (id === 'labels' || id === 'class')
+    $('labels-box').open = true;
   if (id === 'images')
     focusPhotographs();
+  else if (id === 'labels')
+    $('labels-choose').focus();
   else
     (input ?? (id === 'pilot' ? document.querySelector('#pilot-table input') : $(id)))?.focus();
 }
@@ -75,7 +83,7 @@ function focusField(id, input) {
 
 function choices() {
   const encoders = models.encoders.filter((e) => e.head && models.modes.includes('pts'))
-    .map((e) => [`pts:${e.arch}`, e.arch, e.head.trainer]);
+    .map((e) => [`pts:${e.arch}`, e.arch, e.head.trainer, e.head.takes_labels]);
   if (models.modes.includes('ptssp'))
     encoders.push(['ptssp', t('modelStudy')]);
   return [[t('photographs'), encoders],
@@ -90,9 +98,10 @@ function showModels() {
   for (const [label, list] of choices().filter(([, items]) => items.length)) {
     const group = document.createElement('optgroup');
     group.label = label;
-    for (const [value, text, trainer] of list) {
+    for (const [value, text, trainer, takes] of list) {
       const option = new Option(text, value, false, value === before);
       option.dataset.trainer = trainer ?? '';
+      option.dataset.labels = takes ?? false;
       group.append(option);
     }
     select.append(group);
@@ -107,6 +116,7 @@ function showModel() {
   const trainer = $('model').selectedOptions[0]?.dataset.trainer;
   $('model-hint').textContent = trainer ? t('trainer', trainer) : '';
   $('images-box').hidden = isPrior();
+  $('labels-box').hidden = !takesLabels();
   if (!asked)
     $('interval').textContent = t(isPrior() ? 'waitingPast' : 'waiting');
 }
@@ -150,6 +160,10 @@ function makeForm(q) {
     form.append('encoder', name);
   for (const file of kind === 'prior' ? [] : photographs())
     form.append('images', file, file.name);
+  for (const file of q.labels)
+    form.append('labels', file, file.name);
+  if (q.labels.length && q.className)
+    form.append('class', q.className);
   return form;
 }
 
@@ -163,8 +177,8 @@ function note(text, share) {
     progress.value = share;
 }
 
-const fieldIds = {images: 'images', target: 'target', pilot: 'pilot', confidence: 'confidence', cost_per_image: 'cost',
-  encoder: 'model', mode: 'model', prior: 'model', token: 'token'};
+const fieldIds = {images: 'images', target: 'target', labels: 'labels', class: 'class', pilot: 'pilot', confidence: 'confidence',
+  cost_per_image: 'cost',  encoder: 'model', mode: 'model', prior: 'model', token: 'token'};
 
 function showFailure(e) {
   if (!(e instanceof AskError))
@@ -223,6 +237,17 @@ function headline() {
     : t('intervalOpen', target, reply.confidence, low)];
 }
 
+function origin() {
+  const {reply, names} = asked, points = reply.pilot_points;
+  if (reply.mode)
+    return t('fromStudy');
+  if (reply.prior === 'photographs')
+    return t('from', reply.encoder, points);
+  if (reply.prior === 'labels')
+    return t('fromLabels', reply.labels.objects);
+  return names.length ? t('fromPilot', points) : t('fromPrior', points);
+}
+
 function facts() {
   const {reply} = asked, cost = readCost(), list = [];
   if (cost > 0 && Number.isFinite(answer.n))
@@ -231,8 +256,7 @@ function facts() {
     list.push(t('reachable', answer.target, answer.reachable));
   if (reply.next_size)
     list.push(t('next', reply.target, reply.next_size));
-  list.push(reply.mode ? t('fromStudy') : reply.encoder ? t('from', reply.encoder, reply.pilot_points)
-    : t('fromPrior', reply.pilot_points));
+  list.push(origin());
   if (reply.trainer)
     list.push(t('trainer', reply.trainer));
   return list;
@@ -241,10 +265,10 @@ function facts() {
 // The service's own words are English.
 function caveats() {
   const {reply} = asked, list = (reply.caveats ?? []).map((text) => ({text: `${text}.`, lang: 'en'}));
-  if (reply.encoder && !reply.uses_photographs)
+  if (reply.prior === 'photographs' && !reply.uses_photographs)
     list.push({text: t('sameForAll')});
   if (!reply.mode && !reply.pilot_points)
-    list.push({text: t(reply.encoder ? 'little' : 'littlePast')});
+    list.push({text: t({photographs: 'little', labels: 'littleLabels', past_curves: 'littlePast'}[reply.prior])});
   const exact = answer.target === reply.target || Math.abs(answer.target * 100 - Math.round(answer.target * 100)) < 1e-9;
   if (!exact && answer.low !== undefined)
     list.push({text: t('betweenTargets')});
@@ -364,7 +388,8 @@ function restoreState() {
 // What the answer depends on beyond the target.
 function stampNow() {
   const files = isPrior() ? [] : photographs().map((f) => `${f.name}/${f.size}/${f.lastModified}`);
-  return JSON.stringify([$('confidence').value, $('model').value, pilotText(), files]);
+  const texts = takesLabels() ? labels().map((f) => `${f.name}/${f.size}/${f.lastModified}`) : [];
+  return JSON.stringify([$('confidence').value, $('model').value, pilotText(), files, texts, texts.length && $('class').value]);
 }
 
 function showStale() {
@@ -398,9 +423,15 @@ function changed() {
   showStale();
 }
 
+function photographsChanged() {
+  showLabels();
+  changed();
+}
+
 function showLanguage(language) {
   setLanguage(language);
   showPhotographs();
+  showLabels();
   showPilot();
   showModels();
   for (const e of document.querySelectorAll('.error'))
@@ -427,7 +458,7 @@ function startFields() {
       $('target').value = $(id).value;
       targetMoved();
     });
-  for (const id of ['confidence', 'cost'])
+  for (const id of ['confidence', 'cost', 'class'])
     $(id).addEventListener('input', () => {
       showError(id, '');
       changed();
@@ -475,7 +506,8 @@ function showScripted() {
 function start() {
   showScripted();
   collectWords();
-  startPhotographs(changed, (text) => showError('images', text));
+  startPhotographs(photographsChanged, (text) => showError('images', text), takeLabels);
+  startLabels(changed, (text) => showError('labels', text));
   startPilot(() => {
     showError('pilot', '');
     changed();

@@ -3,7 +3,7 @@ import {t} from '/words.js';
 
 const FOUR = 4;
 const files = Array(FOUR).fill(null), slots = [];
-let input, limits = {image_bytes: 20e6}, replacing = null, changed, say;
+let input, limits = {image_bytes: 20e6}, replacing = null, changed, say, takeTexts;
 
 export function photographs() {
   return files.filter(Boolean);
@@ -11,6 +11,10 @@ export function photographs() {
 
 export function limitPhotographs(given) {
   limits = given;
+}
+
+export function isText(file) {
+  return /\.txt$/i.test(file.name);
 }
 
 function element(name, attributes, ...children) {
@@ -114,6 +118,14 @@ export function focusPhotographs() {
   (slots.find((s) => !s.add.hidden)?.add ?? slots[0].replace).focus();
 }
 
+function takeDropped(given) {
+  const texts = given.filter(isText), images = given.filter((file) => !isText(file));
+  if (texts.length)
+    takeTexts(texts);
+  if (images.length)
+    take(images);
+}
+
 function acceptDrops(grid) {
   const over = (e, on) => {
     if (![...e.dataTransfer.types].includes('Files'))
@@ -125,20 +137,22 @@ function acceptDrops(grid) {
   document.addEventListener('dragleave', (e) => over(e, false));
   document.addEventListener('drop', (e) => {
     over(e, false);
-    take([...e.dataTransfer.files]);
+    takeDropped([...e.dataTransfer.files]);
   });
   document.addEventListener('paste', (e) => {
     if (!e.clipboardData.files.length)
       return;
     e.preventDefault();
-    take([...e.clipboardData.files]);
+    takeDropped([...e.clipboardData.files]);
   });
 }
 
-// onChange(): other images than before; onError(text): beside the grid, '' where there is none.
-export function startPhotographs(onChange, onError) {
+// onChange(): other images than before; onError(text): beside the grid, '' where there is none;
+// onTexts(files): .txt files that came with them.
+export function startPhotographs(onChange, onError, onTexts) {
   changed = onChange;
   say = onError;
+  takeTexts = onTexts;
   input = document.getElementById('images');
   const grid = document.getElementById('grid');
   for (let i = 0; i < FOUR; i++)

@@ -72,24 +72,31 @@ function quote(word) {
 }
 
 // Which files hold the weights only the service's owner knows; the installed ones need no word.
-function modelWords(model) {
+function modelWords(model, labelled) {
   const [kind, name] = model.split(':');
   if (kind === 'prior')
     return ['--prior', name];
   if (kind === 'ptssp')
     return ['--mode', 'ptssp', '--weights', 'inception_v3.ptsw', '--weights', 'clip_vit.ptsw',
       '--head', 'HEAD_INCEPTION.ptsw', '--head', 'HEAD_CLIP.ptsw'];
-  return name === 'inception_v3' ? [] : ['--weights', `${name}.ptsw`, '--head', `HEAD_${name.toUpperCase()}.ptsw`];
+  if (name === 'inception_v3')
+    return [];
+  const head = ['--head', `HEAD_${name.toUpperCase()}.ptsw`];
+  return labelled ? head : ['--weights', `${name}.ptsw`, ...head]; // labels need no encoder
 }
 
-export function commandLine({target, confidence, cost, model, pilot, names}) {
-  const words = ['ptsinfer', 'predict', '--target', target, ...modelWords(model)];
+export function commandLine({target, confidence, cost, model, pilot, names, labels, className}) {
+  const words = ['ptsinfer', 'predict', '--target', target, ...modelWords(model, labels.length)];
   if (confidence !== 0.8)
     words.push('--confidence', confidence);
   if (cost > 0)
     words.push('--cost-per-image', cost);
   if (pilot.length)
     words.push('--pilot', 'pilot.csv');
+  for (const file of labels)
+    words.push('--labels', file.name);
+  if (labels.length && className)
+    words.push('--class', className);
   if (names.some((name) => name.startsWith('-')))
     words.push('--');
   const table = pilot.map(([n, map]) => `${n},${map}\\n`).join('');
