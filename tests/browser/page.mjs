@@ -182,7 +182,7 @@ test('pilot table: pasted from a spreadsheet', async () => {
   await ask(page);
   const got = await saved(page);
   equal(got.pilot_points, 3, 'points');
-  check((await page.textContent('#facts')).includes('3 pilot results'), 'their number is not said');
+  check((await page.textContent('#facts')).includes('From past curves and 3 pilot results: beside them photographs'), 'the origin is not said');
   const command = await page.textContent('#command');
   execFileSync('sh', ['-c', command.split('\n')[0]], {cwd: folder});
   sameFigures(got, commandLine(['--target', '0.4', '--pilot', 'pilot.csv', ...weightArgs, ...paths.photos], folder), 0, 'command line');
@@ -193,6 +193,48 @@ test('pilot table: pasted from a spreadsheet', async () => {
   await page.click('#ask');
   equal(await page.textContent('#pilot-error'), 'Row 2: expected a whole number of images, 1 or more.', 'mistake');
   equal(await page.getAttribute('#pilot-table tbody tr:nth-child(2) input', 'aria-invalid'), 'true', 'marked');
+  await leave(page);
+});
+
+test('labels of the photographs: chosen, dropped, missing, wrong', async () => {
+  const page = await visit(server, {refusals: true}), folder = mkdtempSync(join(tmpdir(), 'pts-'));
+  const box = '0.1 0.1 0.6 0.1 0.6 0.6 0.1 0.6', texts = [`0 ${box}\n1 ${box}\n`, `1 ${box}\n`, '', `1 ${box}\n`];
+  texts.forEach((text, i) => writeFileSync(join(folder, `${i + 1}.txt`), text));
+  const files = texts.map((_, i) => join(folder, `${i + 1}.txt`)), status = () => page.textContent('#labels-status');
+  await page.click('#labels-box summary');
+  await page.setInputFiles('#labels', files.slice(0, 3).reverse());
+  await choose(page);
+  equal(await status(), 'Of 3 of 4 photographs.', 'status');
+  await page.click('#ask');
+  equal(await page.textContent('#labels-error'), 'No labels of 4.jpg: expected a .txt file of each photograph’s name, or none at all.', 'missing');
+  equal(await page.evaluate(() => document.activeElement.id), 'labels-choose', 'focus');
+  await page.evaluate((text) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], '4.txt'));
+    document.querySelector('#grid').dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+  }, texts[3]);
+  equal(await status(), 'Of 4 of 4 photographs.', 'status');
+  equal(await page.isVisible('#labels-error'), false, 'mended');
+  await ask(page);
+  check((await page.textContent('#labels-error')).includes('expected a class to be named'), 'the service’s word');
+  await page.fill('#class', '1');
+  await page.fill('#target', '0.4');
+  await ask(page);
+  const args = ['--target', '0.4', '--labels', folder, '--class', '1', ...paths.photos], got = await saved(page);
+  sameFigures(got, commandLine(args), 0, 'command line');
+  equal(got.labels.objects, 3, 'objects');
+  check((await page.textContent('#facts')).includes('From the labels of four photographs (3 objects) alone.'), 'the origin is not said');
+  equal(await page.textContent('#command'), 'ptsinfer predict --target 0.4 --labels 1.txt --labels 2.txt --labels 3.txt --labels 4.txt --class 1 ' +
+    '1.jpg 2.jpg 3.jpg 4.jpg', 'command');
+  await shot(page, 'labels');
+  await axe(page, 'labels');
+  await page.click('#labels-remove');
+  check((await page.textContent('#stale')).includes('has changed'), 'stale answer not marked');
+  await ask(page);
+  equal((await saved(page)).prior, 'photographs', 'without them');
+  await page.setInputFiles('#labels', paths.photos[0]);
+  equal(await page.textContent('#labels-error'), '1.jpg: not a .txt file.', 'no text');
+  rmSync(folder, {recursive: true});
   await leave(page);
 });
 
@@ -473,6 +515,7 @@ test('without JavaScript: a plain form', async () => {
   await page.click('#ask');
   await page.waitForSelector('.size');
   check(/\d+ размеченных изображений/.test(await page.textContent('.size')), 'no answer');
+  check((await page.textContent('main')).includes('По прошлым кривым и пробным обучениям (2), рядом с которыми фотографии не участвуют.'), 'the origin is not said');
   await shot(page, 'plain-answer');
   await leave(page);
 });
