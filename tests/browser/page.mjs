@@ -204,7 +204,7 @@ test('labels of the photographs: chosen, dropped, missing, wrong', async () => {
   await page.click('#labels-box summary');
   await page.setInputFiles('#labels', files.slice(0, 3).reverse());
   await choose(page);
-  equal(await status(), 'Of 3 of 4 photographs.', 'status');
+  equal(await status(), 'For 3 of 4 photographs.', 'status');
   await page.click('#ask');
   equal(await page.textContent('#labels-error'), 'No labels of 4.jpg: expected a .txt file of each photograph’s name, or none at all.', 'missing');
   equal(await page.evaluate(() => document.activeElement.id), 'labels-choose', 'focus');
@@ -213,7 +213,7 @@ test('labels of the photographs: chosen, dropped, missing, wrong', async () => {
     dataTransfer.items.add(new File([text], '4.txt'));
     document.querySelector('#grid').dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
   }, texts[3]);
-  equal(await status(), 'Of 4 of 4 photographs.', 'status');
+  equal(await status(), 'For 4 of 4 photographs.', 'status');
   equal(await page.isVisible('#labels-error'), false, 'mended');
   await ask(page);
   check((await page.textContent('#labels-error')).includes('expected a class to be named'), 'the service’s word');

@@ -78,7 +78,7 @@ const en = {
   replaceName: (name) => `Replace ${name}`, removeName: (name) => `Remove ${name}`,
 
   wrongLabels: (name) => `${name}: not a .txt file.`,
-  labelsChosen: (n) => `Of ${n} of 4 photographs.`,
+  labelsChosen: (n) => `For ${n} of 4 photographs.`,
   labelsMissing: (names) => `No labels of ${names}: expected a .txt file of each photograph’s name, or none at all.`,
   wrongTarget: 'Expected a number between 0 and 1, or a percentage.',
   wrongConfidence: 'Expected a number above 0 and below 1.',
