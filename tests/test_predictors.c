@@ -2,9 +2,10 @@
  * known by hand. */
 #include "check_main.h"
 
-#include "learn/predictor.h"
+#include "learn/sweep.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { KNOWN = 2 };
 static const double votes[KNOWN] = {0.25, 0.75}, among[KNOWN * KNOWN] = {1, 0.2, 0.2, 1},
@@ -121,5 +122,76 @@ START_TEST(labels_in_numbers)
 }
 END_TEST
 
+/* By bisection of the C library's erfc. */
+static double normal_quantile(double p)
+{
+    double low = -8, high = 8;
+    for (int i = 0; i < 60; i++) {
+        double middle = (low + high) / 2;
+        *(erfc(-middle / sqrt(2)) / 2 < p ? &low : &high) = middle;
+    }
+    return (low + high) / 2;
+}
+
+/* SETS flat curves whose levels are the quantiles of a normal with `wider` times the deviation that
+ * is claimed, all predicted to be in the middle. */
+enum { SETS = 40 };
+#define LEVEL_DEVIATION 0.03
+
+static pts_tasks *make_levels(double wider)
+{
+    pts_tasks *tasks;
+    ck_assert_int_eq(pts_tasks_create(&tasks, 1, "ab12", "keras", NULL), PTS_OK);
+    for (int k = 0; k < SETS; k++) {
+        const double level = 0.5 + wider * LEVEL_DEVIATION * normal_quantile((k + 0.5) / SETS);
+        const double n[2] = {1000, 2000}, map[2] = {level, level};
+        const float embedding = 0;
+        char name[16];
+        snprintf(name, sizeof name, "set%d", k);
+        const pts_task task = {.dataset = name,
+                               .class_name = "0",
+                               .points = 2,
+                               .n = n,
+                               .map = map,
+                               .images = 1,
+                               .embeddings = &embedding};
+        ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
+    }
+    return tasks;
+}
+
+static double calibrated(double wider)
+{
+    static const double mean[4] = {0.05, 1, 0, 0.5};
+    static const double covariance[16] = {
+        1e-12, 0, 0, 0, 0, 1e-12, 0, 0, 0, 0, 1e-12, 0, 0, 0, 0, LEVEL_DEVIATION * LEVEL_DEVIATION};
+    const size_t thetas = (size_t)SETS * SETS * SWEEP_CHOICES * LINEAR_VIEWS;
+    sweep s = {.tasks = SETS, .groups = SETS, .seed = 43};
+    pts_tasks *tasks = make_levels(wider);
+    s.data.tasks = tasks;
+    s.theta = calloc(thetas, sizeof mean);
+    ck_assert_ptr_nonnull(s.theta);
+    for (size_t i = 0; i < thetas * 4; i++)
+        s.theta[i] = mean[i % 4];
+    double factor = sweep_calibrate(&s, SIZE_MAX, 0, covariance, 1e-6);
+    free(s.theta);
+    pts_tasks_destroy(tasks);
+    return factor;
+}
+
+/* Bands that are too narrow by a factor are widened by it and by what split conformal adds, the
+ * quantile of 0.8·(1 + 1/40) over that of 0.8; 200 draws know a quantile to a tenth. Wide ones
+ * stay, and 3 is the end. */
+START_TEST(bands_are_widened_to_hold_what_they_promise)
+{
+    const double more = normal_quantile(0.5 + 0.41) / normal_quantile(0.9);
+    ck_assert_double_eq_tol(calibrated(2), 2 * more, 0.2 * more);
+    ck_assert_double_eq_tol(calibrated(1.5), 1.5 * more, 0.15 * more);
+    ck_assert_double_eq(calibrated(0.5), 1);
+    ck_assert_double_eq(calibrated(6), 3);
+}
+END_TEST
+
 CHECK_SUITE("predictors", neighbours_are_weighted_by_cosine, process_solves_its_kernel,
-            labels_pull_towards_their_like, labelled_rule_is_that_of_numpy, labels_in_numbers)
+            labels_pull_towards_their_like, labelled_rule_is_that_of_numpy, labels_in_numbers,
+            bands_are_widened_to_hold_what_they_promise)
