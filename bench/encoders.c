@@ -74,8 +74,8 @@ static void add_step(bench *b, const step *s)
                              s->seconds[0] * 1e3);
     if (s->flops > 0) {
         double rate = s->flops / s->seconds[0];
-        json_object_set_new(line, "gflops", cli_json_real(rate * 1e-9));
-        json_object_set_new(line, "percent_of_peak", cli_json_real(bench_percent(b, rate)));
+        json_object_set_new(line, "gflops", pts_json_real(rate * 1e-9));
+        json_object_set_new(line, "percent_of_peak", pts_json_real(bench_percent(b, rate)));
     }
     json_array_append_new(b->steps, line);
 }

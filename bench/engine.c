@@ -203,7 +203,7 @@ static pts_status fill_map_job(map_job *j, pts_error *err)
 static pts_status map_work(void *user, pts_error *err)
 {
     map_job *j = user;
-    pts_map map;
+    pts_ap map;
     return pts_map_of_masks(j->images, AP_IMAGES, PTS_AP_COCO, &map, err);
 }
 

@@ -95,9 +95,9 @@ static void add_line(bench *b, const char *name, const double *times, size_t run
                              "median_ms", median * 1e3, "p90_ms", p90 * 1e3, "spread",
                              (p90 - times[0]) / median, "runs", (json_int_t)runs);
     if (rate > 0) {
-        json_object_set_new(line, "gflop", cli_json_real(rate * median * 1e-9));
-        json_object_set_new(line, "gflops", cli_json_real(rate * 1e-9));
-        json_object_set_new(line, "percent_of_peak", cli_json_real(bench_percent(b, rate)));
+        json_object_set_new(line, "gflop", pts_json_real(rate * median * 1e-9));
+        json_object_set_new(line, "gflops", pts_json_real(rate * 1e-9));
+        json_object_set_new(line, "percent_of_peak", pts_json_real(bench_percent(b, rate)));
     }
     json_array_append_new(b->lines, line);
 }

@@ -17,12 +17,15 @@ metrics||
 data|metrics|image metrics
 plot||
 encoders|kernels|weights image
-answer||curve plot
-learn|kernels|curve weights image encoders data
-segment|kernels learn|image weights metrics encoders
+store||data
+nn|kernels|
+learn|kernels nn|nn curve weights image encoders data
+study|nn learn|nn learn weights encoders data metrics
+segment|kernels nn|image weights metrics encoders
 ranks||
-collect||weights image encoders metrics data segment ranks
-web||image weights curve encoders answer learn
+collect||weights image encoders metrics data store segment ranks
+forecast||image weights curve plot encoders data learn
+web||image weights curve encoders forecast learn
 END
 }
 
@@ -33,9 +36,8 @@ room_of_public() {
     cpu | gemm) echo kernels ;;
     encoder) echo encoders ;;
     lm) echo curve ;;
-    mlp) echo learn ;;
+    mlp) echo nn ;;
     hash) echo weights ;;
-    store) echo data ;;
     *) echo "$1" ;;
     esac
 }
@@ -67,11 +69,12 @@ check_engine_file() { # FILE ROOM
     done
 }
 
-# Everything around the engine sees include/pts, the command line's common part and its own folder.
+# Everything around the engine sees include/pts, the toolbox of base, the command line's common part
+# and its own folder.
 check_outer_file() { # FILE
     for header in $(includes "$1"); do
         case $header in
-        pts/* | cli/*) ;;
+        pts/* | cli/* | base/*) ;;
         */*) wrong "$1" "$header" ;;
         *) [ -f "$(dirname "$1")/$header" ] || wrong "$1" "$header" ;;
         esac

@@ -168,7 +168,7 @@ static pts_coco *read_problem(FILE *file, pts_iou_kind iou)
 }
 
 /* pycocotools lists categories by identifier, here they are in order of declaration. */
-static double category_by_rank(const pts_coco *coco, const pts_map *maps, size_t rank)
+static double category_by_rank(const pts_coco *coco, const pts_ap *maps, size_t rank)
 {
     size_t count = pts_coco_category_count(coco);
     for (size_t i = 0; i < count; i++) {
@@ -194,7 +194,7 @@ static void check_problem(FILE *file, pts_iou_kind iou)
 {
     pts_coco *coco = read_problem(file, iou);
     pts_coco_figures figures;
-    pts_map maps[8], map;
+    pts_ap maps[8], map;
     double expected[12];
     for (size_t i = 0; i < 12; i++)
         expected[i] = read_number(file);

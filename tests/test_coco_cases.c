@@ -238,7 +238,7 @@ static void compare_with_ultralytics(const char *name, pts_ap_kind kind)
     static random_case c;
     FILE *file = open_figures(name);
     for (int i = 0; i < ULTRALYTICS_CASES; i++) {
-        pts_map map;
+        pts_ap map;
         draw_case(&c, COCO_CASES + i, 1);
         pts_coco *coco = make_coco(&c);
         ck_assert_int_eq(pts_coco_evaluate_ultralytics(coco, kind, &map, NULL, NULL), PTS_OK);

@@ -4,7 +4,7 @@
 #include "run_program.h"
 
 #include "base/random.h"
-#include "collect/curve.h"
+#include "collect/measure.h"
 #include "collect/outline.h"
 #include "pts/collect.h"
 
@@ -57,8 +57,8 @@ static pts_status script_train(pts_trainer *trainer, const train_request *r, tra
     *model = (int)call;
     s->models++;
     result->model = model;
-    result->test = (pts_map){s->test[call], 0.9, 0.5};
-    result->validation = (pts_map){s->validation[call], 0, 0};
+    result->test = (pts_ap){s->test[call], 0.9, 0.5};
+    result->validation = (pts_ap){s->validation[call], 0, 0};
     result->seconds = 1;
     return PTS_OK;
 }
@@ -88,9 +88,9 @@ static size_t measure(scripted *s, const pts_collect_options *options, const siz
 {
     size_t measured;
     pts_error err;
-    const curve_request request = {
+    const measure_request request = {
         .train = {.train = {pool, MOST}}, .sizes = sizes, .count = count, .options = options};
-    ck_assert_msg(curve_measure(&s->base, &request, points, &measured, &err) == PTS_OK, "%s",
+    ck_assert_msg(pts_measure_sizes(&s->base, &request, points, &measured, &err) == PTS_OK, "%s",
                   err.message);
     ck_assert_uint_eq(s->models, 0); /* each was given back */
     return measured;
@@ -168,12 +168,12 @@ END_TEST
 START_TEST(stop_rule_is_the_sum_of_latest_minus_earlier)
 {
     const double rising[] = {0.1, 0.2, 0.3, 0.4}; /* 0.3 + 0.2 + 0.1 + 0 */
-    ck_assert(!curve_should_stop(rising, 4, 4, 0.6 - 1e-12));
-    ck_assert(curve_should_stop(rising, 4, 4, 0.6 + 1e-12));
-    ck_assert(!curve_should_stop(rising, 3, 4, 100)); /* too few results */
-    ck_assert(!curve_should_stop(rising, 4, 0, 100)); /* off */
+    ck_assert(!pts_measure_should_stop(rising, 4, 4, 0.6 - 1e-12));
+    ck_assert(pts_measure_should_stop(rising, 4, 4, 0.6 + 1e-12));
+    ck_assert(!pts_measure_should_stop(rising, 3, 4, 100)); /* too few results */
+    ck_assert(!pts_measure_should_stop(rising, 4, 0, 100)); /* off */
     const double falling[] = {0.4, 0.1};
-    ck_assert(curve_should_stop(falling, 2, 2, 0));
+    ck_assert(pts_measure_should_stop(falling, 2, 2, 0));
 }
 END_TEST
 
@@ -184,12 +184,12 @@ START_TEST(choices_on_validation_need_one)
     pts_collect_options options = PTS_COLLECT_DEFAULTS;
     options.mode = PTS_COLLECT_BASE;
     const size_t size = 2;
-    const curve_request request = {
+    const measure_request request = {
         .train = {.train = {pool, MOST}}, .sizes = &size, .count = 1, .options = &options};
     pts_store_point point;
     size_t measured;
     pts_error err;
-    ck_assert_int_eq(curve_measure(&s.base, &request, &point, &measured, &err), PTS_ERR_FORMAT);
+    ck_assert_int_eq(pts_measure_sizes(&s.base, &request, &point, &measured, &err), PTS_ERR_FORMAT);
     ck_assert_str_eq(err.message, "mode base: expected results on the validation images, got none");
     ck_assert_uint_eq(s.models, 0);
 }
@@ -405,7 +405,8 @@ static outline outline_of(const pts_instance *instance)
 {
     outline o;
     pts_error err;
-    ck_assert_msg(outline_make(&o, instance, MASK_H, MASK_W, &err) == PTS_OK, "%s", err.message);
+    ck_assert_msg(pts_outline_make(&o, instance, MASK_H, MASK_W, &err) == PTS_OK, "%s",
+                  err.message);
     return o;
 }
 
@@ -438,7 +439,7 @@ START_TEST(a_masks_outline_fills_the_mask)
             ck_assert_uint_eq(differing(&o, mask), 0);
         else
             ck_assert_ptr_null(memchr(mask, 1, sizeof mask));
-        outline_free(&o);
+        pts_outline_free(&o);
     }
 }
 END_TEST
@@ -458,7 +459,7 @@ START_TEST(an_outline_keeps_the_largest_borders)
     ck_assert_uint_gt(specks, OUTLINE_BORDERS);
     ck_assert_uint_eq(differing(&o, mask), specks - (OUTLINE_BORDERS - 1));
     ck_assert_uint_eq(o.points, OUTLINE_BORDERS * 4 + (OUTLINE_BORDERS - 1) * 2);
-    outline_free(&o);
+    pts_outline_free(&o);
 }
 END_TEST
 
@@ -477,12 +478,12 @@ START_TEST(polygons_of_one_object_become_one)
         ck_assert(inside(&o, in[i][0], in[i][1]));
     for (size_t i = 0; i < 4; i++)
         ck_assert(!inside(&o, out[i][0], out[i][1]));
-    outline_free(&o);
+    pts_outline_free(&o);
     const pts_instance single = {.points = 4, .xy = xy, .parts = 1, .ends = ends};
     o = outline_of(&single);
     ck_assert_uint_eq(o.points, 4);
     ck_assert_mem_eq(o.xy, xy, 8 * sizeof *xy); /* as it is */
-    outline_free(&o);
+    pts_outline_free(&o);
 }
 END_TEST
 

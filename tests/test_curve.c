@@ -934,8 +934,9 @@ START_TEST(forecasts_of_the_study)
     pts_forecast_score scores[15];
     for (int k = 0; k < 3; k++) {
         double mae = 0, covered = 0, last = 0;
-        ck_assert_int_eq(pts_extrapolate(set, upto[k], PTS_FORECAST_MAP, NULL, NULL, scores, NULL),
-                         PTS_OK);
+        ck_assert_int_eq(
+            pts_extrapolate(set, upto[k], PTS_FORECAST_POSTERIOR, NULL, NULL, scores, NULL),
+            PTS_OK);
         for (int i = 0; i < 15; i++) {
             mae += scores[i].mae / 15;
             covered += scores[i].covered_80 / 15;
@@ -952,7 +953,7 @@ START_TEST(forecasts_of_the_study)
     }
     pts_error err;
     set->count = 2; /* one data set only */
-    ck_assert_int_eq(pts_extrapolate(set, 50, PTS_FORECAST_MAP, NULL, NULL, scores, &err),
+    ck_assert_int_eq(pts_extrapolate(set, 50, PTS_FORECAST_POSTERIOR, NULL, NULL, scores, &err),
                      PTS_ERR_SHAPE);
     ck_assert_str_eq(err.message, "feet-14: expected at least 2 curves of other data sets for "
                                   "the prior, got 0");

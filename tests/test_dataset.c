@@ -556,7 +556,7 @@ START_TEST(mutated_labels_never_break_the_reader)
             .options = {.look = PTS_LOOK_HEADERS, .report = ignore_problem, .user = &problems}};
         char *exact = malloc(size); /* so that a sanitizer sees a read past the end */
         memcpy(exact, text, size);
-        ck_assert_int_eq(dataset_parse_labels(&reading, "f", exact, size), PTS_OK);
+        ck_assert_int_eq(pts_dataset_parse_labels(&reading, "f", exact, size), PTS_OK);
         free(exact);
         size_t points = 0;
         for (size_t i = 0; i < set.n_instances; i++) {
@@ -595,7 +595,7 @@ START_TEST(mutated_yaml_never_breaks_the_reader)
         pts_dataset *set = calloc(1, sizeof *set);
         pts_error err = {""};
         char *roboflow;
-        pts_status status = dataset_read_yaml(set, path, &roboflow, &err);
+        pts_status status = pts_dataset_read_yaml(set, path, &roboflow, &err);
         free(roboflow);
         ck_assert(status == PTS_OK || status == PTS_ERR_FORMAT);
         ck_assert_int_eq(status == PTS_OK, err.message[0] == '\0');

@@ -82,17 +82,17 @@ START_TEST(head_answers_what_was_evaluated)
     ck_assert_int_eq(pts_head_predict_labelled(head, pts_tasks_at(tasks, SETS - 1)->labels, IMAGES,
                                                &prior, NULL),
                      PTS_OK);
-    ck_assert_int_eq(sweep_run(&s, tasks, defaults.seed, NULL, NULL, NULL, NULL), PTS_OK);
-    size_t choice = sweep_choose_predictor(&s, SETS - 1, PREDICTOR_LABELLED);
-    const double *theta = sweep_theta(&s, SETS - 1, SIZE_MAX, choice);
-    ck_assert_int_eq(sweep_spread(&s, SETS - 1, choice, covariance, &noise, NULL), PTS_OK);
+    ck_assert_int_eq(pts_sweep_run(&s, tasks, defaults.seed, NULL, NULL, NULL, NULL), PTS_OK);
+    size_t choice = pts_sweep_choose_predictor(&s, SETS - 1, PREDICTOR_LABELLED);
+    const double *theta = pts_sweep_theta(&s, SETS - 1, SIZE_MAX, choice);
+    ck_assert_int_eq(pts_sweep_spread(&s, SETS - 1, choice, covariance, &noise, NULL), PTS_OK);
     for (int i = 0; i < 4; i++)
         ck_assert_double_eq_tol(prior.mean[i], theta[i], 2e-5 * (1 + fabs(theta[i])));
     for (int i = 0; i < 16; i++)
         ck_assert_double_eq_tol(prior.covariance[i], covariance[i],
                                 1e-5 * (fabs(covariance[i]) + covariance[0]));
     ck_assert_double_eq_tol(prior.noise, noise, 1e-6);
-    sweep_free(&s);
+    pts_sweep_free(&s);
     pts_head_close(head);
     pts_tasks_destroy(tasks);
 }

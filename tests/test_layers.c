@@ -3,7 +3,7 @@
 #include "check_main.h"
 #include "golden.h"
 
-#include "learn/layers.h"
+#include "nn/layers.h"
 
 #include <string.h>
 

@@ -240,9 +240,9 @@ END_TEST
 
 /* ---- mAP ---- */
 
-static pts_map map_of(const pts_image_masks *images, size_t count, pts_ap_kind kind)
+static pts_ap map_of(const pts_image_masks *images, size_t count, pts_ap_kind kind)
 {
-    pts_map map;
+    pts_ap map;
     ck_assert_int_eq(pts_map_of_masks(images, count, kind, &map, NULL), PTS_OK);
     return map;
 }
@@ -254,7 +254,7 @@ START_TEST(perfect_detections)
     pts_rle *masks[] = {box_mask(0, 0, 10, 10), box_mask(15, 2, 10, 10)};
     const double scores[] = {.9, .8};
     pts_image_masks image = {masks, 2, masks, scores, 2};
-    pts_map map = map_of(&image, 1, PTS_AP_COCO);
+    pts_ap map = map_of(&image, 1, PTS_AP_COCO);
     ck_assert(map.map == 1 && map.map50 == 1 && map.map75 == 1);
     map = map_of(&image, 1, PTS_AP_ULTRALYTICS);
     ck_assert_double_eq_tol(map.map, .995, 1e-15);
@@ -272,7 +272,7 @@ START_TEST(partial_detections)
     pts_rle *found[] = {box_mask(2, 0, 10, 10), box_mask(14, 14, 3, 3)};
     const double scores[] = {.5, .6};
     pts_image_masks images[2] = {{truths, 1, found, scores, 1}, {truths, 1, found, scores, 2}};
-    pts_map map = map_of(images, 1, PTS_AP_COCO);
+    pts_ap map = map_of(images, 1, PTS_AP_COCO);
     ck_assert_double_eq_tol(map.map, .4, 1e-15);
     ck_assert_double_eq_tol(map.map50, 1, 1e-15);
     ck_assert_double_eq(map.map75, 0);
@@ -307,7 +307,7 @@ END_TEST
 START_TEST(broken_images_are_refused)
 {
     pts_error err;
-    pts_map map;
+    pts_ap map;
     uint8_t pixel = 1;
     pts_rle *masks[] = {box_mask(0, 0, 3, 3), mask_of(&pixel, 1, 1)};
     double score = NAN;
@@ -380,7 +380,7 @@ START_TEST(parameters_are_checked)
     p.area_ranges[1][0] = 2000;
     refuse_params(coco, &p, "area_ranges[1]: expected a rising pair, got 2000, 1024");
     pts_error err;
-    pts_map map;
+    pts_ap map;
     ck_assert_int_eq(pts_coco_evaluate_ultralytics(coco, PTS_AP_COCO, &map, NULL, &err),
                      PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "kind: expected one of Ultralytics' (1, 2), got 0");

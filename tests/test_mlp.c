@@ -2,7 +2,7 @@
  * the head on synthetic tasks where photographs do and do not determine the curve; its file. */
 #include "check_main.h"
 
-#include "learn/layers.h"
+#include "nn/layers.h"
 #include "learn/perceptron.h"
 #include "learn/theta.h"
 #include "pts/learn.h"
@@ -75,13 +75,13 @@ START_TEST(curve_loss_through_the_network_equals_central_differences)
     for (size_t i = 0; i < CURVE_ROWS * 3; i++)
         x[i] = (float)pts_rng_normal(&rng);
     pts_mlp *mlp;
-    ck_assert_int_eq(perceptron_network(&mlp, 3, 5, NULL), PTS_OK);
+    ck_assert_int_eq(pts_perceptron_network(&mlp, 3, 5, NULL), PTS_OK);
     size_t count = pts_mlp_parameter_count(mlp);
     ck_assert_uint_eq(count, 4 * PERCEPTRON_HIDDEN + (PERCEPTRON_HIDDEN + 1) * 4);
     for (size_t i = 0; i < count; i++)
         parameters[i] = pts_mlp_parameters(mlp)[i];
     pts_mlp_forward_training(mlp, x, CURVE_ROWS, y, NULL);
-    double loss = perceptron_loss(&batch, one_curve, y, dy), scale = 0;
+    double loss = pts_perceptron_loss(&batch, one_curve, y, dy), scale = 0;
     ck_assert_double_le(fabs(loss - naive_curve_loss(&data, parameters, x)), 1e-6);
     ck_assert_int_eq(pts_mlp_backward(mlp, x, dy, CURVE_ROWS, NULL, gradient, NULL), PTS_OK);
     for (size_t i = 0; i < count; i++)
@@ -110,7 +110,7 @@ START_TEST(theta_is_the_curve)
                            4 + 2 * pts_rng_normal(&rng), 0.5 + 0.3 * pts_rng_normal(&rng)};
         pts_curve curve = {theta[0], exp(theta[1]), exp(theta[2]), theta[3]};
         double log_n = 8 * pts_rng_uniform(&rng), own[4], other[4];
-        double value = theta_value(theta, log_n, own);
+        double value = pts_theta_value(theta, log_n, own);
         double expected = pts_curve_gradient(&curve, exp(log_n), other);
         ck_assert_double_le(fabs(value - expected), 1e-12);
         for (int k = 0; k < 4; k++)
@@ -126,7 +126,7 @@ static void draw_curve(pts_rng *rng, const double theta[4], double noise, double
 {
     for (int i = 0; i < SIZES; i++) {
         log_n[i] = log(2) * (i + 1);
-        map[i] = theta_value(theta, log_n[i], NULL) + noise * pts_rng_normal(rng);
+        map[i] = pts_theta_value(theta, log_n[i], NULL) + noise * pts_rng_normal(rng);
     }
 }
 
@@ -151,7 +151,7 @@ static int whitened_residuals(void *user, const double *theta, double *r)
 START_TEST(theta_fit_finds_the_mode)
 {
     theta_prior prior;
-    theta_weak_prior(&prior);
+    pts_theta_weak_prior(&prior);
     pts_lm *lm;
     ck_assert_int_eq(pts_lm_create(&lm, SIZES + 4, 4, NULL), PTS_OK);
     pts_rng rng = {3};
@@ -161,7 +161,7 @@ START_TEST(theta_fit_finds_the_mode)
         double log_n[SIZES], map[SIZES], found[4], covariance[16], expected[16];
         draw_curve(&rng, theta, 0.02, log_n, map);
         whitened w = {&prior, {SIZES, log_n, map}};
-        theta_fit(&prior, &w.points, found, covariance);
+        pts_theta_fit(&prior, &w.points, found, covariance);
         pts_lm_problem problem = {.residuals = whitened_residuals, .user = &w};
         pts_lm_result result;
         ck_assert_int_eq(pts_lm_solve(lm, &problem, NULL, theta, &result, NULL), PTS_OK);
@@ -195,8 +195,8 @@ START_TEST(spread_of_a_population_is_found)
         points[c] = (theta_points){SIZES, log_n[c], map[c]};
     }
     double covariance[16], lower[16], noise;
-    theta_spread(points, means, thetas, CURVES, covariance, &noise);
-    ck_assert_int_eq(theta_cholesky(covariance, lower), 1);
+    pts_theta_spread(points, means, thetas, CURVES, covariance, &noise);
+    ck_assert_int_eq(pts_theta_cholesky(covariance, lower), 1);
     ck_assert_double_le(fabs(noise / 0.02 - 1), 0.1);
     /* The floors add to each variance; ln B's is a tenth of a unit, so look past them. */
     ck_assert_double_le(fabs(sqrt(covariance[10]) / hypot(0.8, 0.3) - 1), 0.15);
@@ -352,8 +352,8 @@ static void check_population(const pts_pilot_row *row, const pts_curve_set *set)
 {
     pts_forecast_score *scores = calloc(set->count, sizeof *scores);
     double mae = 0, covered = 0, count = 0;
-    ck_assert_int_eq(pts_extrapolate(set, row->upto, PTS_FORECAST_MAP, NULL, NULL, scores, NULL),
-                     PTS_OK);
+    ck_assert_int_eq(
+        pts_extrapolate(set, row->upto, PTS_FORECAST_POSTERIOR, NULL, NULL, scores, NULL), PTS_OK);
     for (size_t i = 0; i < set->count; i++)
         if (isfinite(scores[i].mae))
             mae += scores[i].mae, covered += scores[i].covered_80, count++;
@@ -499,7 +499,7 @@ static void check_survival(pts_head_kind kind)
     for (int i = 0; i < 4; i++) /* the order of the photographs does not matter */
         ck_assert_double_le(fabs(a.mean[i] - c.mean[i]), 1e-9);
     double lower[16];
-    ck_assert_int_eq(theta_cholesky(a.covariance, lower), 1);
+    ck_assert_int_eq(pts_theta_cholesky(a.covariance, lower), 1);
     ck_assert_double_gt(a.noise, 0);
     pts_head_close(head);
     pts_head_close(again);

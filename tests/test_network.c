@@ -5,7 +5,7 @@
 #include "golden.h"
 
 #include "kernels/level.h"
-#include "learn/layers.h"
+#include "nn/layers.h"
 #include "pts/cpu.h"
 #include "pts/mlp.h"
 

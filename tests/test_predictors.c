@@ -16,10 +16,10 @@ START_TEST(neighbours_are_weighted_by_cosine)
 {
     const double parameters[3] = {0.5};
     double w[KNOWN], a = 0.25 * exp(0.9 / 0.5), b = 0.75 * exp(-0.3 / 0.5);
-    ck_assert_int_eq(predictor_neighbours(&fold, parameters, w, NULL), PTS_OK);
+    ck_assert_int_eq(pts_predictor_neighbours(&fold, parameters, w, NULL), PTS_OK);
     ck_assert_double_eq_tol(w[0], a / (a + b), 1e-14);
     ck_assert_double_eq_tol(w[0] + w[1], 1, 1e-14);
-    ck_assert_int_eq(predictor_nearest(&fold, parameters, w, NULL), PTS_OK);
+    ck_assert_int_eq(pts_predictor_nearest(&fold, parameters, w, NULL), PTS_OK);
     ck_assert_double_eq(w[0], 1);
     ck_assert_double_eq(w[1], 0);
 }
@@ -32,7 +32,7 @@ START_TEST(process_solves_its_kernel)
     double w[KNOWN], k = exp((0.2 - 1) / 0.7), p = 1 + 0.4 / 0.5, q = 1 + 0.4 / 1.5;
     double u = exp((0.9 - 1) / 0.7), v = exp((-0.3 - 1) / 0.7), det = p * q - k * k;
     double x = (u * q - v * k) / det, y = (v * p - u * k) / det, rest = 1 - x - y;
-    ck_assert_int_eq(predictor_process(&fold, parameters, w, NULL), PTS_OK);
+    ck_assert_int_eq(pts_predictor_process(&fold, parameters, w, NULL), PTS_OK);
     ck_assert_double_eq_tol(w[0], x + 0.25 * rest, 1e-13);
     ck_assert_double_eq_tol(w[1], y + 0.75 * rest, 1e-13);
 }
@@ -48,7 +48,7 @@ START_TEST(labels_pull_towards_their_like)
         double w[KNOWN];
         asked.labels = labels;
         asked.asked = labels + like * PREDICTOR_LABELS;
-        ck_assert_int_eq(predictor_labelled(&asked, parameters, w, NULL), PTS_OK);
+        ck_assert_int_eq(pts_predictor_labelled(&asked, parameters, w, NULL), PTS_OK);
         ck_assert_double_eq_tol(w[0] + w[1], 1, 1e-12);
         ck_assert_double_gt(w[like], votes[like] + 0.1);
     }
@@ -81,13 +81,14 @@ START_TEST(labelled_rule_is_that_of_numpy)
     read_numbers(file, fitted, ROWS * GRID);
     fclose(file);
     const predictor_fold known = {COUNT, ROWS, v, NULL, NULL, labels, asked};
-    ck_assert_int_eq(predictor_labelled(&known, parameters, got, NULL), PTS_OK);
+    ck_assert_int_eq(pts_predictor_labelled(&known, parameters, got, NULL), PTS_OK);
     for (int i = 0; i < ROWS * COUNT; i++)
         ck_assert_double_eq_tol(got[i], weights[i], 1e-12);
     for (int r = 0; r < ROWS; r++) {
-        predictor_theta(log_n, curves, got + r * COUNT, COUNT, start, theta);
+        pts_predictor_theta(log_n, curves, got + r * COUNT, COUNT, start, theta);
         for (int g = 0; g < GRID; g++)
-            ck_assert_double_eq_tol(theta_value(theta, log_n[g], NULL), fitted[r * GRID + g], 2e-4);
+            ck_assert_double_eq_tol(pts_theta_value(theta, log_n[g], NULL), fitted[r * GRID + g],
+                                    2e-4);
     }
 }
 END_TEST
@@ -173,7 +174,7 @@ static double calibrated(double wider)
     ck_assert_ptr_nonnull(s.theta);
     for (size_t i = 0; i < thetas * 4; i++)
         s.theta[i] = mean[i % 4];
-    double factor = sweep_calibrate(&s, SIZE_MAX, 0, covariance, 1e-6);
+    double factor = pts_sweep_calibrate(&s, SIZE_MAX, 0, covariance, 1e-6);
     free(s.theta);
     pts_tasks_destroy(tasks);
     return factor;

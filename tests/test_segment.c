@@ -3,7 +3,7 @@
 #include "check_main.h"
 
 #include "clip_file.h"
-#include "learn/layers.h"
+#include "nn/layers.h"
 #include "pts/file.h"
 #include "segment/pca.h"
 #include "segment/segmenter.h"
@@ -149,25 +149,25 @@ START_TEST(decoder_equals_the_plain_one_and_its_differences)
     fill_normal(&rng, d.coarse, CELLS * COARSE_CHANNELS);
     fill_normal(&rng, d.fine, CELLS * 4 * FINE_CHANNELS);
     fill_normal(&rng, d.weights, CELLS * 4 * OUTPUTS);
-    size_t size = decoder_parameters();
+    size_t size = pts_decoder_parameters();
     float *p = pts_calloc64(size, sizeof *p), *g = pts_calloc64(size, sizeof *g);
     double *exact = pts_calloc64(size, sizeof *exact);
-    decoder_init(p, 7);
+    pts_decoder_init(p, 7);
     for (size_t i = 0; i < size; i++)
         exact[i] = (double)p[i];
     pts_arena arena = {0};
     decoder_tape tape;
-    decoder_tape_layout(&tape, &arena, ROWS, COLUMNS, 1);
+    pts_decoder_tape_layout(&tape, &arena, ROWS, COLUMNS, 1);
     ck_assert_int_eq(pts_arena_commit(&arena, NULL), PTS_OK);
-    decoder_tape_layout(&tape, &arena, ROWS, COLUMNS, 1);
-    decoder_forward(p, d.coarse, d.fine, ROWS, COLUMNS, &tape);
+    pts_decoder_tape_layout(&tape, &arena, ROWS, COLUMNS, 1);
+    pts_decoder_forward(p, d.coarse, d.fine, ROWS, COLUMNS, &tape);
     plain_map y = plain_decoder(exact, &d);
     for (int i = 0; i < CELLS * 4 * OUTPUTS; i++)
         ck_assert_double_eq_tol((double)tape.logits[i], y.x[i], 2e-5);
-    decoder_backward(p, d.coarse, ROWS, COLUMNS, d.weights, &tape, g);
+    pts_decoder_backward(p, d.coarse, ROWS, COLUMNS, d.weights, &tape, g);
     size_t covered = 0;
     for (int i = 0; i < DECODER_PARTS; i++) {
-        const decoder_part part = decoder_part_at(i);
+        const decoder_part part = pts_decoder_part_at(i);
         ck_assert_uint_eq(part.offset, covered);
         covered += part.count;
         check_part(&part, exact, g, &d, &rng);
@@ -191,7 +191,7 @@ START_TEST(chamfer_equals_brute_force)
         int y = i / W, x = i % W;
         label[i] = x >= 2 && x < 9 && y >= 1 && y < 12 ? 0 : x >= 9 && x < 15 && y > 4 ? 1 : -1;
     }
-    chamfer_distance(label, H, W, distance);
+    pts_chamfer_distance(label, H, W, distance);
     for (int i = 0; i < H * W; i++) {
         int32_t best = label[i] < 0 ? 0 : INT32_MAX;
         for (int j = 0; label[i] >= 0 && j < H * W; j++) {
@@ -212,7 +212,7 @@ START_TEST(cores_part_touching_instances)
 {
     enum { H = 30, W = 60 };
     instance_room room;
-    ck_assert_int_eq(instance_room_create(&room, H * W, NULL), PTS_OK);
+    ck_assert_int_eq(pts_instance_room_create(&room, H * W, NULL), PTS_OK);
     for (int i = 0; i < H * W; i++) {
         double y = i / W - 15, a = i % W - 18, b = i % W - 40;
         double r = fmin(sqrt(a * a + y * y), sqrt(b * b + y * y));
@@ -221,31 +221,31 @@ START_TEST(cores_part_touching_instances)
     }
     pts_instances found;
     instance_rule rule = {1, 0.5f};
-    ck_assert_int_eq(instances_cut(&room, H, W, &rule, &found, NULL), PTS_OK);
+    ck_assert_int_eq(pts_instances_cut(&room, H, W, &rule, &found, NULL), PTS_OK);
     ck_assert_uint_eq(found.count, 2);
     ck_assert_double_eq_tol(found.scores[0], 0.9 * 0.9, 1e-6);
     size_t parts = pts_rle_area(found.masks[0]) + pts_rle_area(found.masks[1]);
     pts_instances_free(&found);
     rule.from_cores = 0;
-    ck_assert_int_eq(instances_cut(&room, H, W, &rule, &found, NULL), PTS_OK);
+    ck_assert_int_eq(pts_instances_cut(&room, H, W, &rule, &found, NULL), PTS_OK);
     ck_assert_uint_eq(found.count, 1);
     ck_assert_uint_eq(pts_rle_area(found.masks[0]), parts);
     pts_instances_free(&found);
-    instance_room_free(&room);
+    pts_instance_room_free(&room);
 }
 END_TEST
 
 START_TEST(specks_are_dropped_and_empty_maps_are_empty)
 {
     instance_room room;
-    ck_assert_int_eq(instance_room_create(&room, 100, NULL), PTS_OK);
+    ck_assert_int_eq(pts_instance_room_create(&room, 100, NULL), PTS_OK);
     room.object[55] = 1;
     pts_instances found;
     const instance_rule rule = {1, 0.5f};
-    ck_assert_int_eq(instances_cut(&room, 10, 10, &rule, &found, NULL), PTS_OK);
+    ck_assert_int_eq(pts_instances_cut(&room, 10, 10, &rule, &found, NULL), PTS_OK);
     ck_assert_uint_eq(found.count, 0);
     pts_instances_free(&found);
-    instance_room_free(&room);
+    pts_instance_room_free(&room);
 }
 END_TEST
 
@@ -259,7 +259,7 @@ START_TEST(targets_of_a_square)
     const float xy[] = {0.25f, 1 / 6.0f, 0.75f, 1 / 6.0f, 0.75f, 5 / 6.0f, 0.25f, 5 / 6.0f};
     const pts_labelled_instance square = {.xy = xy, .ends = &four, .parts = 1};
     segment_target target;
-    ck_assert_int_eq(segment_target_make(&target, &item, &square, 1, NULL), PTS_OK);
+    ck_assert_int_eq(pts_segment_target_make(&target, &item, &square, 1, NULL), PTS_OK);
     double sums[OUTPUTS] = {0};
     for (size_t i = 0; i < 24 * 32; i++) {
         size_t y = i / 32, x = i % 32;
@@ -272,7 +272,7 @@ START_TEST(targets_of_a_square)
     ck_assert_double_eq_tol(sums[CORE] / 256, 0.55 * 0.55, 0.03);
     ck_assert_float_eq_tol(target.boxes[0], 4, 1e-4f);
     ck_assert_float_eq_tol(target.boxes[3], 10, 1e-4f);
-    segment_target_free(&target);
+    pts_segment_target_free(&target);
 }
 END_TEST
 
@@ -302,7 +302,7 @@ START_TEST(parts_and_masks_teach_alike)
     const pts_labelled_instance both[] = {{xy, ends, 2, NULL, 0}, {NULL, NULL, 0, mask, 0}};
     segment_target targets[2];
     for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(segment_target_make(&targets[i], &item, &both[i], 1, NULL), PTS_OK);
+        ck_assert_int_eq(pts_segment_target_make(&targets[i], &item, &both[i], 1, NULL), PTS_OK);
     const size_t floats = 8 * 16 * 4 * OUTPUTS;
     ck_assert_mem_eq(targets[0].cover, targets[1].cover, floats * sizeof(float));
     double sum = 0;
@@ -312,7 +312,7 @@ START_TEST(parts_and_masks_teach_alike)
     for (int i = 0; i < 2; i++) {
         const float box[4] = {2, 2, 14, 6};
         ck_assert_mem_eq(targets[i].boxes, box, sizeof box);
-        segment_target_free(&targets[i]);
+        pts_segment_target_free(&targets[i]);
     }
     pts_rle_destroy(mask);
 }
@@ -329,7 +329,7 @@ START_TEST(crowds_are_not_taught)
     segment_target target;
     for (int order = 0; order < 2; order++) {
         const pts_labelled_instance turned[] = {two[order], two[1 - order]};
-        ck_assert_int_eq(segment_target_make(&target, &item, turned, 2, NULL), PTS_OK);
+        ck_assert_int_eq(pts_segment_target_make(&target, &item, turned, 2, NULL), PTS_OK);
         ck_assert_uint_eq(target.count, 1);
         for (size_t i = 0; i < 16 * 32; i++) {
             size_t x = i % 32;
@@ -339,7 +339,7 @@ START_TEST(crowds_are_not_taught)
                 ck_assert_float_eq(target.cover[i * OUTPUTS + CORE], -1);
         }
         ck_assert_float_eq(target.boxes[0], 4);
-        segment_target_free(&target);
+        pts_segment_target_free(&target);
     }
 }
 END_TEST
@@ -356,11 +356,11 @@ START_TEST(labels_that_cannot_be_painted)
     const float line[] = {0, 0, 1, 1};
     const size_t two = 2;
     const pts_labelled_instance thin = {.xy = line, .ends = &two, .parts = 1};
-    ck_assert_int_eq(segment_target_make(&target, &item, &other_size, 1, &err), PTS_ERR_SHAPE);
+    ck_assert_int_eq(pts_segment_target_make(&target, &item, &other_size, 1, &err), PTS_ERR_SHAPE);
     ck_assert_str_eq(err.message, "label: expected a mask of 16 x 32, got 2 x 2");
-    ck_assert_int_eq(segment_target_make(&target, &item, &empty, 1, &err), PTS_ERR_ARGUMENT);
+    ck_assert_int_eq(pts_segment_target_make(&target, &item, &empty, 1, &err), PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "label: expected polygons or a mask, got neither");
-    ck_assert_int_ne(segment_target_make(&target, &item, &thin, 1, &err), PTS_OK);
+    ck_assert_int_ne(pts_segment_target_make(&target, &item, &thin, 1, &err), PTS_OK);
     ck_assert_ptr_null(target.cover);
     pts_rle_destroy(mask);
 }
@@ -381,12 +381,12 @@ START_TEST(components_are_uncorrelated)
     }
     pca p;
     projection_tap tap;
-    ck_assert_int_eq(pca_create(&p, 3, NULL), PTS_OK);
-    ck_assert_int_eq(projection_tap_alloc(&tap, 3, 2, NULL), PTS_OK);
-    pca_add(&p, x, N / 2);
-    pca_add(&p, x + N / 2 * 3, N / 2);
-    ck_assert_int_eq(pca_solve(&p, 2, tap.weight, tap.offset, NULL), PTS_OK);
-    projection_apply(&tap, x, N, y);
+    ck_assert_int_eq(pts_pca_create(&p, 3, NULL), PTS_OK);
+    ck_assert_int_eq(pts_projection_tap_alloc(&tap, 3, 2, NULL), PTS_OK);
+    pts_pca_add(&p, x, N / 2);
+    pts_pca_add(&p, x + N / 2 * 3, N / 2);
+    ck_assert_int_eq(pts_pca_solve(&p, 2, tap.weight, tap.offset, NULL), PTS_OK);
+    pts_projection_apply(&tap, x, N, y);
     double mean[2] = {0}, var[2] = {0}, cross = 0;
     for (size_t i = 0; i < N; i++) {
         for (int k = 0; k < 2; k++) {
@@ -400,7 +400,7 @@ START_TEST(components_are_uncorrelated)
     ck_assert_double_eq_tol(cross, 0, 1e-3);
     ck_assert_double_eq_tol((var[0] + var[1]) / 2, 1, 1e-3);
     ck_assert_double_gt(var[0], var[1]);
-    pca_free(&p);
+    pts_pca_free(&p);
     free(tap.weight);
     free(tap.offset);
 }
@@ -421,7 +421,7 @@ static void scene_free(scene *s)
         free(s->items[i].coarse);
         free(s->items[i].fine);
     }
-    projection_free(&s->features.projection);
+    pts_projection_free(&s->features.projection);
 }
 
 /* Images of 64×64 whose features are noise but for a coarse channel that the caller fills in. */
@@ -442,7 +442,7 @@ static void scene_make(scene *s, size_t count)
     p->side = SIDE;
     for (int i = 0; i < TAPS; i++) {
         snprintf(p->taps[i].name, sizeof p->taps[i].name, "tap%d", i);
-        ck_assert_int_eq(projection_tap_alloc(&p->taps[i], 5, 3, NULL), PTS_OK);
+        ck_assert_int_eq(pts_projection_tap_alloc(&p->taps[i], 5, 3, NULL), PTS_OK);
         fill_normal(&rng, p->taps[i].weight, 15);
         fill_normal(&rng, p->taps[i].offset, 3);
     }
@@ -487,7 +487,7 @@ static pts_segment_score evaluate(const pts_segmenter *model, const scene *s,
 
 static int same_parameters(const pts_segmenter *a, const pts_segmenter *b)
 {
-    return memcmp(a->parameters, b->parameters, decoder_parameters() * sizeof(float)) == 0 &&
+    return memcmp(a->parameters, b->parameters, pts_decoder_parameters() * sizeof(float)) == 0 &&
            a->rule.from_cores == b->rule.from_cores && a->rule.threshold == b->rule.threshold;
 }
 
@@ -1193,7 +1193,7 @@ START_TEST(unreadable_photographs)
     ck_assert_uint_eq(pts_features_count(f), 2);
     ck_assert_int_eq(pts_features_create(&alone, encoder, paths + 1, 1, &settings, NULL, &u, &err),
                      PTS_OK);
-    ck_assert(projection_equal(&f->projection, &alone->projection));
+    ck_assert(pts_projection_equal(&f->projection, &alone->projection));
     pts_features_destroy(alone);
     ck_assert_int_eq(pts_features_create(&alone, encoder, paths, 1, &settings, NULL, &u, &err),
                      PTS_ERR_FORMAT);
@@ -1251,7 +1251,7 @@ START_TEST(features_made_later_are_the_same)
     settings.later = 1;
     ck_assert_int_eq(pts_features_create(&later, encoder, paths, 3, &settings, NULL, NULL, &err),
                      PTS_OK);
-    ck_assert(projection_equal(pts_features_projection(all), pts_features_projection(later)));
+    ck_assert(pts_projection_equal(pts_features_projection(all), pts_features_projection(later)));
     for (size_t i = 0; i < 3; i++)
         ck_assert(!pts_features_readable(later, i));
 

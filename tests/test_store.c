@@ -3,7 +3,7 @@
 #include "check_main.h"
 #include "run_program.h"
 
-#include "data/store.h"
+#include "store/store.h"
 
 #include <math.h>
 #include <signal.h>
@@ -809,7 +809,7 @@ END_TEST
 static pts_store *open_network_run(void)
 {
     pts_store *store;
-    ck_assert_int_eq(store_open(&store, path, PTS_STORE_WRITE, 1, NULL), PTS_OK);
+    ck_assert_int_eq(pts_store_connect(&store, path, PTS_STORE_WRITE, 1, NULL), PTS_OK);
     begin(store);
     return store;
 }
@@ -817,7 +817,7 @@ static pts_store *open_network_run(void)
 START_TEST(a_network_file_system_gets_no_shared_memory)
 {
     make_folder();
-    ck_assert_int_eq(store_on_network(path), 0);
+    ck_assert_int_eq(pts_store_on_network(path), 0);
     pts_store *store = open_run();
     assert_query("PRAGMA journal_mode", "wal\n");
     pts_store_close(store);

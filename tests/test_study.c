@@ -117,7 +117,7 @@ static void check_service(void)
     ck_assert_msg(r.status == 200, "%d: %s", r.status, r.body);
     ck_assert_uint_eq(strlen(ran.out), r.size + 1); /* its newline */
     ck_assert_mem_eq(ran.out, r.body, r.size);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
 }
 #else
 static void check_service(void)

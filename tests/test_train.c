@@ -5,7 +5,7 @@
 #include "temporary_folder.h"
 
 #include "base/error.h"
-#include "learn/study.h"
+#include "study/study.h"
 #include "pts/hash.h"
 #include "pts/image.h"
 #include "pts/ranks.h"
@@ -146,7 +146,7 @@ static pts_status train(pts_mlp **mlp, pts_study_report *report, const pts_head_
                         pts_progress progress, void *user, pts_error *err)
 {
     pts_tasks *tasks = make_tasks(3);
-    pts_status status = study_run(mlp, report, tasks, options, NULL, progress, user, err);
+    pts_status status = pts_study_run(mlp, report, tasks, options, NULL, progress, user, err);
     pts_tasks_destroy(tasks);
     return status;
 }
@@ -158,8 +158,8 @@ START_TEST(combinations_are_fixed_and_different)
     pts_tasks *tasks = make_tasks(3);
     study_samples a, b;
     char part_of[3][IMAGES] = {{0}};
-    ck_assert_int_eq(study_samples_draw(&a, tasks, 200, 5, NULL), PTS_OK);
-    ck_assert_int_eq(study_samples_draw(&b, tasks, 200, 5, NULL), PTS_OK);
+    ck_assert_int_eq(pts_study_samples_draw(&a, tasks, 200, 5, NULL), PTS_OK);
+    ck_assert_int_eq(pts_study_samples_draw(&b, tasks, 200, 5, NULL), PTS_OK);
     ck_assert_uint_eq(a.count[STUDY_TRAIN], 3 * 200);
     ck_assert_uint_eq(a.count[STUDY_VALIDATION], 3 * 15); /* 4 of 6 photographs, not 50 */
     ck_assert_uint_eq(a.count[STUDY_TEST], 3 * 15);
@@ -183,8 +183,8 @@ START_TEST(combinations_are_fixed_and_different)
             }
         }
     }
-    study_samples_free(&a);
-    study_samples_free(&b);
+    pts_study_samples_free(&a);
+    pts_study_samples_free(&b);
     pts_tasks_destroy(tasks);
 }
 END_TEST

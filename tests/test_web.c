@@ -7,7 +7,7 @@
 #include "web_client.h"
 #include "well_formed.h"
 
-#include "pts/answer.h"
+#include "pts/forecast.h"
 #include "pts/encoder.h"
 #include "pts/file.h"
 #include "pts/learn.h"
@@ -182,7 +182,7 @@ static json_t *json_of(web_reply *r, int status)
     ck_assert_str_eq(web_header(r, "Content-Type"), "application/json");
     json_t *root = json_loads(r->body, 0, NULL);
     ck_assert_msg(root != NULL, "%s", r->body);
-    web_reply_free(r);
+    pts_web_reply_free(r);
     return root;
 }
 
@@ -266,7 +266,7 @@ static void expect_the_librarys_answer(bool with_pilot)
     ck_assert_int_eq(r.status, 200);
     ck_assert_str_eq(r.body, expected);
     free(expected);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
 }
 
 START_TEST(predict_equals_the_library)
@@ -340,7 +340,7 @@ static void expect_past_curves(const char *const texts[4])
         got[labelled] = json_loads(r.body, 0, NULL);
         ck_assert_str_eq(json_string_value(json_object_get(got[labelled], "prior")), "past_curves");
         json_object_del(got[labelled], "encoder");
-        web_reply_free(&r);
+        pts_web_reply_free(&r);
     }
     ck_assert(json_equal(got[0], got[1]));
     json_decref(got[0]);
@@ -357,7 +357,7 @@ START_TEST(labels_answer)
     ck_assert_msg(r.status == 200, "%s", r.body);
     ck_assert_str_eq(r.body, expected);
     free(expected);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     expect_past_curves(texts);
     expect_error(ask_with(texts, 4, NULL), 400, "labels",
                  "labels: expected a class to be named, as the photographs show several: 1, 0");
@@ -395,7 +395,7 @@ START_TEST(pasted_pilots_and_plain_forms_are_read_alike)
         if (!first)
             first = strdup(r.body);
         ck_assert_str_eq(r.body, first);
-        web_reply_free(&r);
+        pts_web_reply_free(&r);
     }
     free(first);
     web_reply r = web_ask(port, "POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: "
@@ -457,7 +457,7 @@ START_TEST(curve_equals_the_command_line)
         ck_assert_int_eq(r.status, 200);
         ck_assert_uint_eq(r.size + 1, strlen(ran.out));
         ck_assert_int_eq(strncmp(r.body, ran.out, r.size), 0);
-        web_reply_free(&r);
+        pts_web_reply_free(&r);
     }
     web_reply r = post_json("/api/v1/curve", "{\"params\": \"0.1,2,50,0.6\", \"at\": 50}");
     json_t *root = json_of(&r, 200);
@@ -497,7 +497,7 @@ static web_reply metrics_with(const char *line)
         if (strstr(r.body, line))
             return r;
         ck_assert_msg(i < 1000, "no '%s' in %s", line, r.body);
-        web_reply_free(&r);
+        pts_web_reply_free(&r);
         nanosleep(&pause, NULL);
     }
 }
@@ -516,10 +516,10 @@ START_TEST(models_health_and_metrics)
     r = web_ask(port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     root = json_of(&r, 200);
     json_decref(root);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     r = metrics_with("\npts_http_requests_total{path=\"/healthz\",status=\"200\"} 1\n");
     ck_assert_ptr_nonnull(strstr(r.body, "\npts_queue_capacity 32\n"));
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     stop();
 }
 END_TEST
@@ -538,15 +538,15 @@ START_TEST(page_and_its_parts)
     ck_assert_ptr_null(strstr(r.body, "<script>"));
     snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: x\r\nIf-None-Match: %s\r\n\r\n",
              web_header(&r, "ETag"));
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     r = web_ask(port, request);
     ck_assert_int_eq(r.status, 304);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     r = web_ask(port, "GET /page.css HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n");
     ck_assert_int_eq(r.status, 200);
     ck_assert_str_eq(web_header(&r, "Content-Encoding"), "gzip");
     ck_assert_int_eq(memcmp(r.body, "\x1f\x8b", 2), 0);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     r = web_ask(port, "GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n");
     json_decref(json_of(&r, 200));
     stop();
@@ -568,13 +568,13 @@ START_TEST(form_answers_with_a_page)
     ck_assert_ptr_nonnull(strstr(r.body, "<img src=\"data:image/svg+xml;base64,"));
 #endif
     ck_assert_ptr_null(strstr(r.body, "{{"));
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     web_field(&body, "target", "<b>&\"'");
     r = web_post(port, "/predict", &body, "");
     ck_assert_int_eq(r.status, 400);
     ck_assert_ptr_nonnull(strstr(r.body, "target: expected an mAP between 0 and 1, got "
                                          "&#39;&lt;b&gt;&amp;&quot;&#39;&#39;"));
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     stop();
 }
 END_TEST
@@ -738,25 +738,25 @@ START_TEST(token_guards)
     r = web_ask(port, "GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
                       "correct-horse-batterz\r\n\r\n");
     ck_assert_int_eq(r.status, 401);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     r = web_ask(port, "GET /api/v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
                       "correct-horse-battery\r\n\r\n");
     json_decref(json_of(&r, 200));
     r = web_ask(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     ck_assert_int_eq(r.status, 200);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     web_text body = {NULL, 0, 0};
     web_field(&body, "target", "0.3");
     web_field(&body, "prior", "builtin");
     r = web_post(port, "/predict", &body, "");
     ck_assert_int_eq(r.status, 401);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     web_field(&body, "target", "0.3");
     web_field(&body, "prior", "builtin");
     web_field(&body, "token", secret);
     r = web_post(port, "/predict", &body, "");
     ck_assert_int_eq(r.status, 200);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     stop();
 }
 END_TEST
@@ -814,7 +814,7 @@ static void *ask_once(void *user)
     web_reply r = post_images(4, NULL, NULL, NULL, 0);
     bool retry = atoi(web_header(&r, "Retry-After")) >= 1;
     atomic_fetch_add(r.status == 200 ? &c->ok : r.status == 503 && retry ? &c->full : &c->other, 1);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     return NULL;
 }
 
@@ -913,7 +913,7 @@ START_TEST(slow_clients_are_cut)
     close(fd);
     web_reply r = web_ask(port, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     ck_assert_ptr_nonnull(strstr(r.body, "\npts_http_slow_clients_total 3\n"));
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     stop();
 }
 END_TEST
@@ -947,7 +947,7 @@ START_TEST(garbage_is_survived)
     web_print(&long_head, "\r\n");
     web_reply r = web_exchange(port, &long_head);
     ck_assert_int_ne(r.status, 200);
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     free(long_head.data);
     r = web_ask(port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     json_decref(json_of(&r, 200));
@@ -993,7 +993,7 @@ START_TEST(multipart_is_read_strictly)
                   wrong[i][0], strlen(wrong[i][1]), wrong[i][1]);
         web_reply r = web_exchange(port, &t);
         ck_assert_msg(r.status == 400, "%zu: %d %s", i, r.status, r.body ? r.body : "");
-        web_reply_free(&r);
+        pts_web_reply_free(&r);
         free(t.data);
     }
     /* What browsers and curl do send: quotes in names, an empty body part, a preamble of none. */
@@ -1011,10 +1011,10 @@ START_TEST(log_lines_are_whole)
 {
     start_quick();
     web_reply r = web_ask(port, "GET /a\x1b[31mb\\c HTTP/1.1\r\nHost: x\r\n\r\n");
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     r = post_json("/api/v1/curve", "{\"params\": \"0.1,2,50,0.6\", \"at\": 50}");
     size_t size = r.size;
-    web_reply_free(&r);
+    pts_web_reply_free(&r);
     stop();
     char end[64];
     ck_assert_ptr_nonnull(strstr(log_text, " GET /a\\x1B[31mb\\x5Cc 404 "));
@@ -1102,7 +1102,7 @@ static void *ask_on(void *user)
         atomic_fetch_add(&s->asked, 1);
         if (r.status != 200)
             atomic_fetch_add(&s->failed, 1);
-        web_reply_free(&r);
+        pts_web_reply_free(&r);
     }
     return NULL;
 }
@@ -1113,7 +1113,7 @@ static void wait_for_trainer(const char *trainer)
         const struct timespec pause = {0, 50000000};
         web_reply r = web_ask(port, "GET /api/v1/models HTTP/1.1\r\nHost: x\r\n\r\n");
         bool found = strstr(r.body, trainer) != NULL;
-        web_reply_free(&r);
+        pts_web_reply_free(&r);
         if (found)
             return;
         nanosleep(&pause, NULL);

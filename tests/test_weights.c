@@ -49,9 +49,9 @@ static void resum(unsigned char *bytes, size_t size)
 {
     ptsw_sum sum;
     memset(bytes + 56, 0, 8);
-    ptsw_sum_init(&sum);
-    ptsw_sum_update(&sum, bytes, size / PTSW_STRIPE);
-    uint64_t value = ptsw_sum_final(&sum);
+    pts_ptsw_sum_init(&sum);
+    pts_ptsw_sum_update(&sum, bytes, size / PTSW_STRIPE);
+    uint64_t value = pts_ptsw_sum_final(&sum);
     memcpy(bytes + 56, &value, 8);
 }
 

@@ -2,7 +2,7 @@
  *
  *   web_reply r = web_ask(port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
  *   ck_assert_int_eq(r.status, 200);
- *   web_reply_free(&r);
+ *   pts_web_reply_free(&r);
  */
 #ifndef PTS_TESTS_WEB_CLIENT_H
 #define PTS_TESTS_WEB_CLIENT_H
@@ -128,7 +128,7 @@ static inline web_reply web_read(int fd)
     return r;
 }
 
-static inline void web_reply_free(web_reply *r)
+static inline void pts_web_reply_free(web_reply *r)
 {
     free(r->body);
     *r = (web_reply){.status = 0};

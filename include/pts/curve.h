@@ -384,9 +384,9 @@ pts_status pts_prior_check(const pts_curve_prior *prior, pts_error *err);
  */
 
 typedef enum pts_forecast {
-    PTS_FORECAST_MAP, /* prior of the other data sets + pilot points: the posterior's median (the
-                       * name is that of the mode, which it once was) */
-    PTS_FORECAST_4PL, /* the families, fitted to the pilot points alone */
+    PTS_FORECAST_POSTERIOR, /* prior of the other data sets + pilot points: the posterior's median
+                             * (the name is that of the mode, which it once was) */
+    PTS_FORECAST_4PL,       /* the families, fitted to the pilot points alone */
     PTS_FORECAST_POW4,
     PTS_FORECAST_LAST1, /* no change after the last pilot size */
     PTS_FORECAST_POW2,
@@ -415,12 +415,12 @@ typedef struct pts_forecast_score {
 /* Forecasts every curve of the set from its sizes ≤ upto: scores [set->count]. The prior of a
  * curve sees no curve of its data set; of more than 20 data sets no curve of its group of data
  * sets, one of 20, and no more than 500 others. `progress` (NULL: none) has the method's name as
- * stage, curves as units. PTS_ERR_SHAPE: PTS_FORECAST_MAP and one data set only. */
+ * stage, curves as units. PTS_ERR_SHAPE: PTS_FORECAST_POSTERIOR and one data set only. */
 pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast method,
                            pts_progress progress, void *user, pts_forecast_score *scores,
                            pts_error *err);
 
-/* The score of one curve's forecast by PTS_FORECAST_MAP from a prior of the caller's. */
+/* The score of one curve's forecast by PTS_FORECAST_POSTERIOR from a prior of the caller's. */
 pts_status pts_extrapolate_from(const pts_curve_prior *prior, const pts_curve_points *curve,
                                 double upto, pts_forecast_score *out, pts_error *err);
 

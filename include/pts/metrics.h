@@ -7,7 +7,7 @@
  *
  *   pts_image_masks image = {.truths = &truth, .truth_count = 1,
  *                            .detections = &found, .scores = &score, .detection_count = 1};
- *   pts_map map;
+ *   pts_ap map;
  *   pts_map_of_masks(&image, 1, PTS_AP_COCO, &map, &err);    // map.map, map.map50, map.map75
  *
  *   pts_coco *coco;                         // or whole COCO files, all twelve figures
@@ -110,9 +110,9 @@ typedef enum pts_iou_kind { PTS_IOU_MASK = 0, PTS_IOU_BOX } pts_iou_kind;
 
 /* Mean AP over the thresholds .50 … .95, at .50 and at .75. Each is −1 where there is no ground
  * truth to find: undefined, not bad. */
-typedef struct pts_map {
+typedef struct pts_ap {
     double map, map50, map75;
-} pts_map;
+} pts_ap;
 
 /* One category in one image. All masks of an image have one size. Nothing is copied or kept. */
 typedef struct pts_image_masks {
@@ -125,7 +125,7 @@ typedef struct pts_image_masks {
 
 /* The short way for a trainer: images [count], equal scores in the order given. */
 pts_status pts_map_of_masks(const pts_image_masks *images, size_t count, pts_ap_kind kind,
-                            pts_map *out, pts_error *err);
+                            pts_ap *out, pts_error *err);
 
 /* ---- the full evaluation ------------------------------------------------------------------ */
 
@@ -182,11 +182,11 @@ typedef struct pts_coco_figures {
  * the work out and does not change the result; NULL: one thread. Unlike pycocotools, a ground truth
  * whose id is 0 counts like any other (there it never matches). */
 pts_status pts_coco_evaluate(const pts_coco *coco, const pts_coco_params *params, pts_team *team,
-                             pts_coco_figures *out, pts_map *category_map, pts_error *err);
+                             pts_coco_figures *out, pts_ap *category_map, pts_error *err);
 /* The same objects by one of Ultralytics' two definitions; out is the mean over categories with
  * truths. PTS_AP_COCO is PTS_ERR_ARGUMENT. */
-pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_ap_kind kind, pts_map *out,
-                                         pts_map *category_map, pts_error *err);
+pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_ap_kind kind, pts_ap *out,
+                                         pts_ap *category_map, pts_error *err);
 
 /* Reads a COCO ground truth file and a results file (builds with jansson only). Segmentations:
  * polygons, counts as a list or as a string. As in pycocotools' loadRes the first result decides

@@ -155,7 +155,7 @@ void pts_segmenter_destroy(pts_segmenter *model);
 /* Mask AP by COCO's definition over `images` photographs; `absent` others could not be looked at.
  * Each figure is −1 where there was no instance to find, so also without images. */
 typedef struct pts_segment_score {
-    pts_map map;
+    pts_ap map;
     size_t images, absent;
 } pts_segment_score;
 

@@ -12,12 +12,12 @@
 #define HUGE_PAGE ((size_t)2 << 20)
 #define HUGE_ARENA (4 * HUGE_PAGE)
 
-static int round_up(size_t bytes, size_t *out)
+static bool round_up(size_t bytes, size_t *out)
 {
     if (!pts_add(bytes, ALIGNMENT - 1, out))
-        return 0;
+        return false;
     *out &= ~(size_t)(ALIGNMENT - 1);
-    return 1;
+    return true;
 }
 
 void *pts_calloc64(size_t count, size_t size)
@@ -29,6 +29,16 @@ void *pts_calloc64(size_t count, size_t size)
     if (block)
         memset(block, 0, bytes);
     return block;
+}
+
+pts_status pts_new(void *out, size_t count, size_t size, pts_error *err)
+{
+    size_t bytes;
+    void *block = pts_calloc64(count, size);
+    memcpy(out, &block, sizeof block);
+    if (block)
+        return PTS_OK;
+    return pts_fail_memory(err, pts_mul(count, size, &bytes) ? bytes : SIZE_MAX);
 }
 
 pts_status pts_grow(void *array, size_t *capacity, size_t needed, size_t size, pts_error *err)
@@ -58,7 +68,7 @@ void *pts_arena_take(pts_arena *arena, size_t count, size_t size)
     size_t bytes, end;
     if (!pts_mul(count, size, &bytes) || !round_up(bytes, &bytes) ||
         !pts_add(arena->used, bytes, &end)) {
-        arena->overflow = 1;
+        arena->overflow = true;
         return NULL;
     }
     void *buffer = arena->block && end <= arena->size ? arena->block + arena->used : NULL;

@@ -264,31 +264,4 @@ void cli_print_json(json_t *value)
     putchar('\n');
     json_decref(value);
 }
-
-json_t *cli_json_text(const char *text)
-{
-    json_t *value = json_string(text);
-    if (value)
-        return value;
-    char *ascii = strdup(text);
-    for (char *c = ascii; c && *c; c++)
-        *c = (*c & 0x80) ? '?' : *c;
-    value = ascii ? json_string(ascii) : NULL;
-    free(ascii);
-    return value;
-}
-
-json_t *cli_json_real(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
 #endif
-
-pts_status cli_error(pts_error *err, pts_status status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err->message, sizeof err->message, format, args);
-    va_end(args);
-    return status;
-}

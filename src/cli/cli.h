@@ -6,7 +6,7 @@
 #ifndef PTS_CLI_CLI_H
 #define PTS_CLI_CLI_H
 
-#include "pts/base.h"
+#include "base/error.h"
 
 #include <stdbool.h>
 
@@ -68,10 +68,6 @@ int cli_run(const cli_syntax *syntax, int argc, char **argv, cli_body *run, void
 /* For a command without operands: -1 to go on, else the exit code. */
 int cli_no_operands(const cli_syntax *syntax, const cli_list *operands);
 
-/* Fills err as the library's own failures do; returns status. */
-pts_status cli_error(pts_error *err, pts_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /* "ptsinfer predict: …" to stderr; they return the exit code. */
 int cli_fail(const cli_syntax *syntax, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -83,14 +79,9 @@ bool cli_number(const char *text, double *value);
 bool cli_integer(const char *text, long *value);
 
 #ifdef PTS_HAVE_JSON
-#include <jansson.h>
+#include "base/json.h"
 /* Prints to stdout with 17 significant digits and a newline, and releases the value. */
 void cli_print_json(json_t *value);
-/* A string. A file's name may be any bytes, and a long message is cut anywhere, while JSON is
- * UTF-8: where `text` is not, its bytes above 127 become '?'. */
-json_t *cli_json_text(const char *text);
-/* A real; null where it is not finite. */
-json_t *cli_json_real(double value);
 #endif
 
 #endif

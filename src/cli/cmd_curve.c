@@ -3,7 +3,7 @@
 #include "cli/commands.h"
 #include "cli/target.h"
 
-#include "pts/answer.h"
+#include "pts/forecast.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -31,7 +31,7 @@ static void take_finding(void *user, pts_finding kind, const char *message)
 #ifdef PTS_HAVE_JSON
     if (f->errors)
         json_array_append_new(kind == PTS_FINDING_NOTE ? f->warnings : f->errors,
-                              cli_json_text(message));
+                              pts_json_text(message));
 #endif
 }
 
@@ -163,7 +163,7 @@ static json_t *classes_json(const pts_dataset *set)
         pts_dataset_showing(set, i, &images);
         json_array_append_new(list,
                               json_pack("{s:i, s:o, s:o, s:o, s:o}", "class", i, "name",
-                                        cli_json_text(pts_dataset_class_name(set, i)), "images",
+                                        pts_json_text(pts_dataset_class_name(set, i)), "images",
                                         count_json(images), "instances",
                                         count_json(pts_dataset_class_instances(set, i)), "crowds",
                                         count_json(pts_dataset_class_crowds(set, i))));
@@ -174,7 +174,7 @@ static json_t *classes_json(const pts_dataset *set)
 static void add_split(void *user, const char *name, size_t images)
 {
     json_array_append_new(
-        user, json_pack("{s:o, s:o}", "split", cli_json_text(name), "images", count_json(images)));
+        user, json_pack("{s:o, s:o}", "split", pts_json_text(name), "images", count_json(images)));
 }
 
 static json_t *splits_json(const pts_dataset *set)
@@ -195,7 +195,7 @@ static void print_json(const pts_dataset *set, const summary *s, const findings 
                               size_json(s->sizes[1]), "most", size_json(s->sizes[2]));
     cli_print_json(json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:O}", "dataset",
-        cli_json_text(pts_dataset_name(set)), "format", cli_json_text(pts_dataset_format(set)),
+        pts_json_text(pts_dataset_name(set)), "format", pts_json_text(pts_dataset_format(set)),
         "images", count_json(s->images), "images_without_objects", count_json(s->empty),
         "instances", count_json(s->instances), "crowds", count_json(s->crowds), "splits",
         splits_json(set), "sizes", sizes, "classes", classes_json(set), "images_left_out",

@@ -109,10 +109,10 @@ static json_t *describe_scores(const pts_heldout *h)
         const pts_score *s = &h->score[m];
         json_object_set_new(
             methods, pts_method_name((pts_method)m),
-            json_pack("{so so so so so so}", "mae", cli_json_real(s->mae), "log2_ratio",
-                      cli_json_real(s->log2_ratio), "within_2", cli_json_real(s->within_2),
-                      "covered_80", cli_json_real(s->covered_80), "covered_50",
-                      cli_json_real(s->covered_50), "covered_95", cli_json_real(s->covered_95)));
+            json_pack("{so so so so so so}", "mae", pts_json_real(s->mae), "log2_ratio",
+                      pts_json_real(s->log2_ratio), "within_2", pts_json_real(s->within_2),
+                      "covered_80", pts_json_real(s->covered_80), "covered_50",
+                      pts_json_real(s->covered_50), "covered_95", pts_json_real(s->covered_95)));
     }
     return json_pack("{ss sI so}", "dataset", h->dataset ? h->dataset : "all", "tasks",
                      (json_int_t)h->tasks, "methods", methods);
@@ -127,14 +127,14 @@ static json_t *json_lodo(const pts_lodo_report *r)
     for (int m = 0; m < PTS_METHODS; m++)
         if (m != PTS_METHOD_MEAN_CURVE)
             json_object_set_new(gain, pts_method_name((pts_method)m),
-                                json_pack("{so so ss}", "mean", cli_json_real(r->gain[m]), "error",
-                                          cli_json_real(r->gain_error[m]), "verdict",
+                                json_pack("{so so ss}", "mean", pts_json_real(r->gain[m]), "error",
+                                          pts_json_real(r->gain_error[m]), "verdict",
                                           pts_gain_verdict(r->gain[m], r->gain_error[m])));
     return json_pack(
         "{ss so so so s{sI so} s{sI so}}", "protocol", "leave-one-dataset-out", "heldout", list,
         "overall", describe_scores(&r->overall), "gain_over_mean_curve", gain, "mlp_head",
-        "components", (json_int_t)r->mlp_components, "shrinkage", cli_json_real(r->mlp_shrinkage),
-        "mean_head", "components", (json_int_t)r->components, "penalty", cli_json_real(r->penalty));
+        "components", (json_int_t)r->mlp_components, "shrinkage", pts_json_real(r->mlp_shrinkage),
+        "mean_head", "components", (json_int_t)r->components, "penalty", pts_json_real(r->penalty));
 }
 #endif
 
@@ -193,11 +193,11 @@ static json_t *json_pilot(const pts_pilot_row *rows)
         json_t *priors = json_object();
         for (int k = 0; k < PTS_PILOT_PRIORS; k++)
             json_object_set_new(priors, pts_pilot_prior_name((pts_pilot_prior)k),
-                                json_pack("{so so so so}", "mae", cli_json_real(r->mae[k]),
-                                          "covered_80", cli_json_real(r->covered_80[k]), "gain",
-                                          cli_json_real(r->gain[k]), "gain_error",
-                                          cli_json_real(r->gain_error[k])));
-        json_array_append_new(list, json_pack("{so sI sI so}", "upto", cli_json_real(r->upto),
+                                json_pack("{so so so so}", "mae", pts_json_real(r->mae[k]),
+                                          "covered_80", pts_json_real(r->covered_80[k]), "gain",
+                                          pts_json_real(r->gain[k]), "gain_error",
+                                          pts_json_real(r->gain_error[k])));
+        json_array_append_new(list, json_pack("{so sI sI so}", "upto", pts_json_real(r->upto),
                                               "curves", (json_int_t)r->curves, "datasets",
                                               (json_int_t)r->datasets, "priors", priors));
     }
@@ -249,16 +249,16 @@ static json_t *json_study(const pts_study_report *r, const cli_tasks *t)
     json_t *smape = json_object(), *constant = json_object();
     static const char *const names[] = {"A", "B", "C", "D"};
     for (int i = 0; i < 4; i++) {
-        json_object_set_new(smape, names[i], cli_json_real(r->smape[i]));
-        json_object_set_new(constant, names[i], cli_json_real(r->smape_constant[i]));
+        json_object_set_new(smape, names[i], pts_json_real(r->smape[i]));
+        json_object_set_new(constant, names[i], pts_json_real(r->smape_constant[i]));
     }
     return json_pack("{ss sI sI sI sI sI sI so so so so so}", "protocol", "study", "tasks",
                      (json_int_t)r->tasks, "epochs", (json_int_t)r->epochs, "best_epoch",
                      (json_int_t)r->best_epoch, "batch", (json_int_t)t->batch, "samples_train",
                      (json_int_t)r->samples_train, "samples_test", (json_int_t)r->samples_test,
-                     "seconds", cli_json_real(r->seconds), "smape", smape, "smape_constant",
-                     constant, "mae", cli_json_real(r->mae), "mae_mean_curve",
-                     cli_json_real(r->mae_mean_curve));
+                     "seconds", pts_json_real(r->seconds), "smape", smape, "smape_constant",
+                     constant, "mae", pts_json_real(r->mae), "mae_mean_curve",
+                     pts_json_real(r->mae_mean_curve));
 }
 #endif
 

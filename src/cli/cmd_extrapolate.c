@@ -133,11 +133,11 @@ static json_t *describe(const options *o, int method, const pts_curve_set *set,
 {
     json_t *list = json_array();
     for (size_t i = 0; i < set->count; i++) {
-        json_t *curve = json_pack("{so so sI}", "dataset", cli_json_text(set->curves[i].dataset),
-                                  "class", cli_json_text(set->curves[i].class_name), "points",
+        json_t *curve = json_pack("{so so sI}", "dataset", pts_json_text(set->curves[i].dataset),
+                                  "class", pts_json_text(set->curves[i].class_name), "points",
                                   (json_int_t)scores[i].points);
         for (size_t k = 0; k < MEASURES; k++)
-            json_object_set_new(curve, measure_names[k], cli_json_real(measure(&scores[i], k)));
+            json_object_set_new(curve, measure_names[k], pts_json_real(measure(&scores[i], k)));
         pts_doubts doubts = {.count = 0};
         pts_doubt_points(&doubts, &set->curves[i], set->curves[i].map, "map", set->percent);
         doubt_score(&doubts, o, &scores[i]);
@@ -149,7 +149,7 @@ static json_t *describe(const options *o, int method, const pts_curve_set *set,
     for (size_t k = 0; k < MEASURES; k++) {
         char name[32];
         snprintf(name, sizeof name, "mean_%s", measure_names[k]);
-        json_object_set_new(out, name, cli_json_real(mean(scores, set->count, k)));
+        json_object_set_new(out, name, pts_json_real(mean(scores, set->count, k)));
     }
     json_object_set_new(out, "curves", list);
     return out;

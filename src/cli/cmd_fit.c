@@ -43,16 +43,16 @@ static json_t *describe_4pl(const pts_curve_points *c, const pts_family_fit *f)
 {
     if (f->points == 0)
         return json_pack("{so so sI sn sn sn sn s[nnnn] sn sn ss}", "dataset",
-                         cli_json_text(c->dataset), "class", cli_json_text(c->class_name), "points",
+                         pts_json_text(c->dataset), "class", pts_json_text(c->class_name), "points",
                          (json_int_t)c->count, "A", "B", "C", "D", "se", "sse", "smape", "status",
                          "too_few_sizes");
     return json_pack("{so so sI so so so so s[oooo] so so ss}", "dataset",
-                     cli_json_text(c->dataset), "class", cli_json_text(c->class_name), "points",
-                     (json_int_t)c->count, "A", cli_json_real(f->x[0]), "B", cli_json_real(f->x[1]),
-                     "C", cli_json_real(f->x[2]), "D", cli_json_real(f->x[3]), "se",
-                     cli_json_real(f->se[0]), cli_json_real(f->se[1]), cli_json_real(f->se[2]),
-                     cli_json_real(f->se[3]), "sse", cli_json_real(f->sse), "smape",
-                     cli_json_real(f->smape), "status", pts_fit_status_text(f->status));
+                     pts_json_text(c->dataset), "class", pts_json_text(c->class_name), "points",
+                     (json_int_t)c->count, "A", pts_json_real(f->x[0]), "B", pts_json_real(f->x[1]),
+                     "C", pts_json_real(f->x[2]), "D", pts_json_real(f->x[3]), "se",
+                     pts_json_real(f->se[0]), pts_json_real(f->se[1]), pts_json_real(f->se[2]),
+                     pts_json_real(f->se[3]), "sse", pts_json_real(f->sse), "smape",
+                     pts_json_real(f->smape), "status", pts_fit_status_text(f->status));
 }
 
 /* Any family: parameters and standard errors by name; with a choice, the weights of all. */
@@ -62,18 +62,18 @@ static json_t *describe_any(const options *o, const pts_curve_points *c, const f
     json_t *values = json_object(), *errors = json_object(), *weights = json_object();
     for (size_t k = 0; f->points && k < pts_family_parameters(f->family); k++) {
         const char *name = pts_family_parameter(f->family, k);
-        json_object_set_new(values, name, cli_json_real(f->x[k]));
-        json_object_set_new(errors, name, cli_json_real(f->se[k]));
+        json_object_set_new(values, name, pts_json_real(f->x[k]));
+        json_object_set_new(errors, name, pts_json_real(f->se[k]));
     }
     for (size_t k = 0; o->choose && k < PTS_FAMILIES; k++)
         json_object_set_new(weights, pts_family_name((pts_family)k),
-                            cli_json_real(one->weights[k]));
-    return json_pack("{so so sI ss so so so so so so ss}", "dataset", cli_json_text(c->dataset),
-                     "class", cli_json_text(c->class_name), "points", (json_int_t)c->count,
+                            pts_json_real(one->weights[k]));
+    return json_pack("{so so sI ss so so so so so so ss}", "dataset", pts_json_text(c->dataset),
+                     "class", pts_json_text(c->class_name), "points", (json_int_t)c->count,
                      "family", pts_family_name(f->family), "parameters", values, "se", errors,
-                     "weights", weights, "sse", f->points ? cli_json_real(f->sse) : json_null(),
-                     "smape", f->points ? cli_json_real(f->smape) : json_null(), "aicc",
-                     f->points ? cli_json_real(f->aicc) : json_null(), "status",
+                     "weights", weights, "sse", f->points ? pts_json_real(f->sse) : json_null(),
+                     "smape", f->points ? pts_json_real(f->smape) : json_null(), "aicc",
+                     f->points ? pts_json_real(f->aicc) : json_null(), "status",
                      f->points ? pts_fit_status_text(f->status) : "too_few_sizes");
 }
 

@@ -65,7 +65,7 @@ static int print_json(const cli_syntax *syntax, const pts_weights *weights)
     json_int_t numbers = 0;
     for (size_t i = 0; i < pts_weights_meta_count(weights); i++) {
         const pts_meta *meta = pts_weights_meta_at(weights, i);
-        json_object_set_new(metadata, meta->key, cli_json_text(meta->value));
+        json_object_set_new(metadata, meta->key, pts_json_text(meta->value));
     }
     for (size_t i = 0; i < pts_weights_count(weights); i++) {
         const pts_tensor *tensor = pts_weights_tensor(weights, i);
@@ -74,7 +74,7 @@ static int print_json(const cli_syntax *syntax, const pts_weights *weights)
     }
     snprintf(checksum, sizeof checksum, "%016" PRIx64, pts_weights_checksum(weights));
     cli_print_json(json_pack(
-        "{s:o, s:I, s:s, s:b, s:I, s:o, s:o}", "file", cli_json_text(pts_weights_path(weights)),
+        "{s:o, s:I, s:s, s:b, s:I, s:o, s:o}", "file", pts_json_text(pts_weights_path(weights)),
         "file_bytes", (json_int_t)pts_weights_file_size(weights), "checksum", checksum,
         "checksum_ok", 1, "numbers", numbers, "metadata", metadata, "tensors", tensors));
     return CLI_DONE;

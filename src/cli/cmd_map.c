@@ -32,7 +32,7 @@ typedef struct report {
     pts_team *team;
     pts_coco *coco;
     lap load, evaluate;
-    pts_map *categories; /* [pts_coco_category_count] */
+    pts_ap *categories; /* [pts_coco_category_count] */
     figure figures[COCO_FIGURES];
     size_t count;
 } report;
@@ -86,7 +86,7 @@ static pts_status measure_coco(report *r, pts_error *err)
 
 static pts_status measure_ultralytics(report *r, pts_error *err)
 {
-    pts_map map;
+    pts_ap map;
     pts_ap_kind kind =
         strcmp(r->options->ap, "ultralytics") == 0 ? PTS_AP_ULTRALYTICS : PTS_AP_ULTRALYTICS_2026;
     pts_status status = pts_coco_evaluate_ultralytics(r->coco, kind, &map, r->categories, err);
@@ -121,13 +121,13 @@ static json_t *category_list(const report *r)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < pts_coco_category_count(r->coco); i++) {
-        const pts_map *map = &r->categories[i];
+        const pts_ap *map = &r->categories[i];
         json_t *one = json_object();
         json_object_set_new(one, "id", json_integer(pts_coco_category_id(r->coco, i)));
-        json_object_set_new(one, "name", cli_json_text(pts_coco_category_name(r->coco, i)));
-        json_object_set_new(one, "AP", cli_json_real(map->map));
-        json_object_set_new(one, "AP50", cli_json_real(map->map50));
-        json_object_set_new(one, "AP75", cli_json_real(map->map75));
+        json_object_set_new(one, "name", pts_json_text(pts_coco_category_name(r->coco, i)));
+        json_object_set_new(one, "AP", pts_json_real(map->map));
+        json_object_set_new(one, "AP50", pts_json_real(map->map50));
+        json_object_set_new(one, "AP75", pts_json_real(map->map75));
         json_array_append_new(list, one);
     }
     return list;
@@ -137,7 +137,7 @@ static int print_json(const report *r)
 {
     json_t *root = json_object();
     for (size_t i = 0; i < r->count; i++)
-        json_object_set_new(root, r->figures[i].key, cli_json_real(r->figures[i].value));
+        json_object_set_new(root, r->figures[i].key, pts_json_real(r->figures[i].value));
     json_object_set_new(root, "iou", json_string(r->options->iou));
     json_object_set_new(root, "definition", json_string(r->options->ap));
     json_object_set_new(root, "categories", category_list(r));

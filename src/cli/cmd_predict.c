@@ -7,7 +7,7 @@
 #include "cli/predict_ptssp.h"
 #include "cli/target.h"
 
-#include "pts/answer.h"
+#include "pts/forecast.h"
 #include "pts/file.h"
 #include "pts/learn.h"
 
@@ -47,19 +47,19 @@ static pts_status check_pair(const prediction *p, const pts_encoder *encoder, co
     if (same && pts_head_dim(head) == pts_encoder_dim(encoder))
         return PTS_OK;
     if (same)
-        return cli_error(err, PTS_ERR_UNSUPPORTED,
-                         "%s: expected a head for embeddings of %zu numbers, got one for %zu "
-                         "(trained with label masks)",
-                         p->head_path, pts_encoder_dim(encoder), pts_head_dim(head));
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: expected a head for embeddings of %zu numbers, got one for %zu "
+                        "(trained with label masks)",
+                        p->head_path, pts_encoder_dim(encoder), pts_head_dim(head));
     if (*pts_head_encoder_arch(head))
-        return cli_error(
+        return pts_fail(
             err, PTS_ERR_UNSUPPORTED,
             "%s: a head of the study's own, without measured spread: expected --mode ptssp",
             p->head_path);
-    return cli_error(err, PTS_ERR_FORMAT,
-                     "%s: expected the encoder it was trained with (%.12s…), got %s (%.12s…)",
-                     p->head_path, pts_head_encoder_id(head), p->encoder_path,
-                     pts_encoder_id(encoder));
+    return pts_fail(err, PTS_ERR_FORMAT,
+                    "%s: expected the encoder it was trained with (%.12s…), got %s (%.12s…)",
+                    p->head_path, pts_head_encoder_id(head), p->encoder_path,
+                    pts_encoder_id(encoder));
 }
 
 /* Beside pilot results neither photographs nor labels have made forecasts better, and the spread
@@ -84,7 +84,7 @@ static pts_status look(prediction *p, pts_encoder *encoder, pts_head *head, pts_
 {
     float *embeddings = calloc(PHOTOGRAPHS * pts_encoder_dim(encoder), sizeof *embeddings);
     if (!embeddings)
-        return cli_error(err, PTS_ERR_MEMORY, "out of memory");
+        return pts_fail(err, PTS_ERR_MEMORY, "out of memory");
     p->uses_photographs = pts_head_uses_photographs(head);
     pts_status status = pts_encoder_embed_files(encoder, p->photographs->items, PHOTOGRAPHS, NULL,
                                                 &p->limits, embeddings, NULL, err);
@@ -135,10 +135,9 @@ static pts_status ask_head(prediction *p, const pts_label_sums *sums, pts_error 
     if (status != PTS_OK)
         return status;
     if (!pts_head_takes_labels(head))
-        status =
-            cli_error(err, PTS_ERR_UNSUPPORTED,
-                      "%s: expected a head that takes labels, got one that was trained without",
-                      p->head_path);
+        status = pts_fail(err, PTS_ERR_UNSUPPORTED,
+                          "%s: expected a head that takes labels, got one that was trained without",
+                          p->head_path);
     else if (!take_past_curves(p, head))
         status = pts_head_predict_labelled(head, sums, PHOTOGRAPHS, &p->prior.prior, err);
     pts_head_close(head);
@@ -159,7 +158,7 @@ static pts_status prior_from_labels(prediction *p, pts_error *err)
 static pts_status prior_from_labels(prediction *p, pts_error *err)
 {
     (void)p;
-    return cli_error(err, PTS_ERR_UNSUPPORTED, "--labels: built without libyaml");
+    return pts_fail(err, PTS_ERR_UNSUPPORTED, "--labels: built without libyaml");
 }
 #endif
 

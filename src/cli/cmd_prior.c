@@ -30,18 +30,18 @@ static json_t *reals(const double *values, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, cli_json_real(values[i]));
+        json_array_append_new(list, pts_json_real(values[i]));
     return list;
 }
 
 static void print_json(const pts_prior_file *file)
 {
     const pts_curve_prior *p = &file->prior;
-    cli_print_json(json_pack("{so sI sI so so so so}", "trainer", cli_json_text(file->trainer),
+    cli_print_json(json_pack("{so sI sI so so so so}", "trainer", pts_json_text(file->trainer),
                              "datasets", (json_int_t)file->datasets, "curves",
                              (json_int_t)file->curves, "mean", reals(p->mean, 4), "covariance",
-                             reals(p->covariance, 16), "noise", cli_json_real(p->noise),
-                             "noise_dof", cli_json_real(p->noise_dof)));
+                             reals(p->covariance, 16), "noise", pts_json_real(p->noise),
+                             "noise_dof", pts_json_real(p->noise_dof)));
 }
 #else
 static void print_json(const pts_prior_file *file)

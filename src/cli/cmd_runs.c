@@ -91,11 +91,11 @@ static int append_run(void *user, const pts_store_run *run)
     json_array_append_new(
         user, json_pack("{sI so so sb so so so so sI sI sI sI so}", "run", (json_int_t)run->id,
                         "started", time_json(run->started), "ended", time_json(run->ended), "alive",
-                        run->alive, "command", cli_json_text(run->command), "environment",
-                        cli_json_text(run->environment), "code", cli_json_text(run->code), "host",
-                        cli_json_text(run->host), "process", (json_int_t)run->process, "done",
+                        run->alive, "command", pts_json_text(run->command), "environment",
+                        pts_json_text(run->environment), "code", pts_json_text(run->code), "host",
+                        pts_json_text(run->host), "process", (json_int_t)run->process, "done",
                         (json_int_t)run->done, "failed", (json_int_t)run->failed, "taken",
-                        (json_int_t)run->taken, "seconds", cli_json_real(run->seconds)));
+                        (json_int_t)run->taken, "seconds", pts_json_real(run->seconds)));
     return 0;
 }
 
@@ -106,11 +106,11 @@ static int append_job(void *user, const pts_store_job_state *state)
         user,
         json_pack("{sI sI sI ss so sI so so so si so so so ss sI sI}", "job", (json_int_t)state->id,
                   "run", (json_int_t)state->run, "attempts", (json_int_t)state->attempts, "state",
-                  pts_store_state_text(state->state), "reason", cli_json_text(state->reason),
-                  "points", (json_int_t)state->points, "seconds", cli_json_real(state->seconds),
-                  "dataset", cli_json_text(job->dataset), "hash", cli_json_text(job->hash),
-                  "class_num", job->class_id, "class", cli_json_text(job->class_name), "trainer",
-                  cli_json_text(job->trainer), "settings", cli_json_text(job->settings), "mode",
+                  pts_store_state_text(state->state), "reason", pts_json_text(state->reason),
+                  "points", (json_int_t)state->points, "seconds", pts_json_real(state->seconds),
+                  "dataset", pts_json_text(job->dataset), "hash", pts_json_text(job->hash),
+                  "class_num", job->class_id, "class", pts_json_text(job->class_name), "trainer",
+                  pts_json_text(job->trainer), "settings", pts_json_text(job->settings), "mode",
                   job->mode, "seed", (json_int_t)job->seed, "n", (json_int_t)job->n));
     return 0;
 }

@@ -40,7 +40,7 @@ static void add_row(json_t *list, const row *r)
 {
     const pts_embeddings *e = &r->embeddings;
     json_array_append_new(
-        list, json_pack("{so sI sI sb sf ss}", "dataset", cli_json_text(r->dataset), "images",
+        list, json_pack("{so sI sI sb sf ss}", "dataset", pts_json_text(r->dataset), "images",
                         (json_int_t)e->images, "dim", (json_int_t)e->dim, "cached", e->cached,
                         "seconds", r->seconds, "contents_sha256", e->contents));
 }

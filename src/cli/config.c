@@ -152,7 +152,7 @@ static json_t *list_value(const cli_list *list)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(array, cli_json_text(list->items[i]));
+        json_array_append_new(array, pts_json_text(list->items[i]));
     return array;
 }
 
@@ -163,12 +163,12 @@ static json_t *option_value(const cli_option *o)
     case CLI_FLAG:
         return json_boolean(*(const bool *)o->value);
     case CLI_TEXT:
-        return *(const char **)o->value ? cli_json_text(*(const char **)o->value) : NULL;
+        return *(const char **)o->value ? pts_json_text(*(const char **)o->value) : NULL;
     case CLI_INTEGER:
     case CLI_THREADS:
         return json_integer(*(const long *)o->value);
     case CLI_NUMBER:
-        return cli_json_real(*(const double *)o->value);
+        return pts_json_real(*(const double *)o->value);
     default:
         return ((const cli_list *)o->value)->count ? list_value(o->value) : NULL;
     }

@@ -43,7 +43,7 @@ void cli_json_add_doubts(json_t *to, const pts_doubts *doubts)
         return;
     json_t *list = json_array();
     for (size_t k = 0; k < doubts->count; k++)
-        json_array_append_new(list, cli_json_text(doubts->text[k]));
+        json_array_append_new(list, pts_json_text(doubts->text[k]));
     json_object_set_new(to, "caveats", list);
 }
 #endif

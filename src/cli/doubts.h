@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 
-#include "pts/answer.h"
+#include "pts/forecast.h"
 
 /* The column of a metric's name: map, map50 or map75. */
 const double *cli_metric(const pts_curve_points *c, const char *metric);

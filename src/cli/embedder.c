@@ -42,7 +42,7 @@ static pts_status read_input(const photographs *p, size_t index, float *input, p
     if (status == PTS_OK)
         return PTS_OK;
     const pts_error why = *err;
-    return cli_error(err, status, "%.200s: %.300s", p->paths[index], why.message);
+    return pts_fail(err, status, "%.200s: %.300s", p->paths[index], why.message);
 }
 
 /* As pts_encoder_embed_files makes it, but a stop takes effect before the next image, not after
@@ -51,7 +51,7 @@ static pts_status make_input(void *user, size_t index, float *input, pts_error *
 {
     const photographs *p = user;
     if (atomic_load(p->embedder->stop))
-        return cli_error(err, PTS_ERR_CANCELLED, "interrupted");
+        return pts_fail(err, PTS_ERR_CANCELLED, "interrupted");
     pts_status status = read_input(p, index, input, err);
     if (status == PTS_OK || status == PTS_ERR_MEMORY || !p->embedder->skip)
         return status;
@@ -82,7 +82,7 @@ static void embed_block(const cli_embedder *e, const char *const *paths, block *
     photographs p = {e, paths, pts_encoder_input_size(e->encoder), calloc(b->count, 1)};
     b->done = 0;
     if (!p.skipped) {
-        b->status = cli_error(&b->error, PTS_ERR_MEMORY, "out of memory");
+        b->status = pts_fail(&b->error, PTS_ERR_MEMORY, "out of memory");
         return;
     }
     for (size_t i = 0; i < b->count; i++)
@@ -110,7 +110,7 @@ static pts_status send_parts(pts_ranks *ranks, int to, const block *b, const voi
 {
     char *message = malloc(sizeof *b + bytes);
     if (!message)
-        return cli_error(err, PTS_ERR_MEMORY, "out of memory");
+        return pts_fail(err, PTS_ERR_MEMORY, "out of memory");
     memcpy(message, b, sizeof *b);
     if (bytes)
         memcpy(message + sizeof *b, data, bytes);
@@ -127,7 +127,7 @@ static pts_status send_block(pts_ranks *ranks, int to, const block *b, const cha
         bytes += strlen(paths[i]) + 1;
     char *text = malloc(bytes + 1), *at = text;
     if (!text)
-        return cli_error(err, PTS_ERR_MEMORY, "out of memory");
+        return pts_fail(err, PTS_ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < b->count; i++)
         at = stpcpy(at, paths[i]) + 1;
     pts_status status = send_parts(ranks, to, b, text, bytes, err);
@@ -159,9 +159,9 @@ static pts_status work_on(const cli_embedder *e, block *b, const char *text, siz
     float *rows = calloc(b->count, dim * sizeof *rows);
     pts_status status = PTS_OK;
     if (!paths || !rows)
-        status = cli_error(err, PTS_ERR_MEMORY, "out of memory");
+        status = pts_fail(err, PTS_ERR_MEMORY, "out of memory");
     else if (!find_paths(text, bytes, paths, b->count))
-        status = cli_error(err, PTS_ERR_FORMAT, "rank 0: expected %zu paths, got others", b->count);
+        status = pts_fail(err, PTS_ERR_FORMAT, "rank 0: expected %zu paths, got others", b->count);
     if (status == PTS_OK) {
         embed_block(e, paths, b, rows);
         status = send_parts(e->ranks, 0, b, rows, b->done * dim * sizeof *rows, err);
@@ -188,8 +188,8 @@ static pts_status receive_errand(const cli_embedder *e, errand *to, pts_error *e
         return status;
     to->message = data;
     if (to->bytes < sizeof to->block)
-        return cli_error(err, PTS_ERR_FORMAT, "rank %d: expected a block, got %zu bytes", from,
-                         to->bytes);
+        return pts_fail(err, PTS_ERR_FORMAT, "rank %d: expected a block, got %zu bytes", from,
+                        to->bytes);
     memcpy(&to->block, data, sizeof to->block);
     if (!to->block.count) {
         free(data);
@@ -284,14 +284,14 @@ static pts_status hand_start(hand *h, const cli_embedder *e, size_t room, pts_er
 {
     *h = (hand){.embedder = e, .rows = calloc(room, pts_encoder_dim(e->encoder) * sizeof(float))};
     if (!h->rows)
-        return cli_error(err, PTS_ERR_MEMORY, "out of memory");
+        return pts_fail(err, PTS_ERR_MEMORY, "out of memory");
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->changed, NULL);
     int code = pthread_create(&h->thread, NULL, hand_work, h);
     if (!code)
         return PTS_OK;
     free(h->rows);
-    return cli_error(err, PTS_ERR_MEMORY, "a thread cannot be started: %s", strerror(code));
+    return pts_fail(err, PTS_ERR_MEMORY, "a thread cannot be started: %s", strerror(code));
 }
 
 static void hand_end(hand *h)
@@ -357,8 +357,8 @@ static pts_status greet(leader *l, int from, const char *id, size_t length, pts_
 {
     const char *ours = pts_encoder_id(l->embedder->encoder);
     if (length != strlen(ours) || memcmp(id, ours, length) != 0)
-        return cli_error(err, PTS_ERR_FORMAT, "rank %d: expected the encoder %.12s, got %.*s", from,
-                         ours, length < 12 ? (int)length : 12, id);
+        return pts_fail(err, PTS_ERR_FORMAT, "rank %d: expected the encoder %.12s, got %.*s", from,
+                        ours, length < 12 ? (int)length : 12, id);
     pts_status status = hand_out(l, from, err);                /* one to work on */
     return status == PTS_OK ? hand_out(l, from, err) : status; /* and the next */
 }
@@ -368,7 +368,7 @@ static pts_status take_message(leader *l, int from, const char *data, size_t byt
     block b;
     const size_t row = pts_encoder_dim(l->embedder->encoder) * sizeof(float);
     if (bytes < sizeof b)
-        return cli_error(err, PTS_ERR_FORMAT, "rank %d: expected rows, got %zu bytes", from, bytes);
+        return pts_fail(err, PTS_ERR_FORMAT, "rank %d: expected rows, got %zu bytes", from, bytes);
     memcpy(&b, data, sizeof b);
     data += sizeof b;
     bytes -= sizeof b;
@@ -376,7 +376,7 @@ static pts_status take_message(leader *l, int from, const char *data, size_t byt
         return greet(l, from, data, bytes, err);
     if (b.done > b.count || b.count > l->paths->count || b.first > l->paths->count - b.count ||
         bytes != b.done * row)
-        return cli_error(err, PTS_ERR_FORMAT, "rank %d: expected rows, got %zu bytes", from, bytes);
+        return pts_fail(err, PTS_ERR_FORMAT, "rank %d: expected rows, got %zu bytes", from, bytes);
     pts_status status = settle(l, &b, (const float *)(const void *)data, err);
     return status == PTS_OK ? hand_out(l, from, err) : status;
 }
@@ -439,7 +439,7 @@ static pts_status lead(leader *l, cli_rows_done done, pts_error *err)
         else
             nanosleep(&pause, NULL);
         if (status == PTS_OK && done(l->user, l->done))
-            status = cli_error(err, PTS_ERR_CANCELLED, "interrupted");
+            status = pts_fail(err, PTS_ERR_CANCELLED, "interrupted");
     }
     if (status != PTS_OK || l->failed.status == PTS_OK)
         return status;
@@ -465,7 +465,7 @@ pts_status cli_embed_lead(const cli_embedder *e, const cli_paths *paths, cli_row
     l.room = images_of_block(e, paths->count);
     l.sent_home = calloc((size_t)pts_ranks_count(e->ranks), sizeof *l.sent_home);
     if (!l.sent_home)
-        return cli_error(err, PTS_ERR_MEMORY, "out of memory");
+        return pts_fail(err, PTS_ERR_MEMORY, "out of memory");
     pts_status status = hand_start(&l.hand, e, l.room, err);
     if (status == PTS_OK) {
         status = lead(&l, done, err);

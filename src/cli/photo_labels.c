@@ -69,16 +69,16 @@ static pts_status find_files(const cli_list *sources, const cli_list *photograph
         if (found)
             snprintf(paths[i], PATH_BYTES, "%s", found);
         else if (!folder)
-            return cli_error(err, PTS_ERR_ARGUMENT, "--labels: expected %.*s.txt for %s, got none",
-                             stem_length(name), name, photographs->items[i]);
+            return pts_fail(err, PTS_ERR_ARGUMENT, "--labels: expected %.*s.txt for %s, got none",
+                            stem_length(name), name, photographs->items[i]);
     }
     for (size_t k = 0; k < sources->count && !folder; k++, used = 0) {
         for (size_t i = 0; i < photographs->count; i++)
             used += same_stem(sources->items[k], photographs->items[i]);
         if (!used)
-            return cli_error(err, PTS_ERR_ARGUMENT,
-                             "%s: expected labels of one of the photographs, got another name",
-                             sources->items[k]);
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "%s: expected labels of one of the photographs, got another name",
+                            sources->items[k]);
     }
     return PTS_OK;
 }
@@ -125,8 +125,8 @@ static pts_status find_images(const pts_dataset *set, const cli_list *photograph
                 found++;
             }
         if (found != 1)
-            return cli_error(err, PTS_ERR_ARGUMENT, "%s: expected one image called %s, got %zu",
-                             pts_dataset_dir(set), name, found);
+            return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected one image called %s, got %zu",
+                            pts_dataset_dir(set), name, found);
     }
     return PTS_OK;
 }

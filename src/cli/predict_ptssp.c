@@ -4,7 +4,7 @@
 #include "cli/predict_ptssp.h"
 #include "cli/defaults.h"
 
-#include "pts/answer.h"
+#include "pts/forecast.h"
 #include "pts/encoder.h"
 #include "pts/learn.h"
 

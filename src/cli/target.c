@@ -1,6 +1,6 @@
 #include "cli/target.h"
 
-#include "pts/answer.h"
+#include "pts/forecast.h"
 
 #include <stdio.h>
 

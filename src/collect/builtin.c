@@ -186,7 +186,7 @@ static pts_status train(pts_trainer *trainer, const train_request *r, train_resu
     parts p;
     pts_segmenter *model = NULL;
     PTS_TRY(need(b, r, err));
-    double start = trainer_clock();
+    double start = pts_clock();
     reset_peak();
     PTS_TRY(parts_make(&p, r, err));
     pts_status status = train_and_test(b, r, &p, &model, result, err);
@@ -196,7 +196,7 @@ static pts_status train(pts_trainer *trainer, const train_request *r, train_resu
         return status;
     }
     result->model = model;
-    result->seconds = trainer_clock() - start;
+    result->seconds = pts_clock() - start;
     result->peak_bytes = peak_bytes();
     return PTS_OK;
 }

@@ -15,13 +15,13 @@
 
 struct pts_collection {
     pts_collect_options options;
-    plan plan;
+    worklist worklist;
 };
 
 typedef struct master {
     pts_store *store;
     const pts_collect_options *options;
-    const plan *plan;
+    const worklist *worklist;
     worker worker;
     char settings[512];
     pts_collect_listener listener;
@@ -61,7 +61,8 @@ pts_status pts_collection_open(pts_collection **out, const char *const *dirs, si
     if (!c)
         return pts_fail_memory(err, sizeof *c);
     c->options = *options;
-    pts_status status = plan_make(&c->plan, dirs, count, &c->options, listener, user, err);
+    pts_status status =
+        pts_worklist_make(&c->worklist, dirs, count, &c->options, listener, user, err);
     if (status != PTS_OK) {
         pts_collection_close(c);
         return status;
@@ -74,7 +75,7 @@ void pts_collection_close(pts_collection *collection)
 {
     if (!collection)
         return;
-    plan_free(&collection->plan);
+    pts_worklist_free(&collection->worklist);
     free(collection);
 }
 
@@ -93,9 +94,10 @@ static void write_settings(master *m, const pts_trainer *trainer)
                  o->stop_window, o->stop_threshold, o->select_on_test ? ", chosen on test" : "");
 }
 
-static pts_status take(const master *m, const plan_job *job, pts_store_claim *claim, pts_error *err)
+static pts_status take(const master *m, const worklist_job *job, pts_store_claim *claim,
+                       pts_error *err)
 {
-    const plan_set *set = &m->plan->sets[job->set];
+    const worklist_set *set = &m->worklist->sets[job->set];
     const pts_store_job key = {.dataset = pts_dataset_name(set->set),
                                .hash = set->hash,
                                .class_id = job->class_id,
@@ -108,23 +110,23 @@ static pts_status take(const master *m, const plan_job *job, pts_store_claim *cl
     return pts_store_take(m->store, &key, m->options->retry, claim, err);
 }
 
-static pts_status tell_over(master *m, const plan_job *job, pts_collect_what what,
+static pts_status tell_over(master *m, const worklist_job *job, pts_collect_what what,
                             const char *message, pts_error *err)
 {
-    pts_collect_event event = worker_event(m->plan, job, what);
+    pts_collect_event event = pts_worker_event(m->worklist, job, what);
     event.message = message;
     if (message)
         PTS_TRY(tell(m, &event, err));
-    event = worker_event(m->plan, job, PTS_COLLECT_JOB);
+    event = pts_worker_event(m->worklist, job, PTS_COLLECT_JOB);
     event.done = ++m->finished;
-    event.total = m->plan->job_count;
+    event.total = m->worklist->job_count;
     return tell(m, &event, err);
 }
 
 /* *mine: the job is to be measured; else it is over. */
 static pts_status claim_job(master *m, size_t index, int *mine, pts_error *err)
 {
-    const plan_job *job = &m->plan->jobs[index];
+    const worklist_job *job = &m->worklist->jobs[index];
     pts_store_claim claim;
     m->over[index] = 1;
     m->left--;
@@ -150,7 +152,7 @@ static pts_status claim_job(master *m, size_t index, int *mine, pts_error *err)
 /* What became of a claimed job goes into the store; only what stops everything is returned. */
 static pts_status settle(master *m, const farm_result *r, pts_error *err)
 {
-    const plan_job *job = &m->plan->jobs[r->job];
+    const worklist_job *job = &m->worklist->jobs[r->job];
     int64_t id = m->claims[r->job];
     if (r->status == PTS_ERR_CANCELLED || r->status == PTS_ERR_MEMORY) {
         pts_store_release(m->store, id, NULL);
@@ -174,9 +176,10 @@ enum { FARTHEST = 5 };
  * that no rank has, 2 of that data set, 3 of one that no rank has, 4 of a split that no rank has, 5
  * else. What a rank has made the
  * features of is worth keeping to: images cost more than jobs of few of them. */
-static int distance(const master *m, int rank, const plan_job *job)
+static int distance(const master *m, int rank, const worklist_job *job)
 {
-    const plan_job *last = m->last[rank] == FARM_NO_JOB ? NULL : &m->plan->jobs[m->last[rank]];
+    const worklist_job *last =
+        m->last[rank] == FARM_NO_JOB ? NULL : &m->worklist->jobs[m->last[rank]];
     if (last && last->split == job->split)
         return 0;
     if (last && last->set == job->set)
@@ -191,8 +194,8 @@ static size_t next_job(const master *m, int rank)
 {
     size_t best = FARM_NO_JOB;
     int least = FARTHEST + 1;
-    for (size_t i = 0; least && i < m->plan->job_count; i++) {
-        int far = m->over[i] ? FARTHEST + 1 : distance(m, rank, &m->plan->jobs[i]);
+    for (size_t i = 0; least && i < m->worklist->job_count; i++) {
+        int far = m->over[i] ? FARTHEST + 1 : distance(m, rank, &m->worklist->jobs[i]);
         if (far < least) {
             least = far;
             best = i;
@@ -204,7 +207,7 @@ static size_t next_job(const master *m, int rank)
 /* The rank has changed over to a job. */
 static void note_place(master *m, int rank, size_t index)
 {
-    const plan_job *jobs = m->plan->jobs;
+    const worklist_job *jobs = m->worklist->jobs;
     if (m->last[rank] != FARM_NO_JOB) {
         m->on_set[jobs[m->last[rank]].set]--;
         m->on_split[jobs[m->last[rank]].split]--;
@@ -233,7 +236,8 @@ static pts_status choose_job(master *m, int rank, size_t *index, pts_error *err)
 static pts_status tell_points(const master *m, const farm_result *r, pts_error *err)
 {
     for (size_t i = 0; i < r->count; i++) {
-        pts_collect_event event = worker_event(m->plan, &m->plan->jobs[r->job], PTS_COLLECT_POINT);
+        pts_collect_event event =
+            pts_worker_event(m->worklist, &m->worklist->jobs[r->job], PTS_COLLECT_POINT);
         event.n = r->points[i].n;
         event.point = &r->points[i];
         PTS_TRY(tell(m, &event, err));
@@ -244,13 +248,13 @@ static pts_status tell_points(const master *m, const farm_result *r, pts_error *
 static pts_status answer(master *m, const farm_result *r, pts_error *err)
 {
     size_t index;
-    if (r->job < m->plan->job_count) {
+    if (r->job < m->worklist->job_count) {
         PTS_TRY(tell_points(m, r, err));
         PTS_TRY(settle(m, r, err));
     }
     PTS_TRY(choose_job(m, r->from, &index, err));
     m->away -= index == FARM_NO_JOB;
-    return farm_hand_out(m->options->ranks, r->from, index, err);
+    return pts_farm_hand_out(m->options->ranks, r->from, index, err);
 }
 
 /* Answers what other ranks have sent; waits for the first of it up to `seconds`. */
@@ -259,7 +263,7 @@ static pts_status serve(master *m, double seconds, pts_error *err)
     while (m->away) {
         farm_result result;
         int there;
-        PTS_TRY(farm_receive(m->options->ranks, seconds, &result, &there, err));
+        PTS_TRY(pts_farm_receive(m->options->ranks, seconds, &result, &there, err));
         if (!there)
             return PTS_OK;
         pts_status status = answer(m, &result, err);
@@ -274,7 +278,7 @@ static pts_status serve(master *m, double seconds, pts_error *err)
 
 static pts_status beat(master *m, pts_error *err)
 {
-    double now = trainer_clock();
+    double now = pts_clock();
     if (now - m->last_beat < BEAT_SECONDS)
         return PTS_OK;
     m->last_beat = now;
@@ -294,7 +298,8 @@ static int on_event(void *user, const pts_collect_event *event)
 static pts_status run_own_job(master *m, size_t index, pts_error *err)
 {
     farm_result r = {.job = index};
-    r.status = worker_measure(&m->worker, &m->plan->jobs[index], &r.points, &r.count, &r.error);
+    r.status =
+        pts_worker_measure(&m->worker, &m->worklist->jobs[index], &r.points, &r.count, &r.error);
     if (m->status != PTS_OK) {
         r.status = PTS_ERR_CANCELLED;
         r.error = m->error;
@@ -306,7 +311,8 @@ static pts_status run_own_job(master *m, size_t index, pts_error *err)
 
 static pts_status run_jobs(master *m, pts_error *err)
 {
-    const pts_collect_event planned = {.what = PTS_COLLECT_PLANNED, .total = m->plan->job_count};
+    const pts_collect_event planned = {.what = PTS_COLLECT_PLANNED,
+                                       .total = m->worklist->job_count};
     PTS_TRY(tell(m, &planned, err));
     while (m->left) {
         size_t index;
@@ -326,8 +332,8 @@ static pts_status run_jobs(master *m, pts_error *err)
 
 static pts_status note_sets(const master *m, pts_error *err)
 {
-    for (size_t i = 0; i < m->plan->set_count; i++) {
-        const plan_set *set = &m->plan->sets[i];
+    for (size_t i = 0; i < m->worklist->set_count; i++) {
+        const worklist_set *set = &m->worklist->sets[i];
         const pts_store_dataset note = {
             .name = pts_dataset_name(set->set),
             .hash = set->hash,
@@ -342,12 +348,12 @@ static pts_status note_sets(const master *m, pts_error *err)
 
 static pts_status make_lists(master *m, pts_error *err)
 {
-    size_t jobs = m->plan->job_count, ranks = (size_t)pts_ranks_count(m->options->ranks);
+    size_t jobs = m->worklist->job_count, ranks = (size_t)pts_ranks_count(m->options->ranks);
     m->claims = calloc(jobs, sizeof *m->claims);
     m->over = calloc(jobs, 1);
     m->last = malloc(ranks * sizeof *m->last);
-    m->on_set = calloc(m->plan->set_count, sizeof *m->on_set);
-    m->on_split = calloc(m->plan->split_count, sizeof *m->on_split);
+    m->on_set = calloc(m->worklist->set_count, sizeof *m->on_set);
+    m->on_split = calloc(m->worklist->split_count, sizeof *m->on_split);
     if (!m->claims || !m->over || !m->last || !m->on_set || !m->on_split)
         return pts_fail_memory(err, jobs * sizeof *m->claims);
     for (size_t r = 0; r < ranks; r++)
@@ -366,9 +372,9 @@ static void free_lists(master *m)
 
 static pts_status lead(master *m, pts_error *err)
 {
-    m->left = m->report->jobs = m->plan->job_count;
+    m->left = m->report->jobs = m->worklist->job_count;
     m->away = pts_ranks_count(m->options->ranks) - 1;
-    m->last_beat = trainer_clock();
+    m->last_beat = pts_clock();
     pts_status status = make_lists(m, err);
     if (status == PTS_OK)
         status = note_sets(m, err);
@@ -386,13 +392,13 @@ pts_status pts_collection_run(pts_collection *collection, pts_trainer *trainer, 
     *report = (pts_collect_report){0};
     master m = {.store = store,
                 .options = options,
-                .plan = &collection->plan,
-                .worker = {trainer, &collection->plan, options, NULL, listener, user},
+                .worklist = &collection->worklist,
+                .worker = {trainer, &collection->worklist, options, NULL, listener, user},
                 .listener = listener,
                 .user = user,
                 .report = report};
     if (pts_ranks_rank(options->ranks) > 0)
-        return farm_work(options->ranks, &m.worker, err);
+        return pts_farm_work(options->ranks, &m.worker, err);
     write_settings(&m, trainer);
     m.worker.tell = on_event;
     m.worker.user = &m;

@@ -60,10 +60,10 @@ static pts_status check_end(const command *c, const char *folder, const char *lo
                     WEXITSTATUS(p->wait_status), line);
 }
 
-static pts_status score(const char *folder, int part, pts_map *map, pts_error *err)
+static pts_status score(const char *folder, int part, pts_ap *map, pts_error *err)
 {
-    char *truth = job_path(folder, job_truth_names[part]);
-    char *results = job_path(folder, job_result_names[part]);
+    char *truth = pts_job_path(folder, pts_job_truth_names[part]);
+    char *results = pts_job_path(folder, pts_job_result_names[part]);
     pts_coco *coco = NULL;
     pts_coco_figures figures;
     pts_status status = truth && results
@@ -75,13 +75,13 @@ static pts_status score(const char *folder, int part, pts_map *map, pts_error *e
     free(truth);
     free(results);
     if (status == PTS_OK)
-        *map = (pts_map){figures.ap, figures.ap50, figures.ap75};
+        *map = (pts_ap){figures.ap, figures.ap50, figures.ap75};
     return status;
 }
 
 static int is_there(const char *folder, const char *name)
 {
-    char *path = job_path(folder, name);
+    char *path = pts_job_path(folder, name);
     int there = path && access(path, F_OK) == 0;
     free(path);
     return there;
@@ -89,12 +89,12 @@ static int is_there(const char *folder, const char *name)
 
 static pts_status score_all(const char *folder, train_result *result, pts_error *err)
 {
-    if (!is_there(folder, job_result_names[JOB_TEST]))
+    if (!is_there(folder, pts_job_result_names[JOB_TEST]))
         return pts_fail(err, PTS_ERR_FORMAT, "%s: expected the trainer to leave %s, got none",
-                        folder, job_result_names[JOB_TEST]);
+                        folder, pts_job_result_names[JOB_TEST]);
     PTS_TRY(score(folder, JOB_TEST, &result->test, err));
-    result->validation = (pts_map){-1, -1, -1};
-    if (is_there(folder, job_result_names[JOB_VAL]))
+    result->validation = (pts_ap){-1, -1, -1};
+    if (is_there(folder, pts_job_result_names[JOB_VAL]))
         PTS_TRY(score(folder, JOB_VAL, &result->validation, err));
     return PTS_OK;
 }
@@ -103,11 +103,11 @@ static pts_status run_in(const command *c, const char *folder, const train_reque
                          train_result *result, pts_error *err)
 {
     process_result p;
-    char *log = job_path(folder, "log.txt");
+    char *log = pts_job_path(folder, "log.txt");
     if (!log)
         return pts_fail_memory(err, strlen(folder));
     pts_status status =
-        process_run(c->text, folder, log, c->time_limit, r->progress, r->user, &p, err);
+        pts_process_run(c->text, folder, log, c->time_limit, r->progress, r->user, &p, err);
     if (status == PTS_OK)
         status = check_end(c, folder, log, &p, err);
     free(log);
@@ -116,7 +116,7 @@ static pts_status run_in(const command *c, const char *folder, const train_reque
     result->seconds += p.seconds;
     result->peak_bytes = p.peak_bytes;
     if (is_there(folder, "weights"))
-        result->model = job_path(folder, "weights");
+        result->model = pts_job_path(folder, "weights");
     return PTS_OK;
 }
 
@@ -124,7 +124,7 @@ static pts_status run_once(const command *c, const train_request *r, train_resul
                            pts_error *err)
 {
     char *folder;
-    PTS_TRY(job_folder_make(&folder, c->folder, r, r->start, c->time_limit, err));
+    PTS_TRY(pts_job_folder_make(&folder, c->folder, r, r->start, c->time_limit, err));
     pts_status status = run_in(c, folder, r, result, err);
     free(folder);
     return status;

@@ -57,8 +57,8 @@ static pts_status unpack(const char *data, size_t bytes, farm_result *result, pt
     return PTS_OK;
 }
 
-pts_status farm_receive(pts_ranks *ranks, double seconds, farm_result *result, int *there,
-                        pts_error *err)
+pts_status pts_farm_receive(pts_ranks *ranks, double seconds, farm_result *result, int *there,
+                            pts_error *err)
 {
     void *data;
     size_t bytes;
@@ -72,7 +72,7 @@ pts_status farm_receive(pts_ranks *ranks, double seconds, farm_result *result, i
     return status;
 }
 
-pts_status farm_hand_out(pts_ranks *ranks, int to, size_t job, pts_error *err)
+pts_status pts_farm_hand_out(pts_ranks *ranks, int to, size_t job, pts_error *err)
 {
     const uint64_t number = job;
     return pts_ranks_send(ranks, to, &number, sizeof number, err);
@@ -115,7 +115,7 @@ static pts_status ask(pts_ranks *ranks, const farm_result *last, size_t *job, pt
     return PTS_OK;
 }
 
-pts_status farm_work(pts_ranks *ranks, worker *w, pts_error *err)
+pts_status pts_farm_work(pts_ranks *ranks, worker *w, pts_error *err)
 {
     farm_result last = {.job = FARM_NO_JOB};
     for (;;) {
@@ -123,11 +123,11 @@ pts_status farm_work(pts_ranks *ranks, worker *w, pts_error *err)
         pts_status status = ask(ranks, &last, &job, err);
         free(last.points);
         PTS_TRY(status);
-        if (job >= w->plan->job_count)
+        if (job >= w->worklist->job_count)
             return PTS_OK;
         last = (farm_result){.job = job};
         last.status =
-            worker_measure(w, &w->plan->jobs[job], &last.points, &last.count, &last.error);
+            pts_worker_measure(w, &w->worklist->jobs[job], &last.points, &last.count, &last.error);
         if (last.status == PTS_ERR_CANCELLED)
             return pts_fail(err, last.status, "%s", last.error.message);
     }

@@ -9,7 +9,7 @@
 /* What a rank says when it wants a job: what became of the last one. */
 typedef struct farm_result {
     int from;
-    size_t job; /* index in the plan, FARM_NO_JOB at first */
+    size_t job; /* index in the worklist, FARM_NO_JOB at first */
     pts_status status;
     pts_error error;         /* where status is not PTS_OK */
     pts_store_point *points; /* [count], malloc; else */
@@ -17,12 +17,12 @@ typedef struct farm_result {
 } farm_result;
 
 /* Master: the next result within `seconds`; *there 0 where none came. */
-pts_status farm_receive(pts_ranks *ranks, double seconds, farm_result *result, int *there,
-                        pts_error *err);
+pts_status pts_farm_receive(pts_ranks *ranks, double seconds, farm_result *result, int *there,
+                            pts_error *err);
 /* Master: a job for a rank that asked; FARM_NO_JOB sends it home. */
-pts_status farm_hand_out(pts_ranks *ranks, int to, size_t job, pts_error *err);
+pts_status pts_farm_hand_out(pts_ranks *ranks, int to, size_t job, pts_error *err);
 
 /* Any other rank: works until it is sent home. */
-pts_status farm_work(pts_ranks *ranks, worker *w, pts_error *err);
+pts_status pts_farm_work(pts_ranks *ranks, worker *w, pts_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "collect/plan.h"
+#include "collect/worklist.h"
 #include "base/error.h"
 #include "pts/file.h"
 
@@ -41,7 +41,7 @@ static pts_status hash_image(pts_sha256 *hash, const pts_dataset *set, size_t im
     return PTS_OK;
 }
 
-pts_status plan_hash(plan_set *set, pts_error *err)
+pts_status pts_worklist_hash(worklist_set *set, pts_error *err)
 {
     pts_sha256 hash;
     pts_sha256_init(&hash);

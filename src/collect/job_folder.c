@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 static const char *const part_names[JOB_PARTS] = {"train", "val", "test"};
-const char *const job_truth_names[JOB_PARTS] = {"train.json", "val.json", "test.json"};
-const char *const job_result_names[JOB_PARTS] = {NULL, "val_results.json", "test_results.json"};
+const char *const pts_job_truth_names[JOB_PARTS] = {"train.json", "val.json", "test.json"};
+const char *const pts_job_result_names[JOB_PARTS] = {NULL, "val_results.json", "test_results.json"};
 
 typedef struct job {
     const train_request *request;
@@ -25,7 +25,7 @@ typedef struct job {
     pts_error *err;
 } job;
 
-char *job_path(const char *folder, const char *name)
+char *pts_job_path(const char *folder, const char *name)
 {
     size_t length = strlen(folder) + strlen(name) + 2;
     char *path = malloc(length);
@@ -50,7 +50,7 @@ static pts_status make_folder(const char *path, pts_error *err)
 
 static pts_status make_subfolder(const char *folder, const char *name, pts_error *err)
 {
-    char *path = job_path(folder, name);
+    char *path = pts_job_path(folder, name);
     if (!path)
         return pts_fail_memory(err, strlen(folder));
     pts_status status = make_folder(path, err);
@@ -91,7 +91,7 @@ static pts_status make_job_folder(char path[PATH_MAX], const char *parent, const
 static pts_status link_image(const job *j, size_t image, const char *link)
 {
     char *target = realpath(pts_dataset_image_path(j->request->set, image), NULL);
-    char *path = job_path(j->folder, link);
+    char *path = pts_job_path(j->folder, link);
     pts_status status = PTS_OK;
     if (!target || !path || symlink(target, path) != 0)
         status = pts_fail(j->err, PTS_ERR_IO, "%s/%s: %s", j->folder, link, strerror(errno));
@@ -109,14 +109,14 @@ static pts_status write_object(const job *j, FILE *file, const picture *p,
                                const pts_instance *instance)
 {
     outline o;
-    PTS_TRY(outline_make(&o, instance, p->height, p->width, j->err));
+    PTS_TRY(pts_outline_make(&o, instance, p->height, p->width, j->err));
     if (o.points)
         fputc('0', file);
     for (size_t k = 0; k < 2 * o.points; k++)
         fprintf(file, " %.7g", (double)o.xy[k]);
     if (o.points)
         fputc('\n', file);
-    outline_free(&o);
+    pts_outline_free(&o);
     return PTS_OK;
 }
 
@@ -134,7 +134,7 @@ static pts_status write_objects(const job *j, FILE *file, const picture *p)
 /* YOLO: a line an object, the class always 0. Crowds have no place in it. */
 static pts_status write_labels(const job *j, const picture *p, const char *name)
 {
-    char *path = job_path(j->folder, name);
+    char *path = pts_job_path(j->folder, name);
     FILE *file = path ? fopen(path, "w") : NULL;
     free(path);
     if (!file)
@@ -206,7 +206,7 @@ static pts_status write_image(const job *j, int part, size_t image, size_t id)
 /* Takes `value`, which may be NULL: out of memory. */
 static pts_status write_json(const job *j, const char *name, json_t *value)
 {
-    char *path = job_path(j->folder, name);
+    char *path = pts_job_path(j->folder, name);
     pts_output out;
     pts_status status =
         path && value ? pts_output_open(&out, path, j->err) : pts_fail_memory(j->err, 1);
@@ -242,7 +242,7 @@ static pts_status write_part(job *j, int part)
     pts_status status =
         j->images && j->annotations ? fill_part(j, part) : pts_fail_memory(j->err, 1);
     if (status == PTS_OK)
-        return write_json(j, job_truth_names[part],
+        return write_json(j, pts_job_truth_names[part],
                           json_pack("{s:o, s:[{s:i, s:s}], s:o}", "images", j->images, "categories",
                                     "id", 1, "name", name, "annotations", j->annotations));
     json_decref(j->images);
@@ -261,10 +261,10 @@ static pts_status write_job(const job *j, const char *start, double time_limit)
                   r->class_id, "class", pts_dataset_class_name(r->set, r->class_id), "seed",
                   (json_int_t)r->seed, "n", (json_int_t)r->n, "train_images",
                   (json_int_t)r->train.count, "start", start, "time_limit", time_limit, "data",
-                  "data.yaml", "truth", "train", job_truth_names[JOB_TRAIN], "val",
-                  job_truth_names[JOB_VAL], "test", job_truth_names[JOB_TEST], "results", "val",
-                  job_result_names[JOB_VAL], "test", job_result_names[JOB_TEST], "weights",
-                  "weights"));
+                  "data.yaml", "truth", "train", pts_job_truth_names[JOB_TRAIN], "val",
+                  pts_job_truth_names[JOB_VAL], "test", pts_job_truth_names[JOB_TEST], "results",
+                  "val", pts_job_result_names[JOB_VAL], "test", pts_job_result_names[JOB_TEST],
+                  "weights", "weights"));
 }
 
 /* JSON is YAML, so names need no quoting rules of another kind. */
@@ -287,8 +287,8 @@ static pts_status fill_folder(job *j, const char *start, double time_limit)
     return write_job(j, start, time_limit);
 }
 
-pts_status job_folder_make(char **path, const char *parent, const train_request *request,
-                           const char *start, double time_limit, pts_error *err)
+pts_status pts_job_folder_make(char **path, const char *parent, const train_request *request,
+                               const char *start, double time_limit, pts_error *err)
 {
     char relative[PATH_MAX];
     *path = NULL;

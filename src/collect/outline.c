@@ -23,7 +23,7 @@ typedef struct borders {
     pts_error *err;
 } borders;
 
-void outline_free(outline *o)
+void pts_outline_free(outline *o)
 {
     free(o->xy);
     *o = (outline){0};
@@ -210,8 +210,8 @@ static pts_status tie_all(outline *out, const borders *b, size_t kept)
     return PTS_OK;
 }
 
-pts_status outline_make(outline *out, const pts_instance *instance, size_t height, size_t width,
-                        pts_error *err)
+pts_status pts_outline_make(outline *out, const pts_instance *instance, size_t height, size_t width,
+                            pts_error *err)
 {
     *out = (outline){0};
     borders b = {.err = err};

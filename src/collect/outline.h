@@ -15,8 +15,8 @@ typedef struct outline {
  * polygons, its mask's borders are followed along the edges of pixels; of them, the OUTLINE_BORDERS
  * that enclose most. points 0: the mask is empty. */
 enum { OUTLINE_BORDERS = 64 };
-pts_status outline_make(outline *out, const pts_instance *instance, size_t height, size_t width,
-                        pts_error *err);
-void outline_free(outline *o);
+pts_status pts_outline_make(outline *out, const pts_instance *instance, size_t height, size_t width,
+                            pts_error *err);
+void pts_outline_free(outline *o);
 
 #endif

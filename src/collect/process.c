@@ -147,7 +147,7 @@ static pts_status start(running *r, const char *command, const char *folder, con
     snprintf(script, length, "%s \"$@\"", command);
     int code = spawn_program(&r->pid, script, folder, log);
     free(script);
-    r->started = trainer_clock();
+    r->started = pts_clock();
     if (!code && (code = spawn_guard(r)) != 0) {
         kill(-r->pid, SIGKILL);
         waitpid(r->pid, NULL, 0);
@@ -160,7 +160,7 @@ static pts_status start(running *r, const char *command, const char *folder, con
 /* Asks the group to end, and after a while makes it. */
 static void stop(running *r)
 {
-    double now = trainer_clock();
+    double now = pts_clock();
     if (!r->told_to_stop) {
         kill(-r->pid, SIGTERM);
         r->told_to_stop = now;
@@ -181,7 +181,7 @@ static pts_status wait_for(running *r, const char *command, double time_limit,
             break;
         if (ended < 0 && errno != EINTR)
             return pts_fail(err, PTS_ERR_IO, "waiting for '%.200s': %s", command, strerror(errno));
-        result->seconds = trainer_clock() - r->started;
+        result->seconds = pts_clock() - r->started;
         *cancelled = *cancelled || (progress && progress(user, "training", 0, 0));
         result->timed_out = time_limit > 0 && result->seconds > time_limit;
         if (*cancelled || result->timed_out)
@@ -192,8 +192,9 @@ static pts_status wait_for(running *r, const char *command, double time_limit,
     return PTS_OK;
 }
 
-pts_status process_run(const char *command, const char *folder, const char *log, double time_limit,
-                       pts_progress progress, void *user, process_result *result, pts_error *err)
+pts_status pts_process_run(const char *command, const char *folder, const char *log,
+                           double time_limit, pts_progress progress, void *user,
+                           process_result *result, pts_error *err)
 {
     running r = {0};
     int cancelled = 0;
@@ -203,6 +204,6 @@ pts_status process_run(const char *command, const char *folder, const char *log,
     dismiss_guard(&r);
     kill(-r.pid, SIGKILL); /* what it left behind would write into the folder still */
     PTS_TRY(status);
-    result->seconds = trainer_clock() - r.started;
+    result->seconds = pts_clock() - r.started;
     return cancelled ? pts_fail(err, PTS_ERR_CANCELLED, "interrupted") : PTS_OK;
 }

@@ -16,7 +16,8 @@ typedef struct process_result {
  * the whole process group gets SIGTERM and, five seconds on, SIGKILL; the same when this process
  * ends, killed or not. PTS_ERR_CANCELLED then, or
  * PTS_ERR_IO where it could not be started; how it ended is in *result. */
-pts_status process_run(const char *command, const char *folder, const char *log, double time_limit,
-                       pts_progress progress, void *user, process_result *result, pts_error *err);
+pts_status pts_process_run(const char *command, const char *folder, const char *log,
+                           double time_limit, pts_progress progress, void *user,
+                           process_result *result, pts_error *err);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-double trainer_clock(void)
+double pts_clock(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

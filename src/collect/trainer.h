@@ -22,7 +22,7 @@ typedef struct train_request {
 } train_request;
 
 typedef struct train_result {
-    pts_map test, validation;
+    pts_ap test, validation;
     double seconds;      /* training and measuring */
     uint64_t peak_bytes; /* 0: not known */
     void *model;         /* goes back through forget() */
@@ -41,6 +41,6 @@ struct pts_trainer {
 };
 
 /* Seconds of the monotonic clock. */
-double trainer_clock(void);
+double pts_clock(void);
 
 #endif

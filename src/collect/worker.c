@@ -1,10 +1,11 @@
 #include "collect/worker.h"
 #include "base/error.h"
-#include "collect/curve.h"
+#include "collect/measure.h"
 
 #include <stdlib.h>
 
-pts_collect_event worker_event(const plan *p, const plan_job *job, pts_collect_what what)
+pts_collect_event pts_worker_event(const worklist *p, const worklist_job *job,
+                                   pts_collect_what what)
 {
     const pts_dataset *set = p->sets[job->set].set;
     return (pts_collect_event){.what = what,
@@ -17,7 +18,7 @@ pts_collect_event worker_event(const plan *p, const plan_job *job, pts_collect_w
 static int on_progress(const worker *w, pts_collect_what what, const char *stage, size_t done,
                        size_t total)
 {
-    pts_collect_event event = worker_event(w->plan, w->job, what);
+    pts_collect_event event = pts_worker_event(w->worklist, w->job, what);
     event.message = stage;
     event.done = done;
     event.total = total;
@@ -37,7 +38,7 @@ static int on_training(void *user, const char *stage, size_t done, size_t total)
 static int on_point(void *user, const pts_store_point *point)
 {
     const worker *w = user;
-    pts_collect_event event = worker_event(w->plan, w->job, PTS_COLLECT_POINT);
+    pts_collect_event event = pts_worker_event(w->worklist, w->job, PTS_COLLECT_POINT);
     event.n = point->n;
     event.point = point;
     return w->tell(w->user, &event);
@@ -46,9 +47,9 @@ static int on_point(void *user, const pts_store_point *point)
 static pts_status measure(worker *w, const pts_split *split, const size_t *sizes, size_t size_count,
                           pts_store_point **points, size_t *count, pts_error *err)
 {
-    const plan_job *job = w->job;
-    const curve_request request = {
-        .train = {.set = w->plan->sets[job->set].set,
+    const worklist_job *job = w->job;
+    const measure_request request = {
+        .train = {.set = w->worklist->sets[job->set].set,
                   .class_id = job->class_id,
                   .train = {split->train, split->n_train},
                   .validation = {split->val, split->n_val},
@@ -66,19 +67,19 @@ static pts_status measure(worker *w, const pts_split *split, const size_t *sizes
     if (!*points)
         return pts_fail_memory(err, request.count * sizeof **points);
     PTS_TRY(w->trainer->prepare(w->trainer, request.train.set, on_preparing, w, err));
-    return curve_measure(w->trainer, &request, *points, count, err);
+    return pts_measure_sizes(w->trainer, &request, *points, count, err);
 }
 
-pts_status worker_measure(worker *w, const plan_job *job, pts_store_point **points, size_t *count,
-                          pts_error *err)
+pts_status pts_worker_measure(worker *w, const worklist_job *job, pts_store_point **points,
+                              size_t *count, pts_error *err)
 {
     pts_split *split;
     size_t *sizes, size_count;
     *points = NULL;
     *count = 0;
     w->job = job;
-    PTS_TRY(plan_split(&w->plan->sets[job->set], job->class_id, job->seed, w->options, &split,
-                       &sizes, &size_count, err));
+    PTS_TRY(pts_worklist_split(&w->worklist->sets[job->set], job->class_id, job->seed, w->options,
+                               &split, &sizes, &size_count, err));
     pts_status status = measure(w, split, sizes, size_count, points, count, err);
     pts_split_destroy(split);
     free(sizes);

@@ -11,7 +11,7 @@ static const struct {
     const char *name;
     pts_family family;
 } methods[PTS_FORECASTS] = {
-    [PTS_FORECAST_MAP] = {"map", PTS_FAMILIES},
+    [PTS_FORECAST_POSTERIOR] = {"map", PTS_FAMILIES},
     [PTS_FORECAST_4PL] = {"4pl", PTS_FAMILY_4PL},
     [PTS_FORECAST_POW4] = {"pow4", PTS_FAMILY_POW4},
     [PTS_FORECAST_LAST1] = {"last1", PTS_FAMILY_LAST1},
@@ -39,7 +39,7 @@ typedef struct forecast {
 static double forecast_at(const forecast *f, double n)
 {
     double value = 0;
-    if (f->method == PTS_FORECAST_MAP)
+    if (f->method == PTS_FORECAST_POSTERIOR)
         pts_curve_median(&f->posterior, &n, 1, &value, NULL);
     else if (f->method == PTS_FORECAST_AVERAGE)
         value = pts_family_average_at(&f->choice, n);
@@ -53,7 +53,7 @@ static double forecast_size(const forecast *f, double target)
 {
     double low = 0, high = log(1e9);
     pts_curve_answer answer;
-    if (f->method == PTS_FORECAST_MAP)
+    if (f->method == PTS_FORECAST_POSTERIOR)
         return pts_curve_ask(&f->posterior, target, 0.8, &answer, NULL) == PTS_OK
                    ? fmax(answer.n_if_reachable, 1)
                    : INFINITY;
@@ -151,7 +151,7 @@ static pts_status covered(const forecast *f, const pts_curve_points *c, size_t f
                           const places *at, double confidence, double *out, pts_error *err)
 {
     double low[PLACES], high[PLACES], inside = 0, total = 0;
-    if (f->method != PTS_FORECAST_MAP)
+    if (f->method != PTS_FORECAST_POSTERIOR)
         return PTS_OK;
     PTS_TRY(pts_curve_band(&f->posterior, confidence, true, at->n, at->count, low, high, err));
     for (size_t i = from, k = 0, l = 0; i < c->count; i++) {
@@ -168,11 +168,11 @@ static pts_status mean_error(const forecast *f, const pts_curve_points *c, size_
                              const places *at, double *out, pts_error *err)
 {
     double median[PLACES], sum = 0, total = 0;
-    if (f->method == PTS_FORECAST_MAP)
+    if (f->method == PTS_FORECAST_POSTERIOR)
         PTS_TRY(pts_curve_median(&f->posterior, at->n, at->count, median, err));
     for (size_t i = from, k = 0; i < c->count; i++) {
-        double y = f->method == PTS_FORECAST_MAP ? value_at(at, median, c->n[i], &k)
-                                                 : forecast_at(f, c->n[i]);
+        double y = f->method == PTS_FORECAST_POSTERIOR ? value_at(at, median, c->n[i], &k)
+                                                       : forecast_at(f, c->n[i]);
         sum += weight_of(c, i) * fabs(y - c->map[i]);
         total += weight_of(c, i);
     }
@@ -204,7 +204,7 @@ static pts_forecast_score begin_score(const pts_curve_points *c, double upto)
 pts_status pts_extrapolate_from(const pts_curve_prior *prior, const pts_curve_points *curve,
                                 double upto, pts_forecast_score *out, pts_error *err)
 {
-    forecast f = {.method = PTS_FORECAST_MAP};
+    forecast f = {.method = PTS_FORECAST_POSTERIOR};
     *out = begin_score(curve, upto);
     if (out->ahead == 0)
         return PTS_OK;
@@ -324,7 +324,7 @@ static pts_status extrapolate(population *all, double upto, pts_forecast method,
                               pts_progress progress, void *user, pts_forecast_score *scores,
                               pts_error *err)
 {
-    if (method == PTS_FORECAST_MAP)
+    if (method == PTS_FORECAST_POSTERIOR)
         PTS_TRY(number_datasets(all, err));
     for (size_t i = 0; i < all->set->count; i++) {
         const pts_curve_points *c = &all->set->curves[i];
@@ -335,7 +335,7 @@ static pts_status extrapolate(population *all, double upto, pts_forecast method,
             return pts_fail(err, PTS_ERR_CANCELLED, "extrapolate: stopped");
         if (scores[i].ahead == 0)
             continue;
-        if (method == PTS_FORECAST_MAP) {
+        if (method == PTS_FORECAST_POSTERIOR) {
             PTS_TRY(prior_without(all, i, &prior, err));
             PTS_TRY(pts_extrapolate_from(prior, c, upto, &scores[i], err));
             continue;

@@ -19,17 +19,17 @@
 /* Beyond it an integer written as 1e30 or 42.0 is no longer exact. */
 #define MAX_EXACT 9007199254740992.0
 
-pts_status dataset_coco_list(const coco_reading *c, size_t file, const char *name,
-                             const json_t **list)
+pts_status pts_dataset_coco_list(const coco_reading *c, size_t file, const char *name,
+                                 const json_t **list)
 {
     *list = json_object_get(c->files[file].root, name);
     if (!json_is_array(*list))
         return pts_fail(c->reading->err, PTS_ERR_FORMAT, "%s: %s: expected a list, got %s",
-                        c->files[file].path, name, coco_json_kind(*list));
+                        c->files[file].path, name, pts_coco_json_kind(*list));
     return PTS_OK;
 }
 
-int dataset_coco_integer(const json_t *entry, const char *key, int64_t *out)
+int pts_dataset_coco_integer(const json_t *entry, const char *key, int64_t *out)
 {
     const json_t *value = json_object_get(entry, key);
     double number = json_number_value(value);
@@ -42,8 +42,8 @@ int dataset_coco_integer(const json_t *entry, const char *key, int64_t *out)
     return 1;
 }
 
-pts_status dataset_coco_finding(const coco_reading *c, pts_finding kind, size_t file,
-                                const char *list, size_t index, const char *format, ...)
+pts_status pts_dataset_coco_finding(const coco_reading *c, pts_finding kind, size_t file,
+                                    const char *list, size_t index, const char *format, ...)
 {
     char text[384], id[32] = "";
     int64_t number;
@@ -52,10 +52,10 @@ pts_status dataset_coco_finding(const coco_reading *c, pts_finding kind, size_t 
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     const json_t *entries = json_object_get(c->files[file].root, list);
-    if (dataset_coco_integer(json_array_get(entries, index), "id", &number))
+    if (pts_dataset_coco_integer(json_array_get(entries, index), "id", &number))
         snprintf(id, sizeof id, " (id %lld)", (long long)number);
-    return dataset_finding(c->reading, kind, "%s: %s[%zu]%s: %s", c->files[file].path, list, index,
-                           id, text);
+    return pts_dataset_finding(c->reading, kind, "%s: %s[%zu]%s: %s", c->files[file].path, list,
+                               index, id, text);
 }
 
 static pts_status load(coco_reading *c, coco_file *file)
@@ -77,7 +77,7 @@ static pts_status load(coco_reading *c, coco_file *file)
     if (!json_is_object(file->root))
         return pts_fail(c->reading->err, PTS_ERR_FORMAT,
                         "%s: expected an object with images, categories and annotations, got %s",
-                        file->path, coco_json_kind(file->root));
+                        file->path, pts_coco_json_kind(file->root));
     return PTS_OK;
 }
 
@@ -90,9 +90,9 @@ static pts_status read_category(coco_reading *c, size_t file, const json_t *entr
     const json_t *name = json_object_get(entry, "name"),
                  *group = json_object_get(entry, "supercategory");
     coco_category category = {.file = file, .group = json_string_value(group)};
-    if (!dataset_coco_integer(entry, "id", &category.id))
+    if (!pts_dataset_coco_integer(entry, "id", &category.id))
         return pts_fail(err, PTS_ERR_FORMAT, "%s: categories[%zu]: id: expected an integer, got %s",
-                        path, index, coco_json_kind(json_object_get(entry, "id")));
+                        path, index, pts_coco_json_kind(json_object_get(entry, "id")));
     category.name = json_string_value(name);
     size_t length = json_string_length(name), plain = 0;
     while (plain < length && (unsigned char)category.name[plain] >= ' ' &&
@@ -103,7 +103,7 @@ static pts_status read_category(coco_reading *c, size_t file, const json_t *entr
                         "%s: categories[%zu] (id %lld): name: expected a text of 1 to %d bytes on "
                         "one line, got %s",
                         path, index, (long long)category.id, DATASET_MAX_NAME,
-                        json_is_string(name) ? "another" : coco_json_kind(name));
+                        json_is_string(name) ? "another" : pts_coco_json_kind(name));
     PTS_TRY(pts_grow(&c->categories, &c->categories_room, c->n_categories + 1,
                      sizeof *c->categories, err));
     c->categories[c->n_categories++] = category;
@@ -160,7 +160,7 @@ static coco_category *find_category(const coco_reading *c, int64_t id)
     return low < c->n_categories && c->categories[low].id == id ? &c->categories[low] : NULL;
 }
 
-int dataset_coco_class(const coco_reading *c, int64_t id)
+int pts_dataset_coco_class(const coco_reading *c, int64_t id)
 {
     const coco_category *category = find_category(c, id);
     return category ? (int)(category - c->categories) : -1;
@@ -170,7 +170,7 @@ static void mark_used(const coco_reading *c, const json_t *annotations)
 {
     int64_t id;
     for (size_t i = 0; i < json_array_size(annotations); i++) {
-        if (!dataset_coco_integer(json_array_get(annotations, i), "category_id", &id))
+        if (!pts_dataset_coco_integer(json_array_get(annotations, i), "category_id", &id))
             continue;
         coco_category *category = find_category(c, id);
         if (category)
@@ -207,27 +207,27 @@ static pts_status name_classes(coco_reading *c)
 {
     pts_dataset *set = c->reading->set;
     pts_error *err = c->reading->err;
-    PTS_TRY(dataset_text(&set->classes_path, err, "%s", c->files[0].path));
+    PTS_TRY(pts_dataset_text(&set->classes_path, err, "%s", c->files[0].path));
     if (c->n_categories < 1 || c->n_categories > DATASET_MAX_CLASSES)
         return pts_fail(err, PTS_ERR_FORMAT, "%s: categories: expected 1 to %d, got %zu",
                         set->classes_path, DATASET_MAX_CLASSES, c->n_categories);
-    PTS_TRY(dataset_name_classes(set, c->n_categories, err));
+    PTS_TRY(pts_dataset_name_classes(set, c->n_categories, err));
     for (size_t i = 0; i < c->n_categories; i++)
-        PTS_TRY(dataset_text(&set->class_names[i], err, "%s", c->categories[i].name));
-    return dataset_check_names(set, err);
+        PTS_TRY(pts_dataset_text(&set->class_names[i], err, "%s", c->categories[i].name));
+    return pts_dataset_check_names(set, err);
 }
 
 static pts_status read_categories(coco_reading *c)
 {
     const json_t *list;
     for (size_t f = 0; f < c->n_files; f++) {
-        PTS_TRY(dataset_coco_list(c, f, "categories", &list));
+        PTS_TRY(pts_dataset_coco_list(c, f, "categories", &list));
         for (size_t i = 0; i < json_array_size(list); i++)
             PTS_TRY(read_category(c, f, json_array_get(list, i), i));
     }
     PTS_TRY(merge_categories(c));
     for (size_t f = 0; f < c->n_files; f++) {
-        PTS_TRY(dataset_coco_list(c, f, "annotations", &list));
+        PTS_TRY(pts_dataset_coco_list(c, f, "annotations", &list));
         mark_used(c, list);
     }
     drop_groups(c);
@@ -259,7 +259,7 @@ static pts_status find_file(const coco_file *file, const char *name, char **path
     *path = NULL;
     for (size_t i = 0; i < file->n_bases; i++) {
         struct stat info;
-        PTS_TRY(dataset_text(path, err, "%s/%s", file->bases[i], name));
+        PTS_TRY(pts_dataset_text(path, err, "%s/%s", file->bases[i], name));
         if (lstat(*path, &info) == 0)
             return PTS_OK;
         free(*path);
@@ -272,8 +272,8 @@ static int get_size(const json_t *entry, dataset_image *image)
 {
     static const pts_image_limits limits = PTS_IMAGE_LIMITS_DEFAULT;
     int64_t width, height, most = (int64_t)limits.pixels;
-    if (!dataset_coco_integer(entry, "width", &width) ||
-        !dataset_coco_integer(entry, "height", &height) || width < 1 || height < 1 ||
+    if (!pts_dataset_coco_integer(entry, "width", &width) ||
+        !pts_dataset_coco_integer(entry, "height", &height) || width < 1 || height < 1 ||
         width > most || height > most / width)
         return 0;
     image->width = (size_t)width;
@@ -286,36 +286,38 @@ static pts_status read_image(coco_reading *c, size_t f, const json_t *entry, siz
     coco_file *file = &c->files[f];
     dataset_image image = {.folder = f};
     pts_error why;
-    if (!dataset_coco_integer(entry, "id", &image.id))
-        return dataset_coco_finding(c, PTS_FINDING_IMAGE, f, "images", index,
-                                    "id: expected an integer, got %s",
-                                    coco_json_kind(json_object_get(entry, "id")));
+    if (!pts_dataset_coco_integer(entry, "id", &image.id))
+        return pts_dataset_coco_finding(c, PTS_FINDING_IMAGE, f, "images", index,
+                                        "id: expected an integer, got %s",
+                                        pts_coco_json_kind(json_object_get(entry, "id")));
     if (pts_ids_add(&file->images, image.id, "id", &why) != PTS_OK)
-        return dataset_coco_finding(c, PTS_FINDING_IMAGE, f, "images", index, "%s", why.message);
+        return pts_dataset_coco_finding(c, PTS_FINDING_IMAGE, f, "images", index, "%s",
+                                        why.message);
     file->image_of[file->images.count - 1] = SIZE_MAX;
     const json_t *value = json_object_get(entry, "file_name");
     const char *name = json_string_value(value);
     if (!is_inside(name, json_string_length(value)))
-        return dataset_coco_finding(
+        return pts_dataset_coco_finding(
             c, PTS_FINDING_IMAGE, f, "images", index,
             "file_name: expected a path inside of the data set, got %s%.200s%s",
-            name ? "'" : coco_json_kind(value), name ? name : "", name ? "'" : "");
+            name ? "'" : pts_coco_json_kind(value), name ? name : "", name ? "'" : "");
     if (!get_size(entry, &image))
-        return dataset_coco_finding(c, PTS_FINDING_IMAGE, f, "images", index,
-                                    "'%.100s': expected a width and height of 1 to 100000000 "
-                                    "pixels in all, got another size",
-                                    name);
+        return pts_dataset_coco_finding(c, PTS_FINDING_IMAGE, f, "images", index,
+                                        "'%.100s': expected a width and height of 1 to 100000000 "
+                                        "pixels in all, got another size",
+                                        name);
     PTS_TRY(find_file(file, name, &image.path, c->reading->err));
     if (!image.path)
-        return dataset_coco_finding(c, PTS_FINDING_IMAGE, f, "images", index,
-                                    "expected '%.100s' in %.200s, got none", name, file->bases[0]);
-    return dataset_add_image(c->reading, image);
+        return pts_dataset_coco_finding(c, PTS_FINDING_IMAGE, f, "images", index,
+                                        "expected '%.100s' in %.200s, got none", name,
+                                        file->bases[0]);
+    return pts_dataset_add_image(c->reading, image);
 }
 
 static pts_status read_file_images(coco_reading *c, size_t f)
 {
     const json_t *list;
-    PTS_TRY(dataset_coco_list(c, f, "images", &list));
+    PTS_TRY(pts_dataset_coco_list(c, f, "images", &list));
     size_t count = json_array_size(list);
     c->files[f].image_of = pts_calloc64(count, sizeof(size_t));
     if (!c->files[f].image_of)
@@ -329,22 +331,22 @@ static pts_status read_file_images(coco_reading *c, size_t f)
 static pts_status place_images(coco_reading *c)
 {
     pts_dataset *set = c->reading->set;
-    qsort(set->images, set->n_images, sizeof *set->images, dataset_compare_images);
+    qsort(set->images, set->n_images, sizeof *set->images, pts_dataset_compare_images);
     for (size_t i = 0; i < set->n_images; i++) {
         dataset_image *image = &set->images[i];
         coco_file *file = &c->files[image->folder];
         file->image_of[pts_ids_find(&file->images, image->id)] = i;
         if (i > 0 && strcmp(image[-1].path, image->path) == 0) {
             image->skipped = 1;
-            PTS_TRY(dataset_finding(c->reading, PTS_FINDING_IMAGE,
-                                    "%s: image id %lld: expected a file once, got %s again",
-                                    file->path, (long long)image->id, image->path));
+            PTS_TRY(pts_dataset_finding(c->reading, PTS_FINDING_IMAGE,
+                                        "%s: image id %lld: expected a file once, got %s again",
+                                        file->path, (long long)image->id, image->path));
         }
     }
     return PTS_OK;
 }
 
-pts_status dataset_coco_read_images(coco_reading *c)
+pts_status pts_dataset_coco_read_images(coco_reading *c)
 {
     for (size_t f = 0; f < c->n_files; f++)
         PTS_TRY(read_file_images(c, f));
@@ -353,7 +355,7 @@ pts_status dataset_coco_read_images(coco_reading *c)
                         "%s: images: expected files in %s, got none of them", c->files[0].path,
                         c->files[0].bases[0]);
     PTS_TRY(place_images(c));
-    return dataset_look(c->reading);
+    return pts_dataset_look(c->reading);
 }
 
 /* ---- the whole ---- */
@@ -365,11 +367,11 @@ static pts_status name_format(const coco_reading *c)
     struct stat info;
     const char *url =
         json_string_value(json_object_get(json_object_get(c->files[0].root, "info"), "url"));
-    PTS_TRY(dataset_text(&notes, c->reading->err, "%s/README.roboflow.txt", set->dir));
+    PTS_TRY(pts_dataset_text(&notes, c->reading->err, "%s/README.roboflow.txt", set->dir));
     int roboflow = (url && strstr(url, "roboflow.com")) || stat(notes, &info) == 0;
     free(notes);
-    return dataset_text(&set->format, c->reading->err, "COCO JSON%s",
-                        roboflow ? ", exported by Roboflow" : "");
+    return pts_dataset_text(&set->format, c->reading->err, "COCO JSON%s",
+                            roboflow ? ", exported by Roboflow" : "");
 }
 
 static pts_status read_files(coco_reading *c)
@@ -378,8 +380,8 @@ static pts_status read_files(coco_reading *c)
         PTS_TRY(load(c, &c->files[f]));
     PTS_TRY(name_format(c));
     PTS_TRY(read_categories(c));
-    PTS_TRY(dataset_coco_read_images(c));
-    return dataset_coco_read_annotations(c);
+    PTS_TRY(pts_dataset_coco_read_images(c));
+    return pts_dataset_coco_read_annotations(c);
 }
 
 static void coco_free(coco_reading *c)
@@ -397,10 +399,10 @@ static void coco_free(coco_reading *c)
     free(c->categories);
 }
 
-pts_status dataset_read_coco(dataset_reading *reading, int *found)
+pts_status pts_dataset_read_coco(dataset_reading *reading, int *found)
 {
     coco_reading c = {.reading = reading};
-    pts_status status = dataset_coco_find(&c);
+    pts_status status = pts_dataset_coco_find(&c);
     *found = c.n_files > 0;
     if (status == PTS_OK && *found)
         status = read_files(&c);

@@ -34,22 +34,22 @@ typedef struct coco_reading {
 } coco_reading;
 
 /* Which annotation files there are, and the splits' names into the set. */
-pts_status dataset_coco_find(coco_reading *c);
+pts_status pts_dataset_coco_find(coco_reading *c);
 
 /* A list of objects of a file's root. PTS_ERR_FORMAT where it is none. */
-pts_status dataset_coco_list(const coco_reading *c, size_t file, const char *name,
-                             const json_t **list);
+pts_status pts_dataset_coco_list(const coco_reading *c, size_t file, const char *name,
+                                 const json_t **list);
 /* An integer, also written as 42.0; 0 where there is none. */
-int dataset_coco_integer(const json_t *entry, const char *key, int64_t *out);
+int pts_dataset_coco_integer(const json_t *entry, const char *key, int64_t *out);
 /* The class of a category, −1 where it is unknown. */
-int dataset_coco_class(const coco_reading *c, int64_t id);
+int pts_dataset_coco_class(const coco_reading *c, int64_t id);
 
 /* A finding at entry `index` of a list, with the entry's id where it has one. */
-pts_status dataset_coco_finding(const coco_reading *c, pts_finding kind, size_t file,
-                                const char *list, size_t index, const char *format, ...)
+pts_status pts_dataset_coco_finding(const coco_reading *c, pts_finding kind, size_t file,
+                                    const char *list, size_t index, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 
-pts_status dataset_coco_read_images(coco_reading *c);
-pts_status dataset_coco_read_annotations(coco_reading *c);
+pts_status pts_dataset_coco_read_images(coco_reading *c);
+pts_status pts_dataset_coco_read_annotations(coco_reading *c);
 
 #endif

@@ -35,18 +35,18 @@ static pts_status find_place(coco_reading *c, size_t f, pts_ids *seen, size_t in
     const json_t *entry = json_array_get(json_object_get(file->root, "annotations"), index);
     int64_t id, image;
     pts_error why;
-    if (dataset_coco_integer(entry, "id", &id) && pts_ids_add(seen, id, "id", &why) != PTS_OK)
-        return dataset_coco_finding(c, PTS_FINDING_LABEL, f, "annotations", index, "%s",
-                                    why.message);
-    if (!dataset_coco_integer(entry, "image_id", &image))
-        return dataset_coco_finding(c, PTS_FINDING_LABEL, f, "annotations", index,
-                                    "image_id: expected an integer, got %s",
-                                    coco_json_kind(json_object_get(entry, "image_id")));
+    if (pts_dataset_coco_integer(entry, "id", &id) && pts_ids_add(seen, id, "id", &why) != PTS_OK)
+        return pts_dataset_coco_finding(c, PTS_FINDING_LABEL, f, "annotations", index, "%s",
+                                        why.message);
+    if (!pts_dataset_coco_integer(entry, "image_id", &image))
+        return pts_dataset_coco_finding(c, PTS_FINDING_LABEL, f, "annotations", index,
+                                        "image_id: expected an integer, got %s",
+                                        pts_coco_json_kind(json_object_get(entry, "image_id")));
     size_t order = pts_ids_find(&file->images, image);
     if (order == PTS_NO_INDEX)
-        return dataset_coco_finding(c, PTS_FINDING_LABEL, f, "annotations", index,
-                                    "image_id: expected one of the %zu images, got %lld",
-                                    file->images.count, (long long)image);
+        return pts_dataset_coco_finding(c, PTS_FINDING_LABEL, f, "annotations", index,
+                                        "image_id: expected one of the %zu images, got %lld",
+                                        file->images.count, (long long)image);
     size_t at = file->image_of[order];
     if (at == SIZE_MAX || c->reading->set->images[at].skipped)
         return PTS_OK;
@@ -61,7 +61,7 @@ static pts_status find_places(coco_reading *c, place_list *list)
     for (size_t f = 0; f < c->n_files; f++) {
         const json_t *entries;
         pts_ids seen = {0};
-        PTS_TRY(dataset_coco_list(c, f, "annotations", &entries));
+        PTS_TRY(pts_dataset_coco_list(c, f, "annotations", &entries));
         pts_status status = PTS_OK;
         for (size_t i = 0; i < json_array_size(entries) && status == PTS_OK; i++)
             status = find_place(c, f, &seen, i, list);
@@ -86,7 +86,7 @@ static int get_crowd(const json_t *entry, int *crowd)
 static void note_crossing(coco_reading *c, const place *p, const float *xy, size_t points)
 {
     dataset_reading *r = c->reading;
-    if (r->options.look != PTS_LOOK_NAMES && dataset_crosses_itself(xy, points) &&
+    if (r->options.look != PTS_LOOK_NAMES && pts_dataset_crosses_itself(xy, points) &&
         r->crossings++ == 0)
         snprintf(r->first_crossing.message, sizeof r->first_crossing.message,
                  "%.400s: annotations[%zu]", c->files[p->file].path, p->index);
@@ -102,15 +102,15 @@ static pts_status add_polygons(coco_reading *c, const place *p, const json_t *pa
     for (size_t i = 0; i < json_array_size(parts); i++) {
         size_t begin = set->n_xy, count;
         double *xy;
-        PTS_TRY(coco_segmentation_polygon(&xy, &count, parts, i, c->reading->err));
+        PTS_TRY(pts_coco_segmentation_polygon(&xy, &count, parts, i, c->reading->err));
         pts_status status = PTS_OK;
         for (size_t k = 0; k < count && status == PTS_OK; k++)
-            status = dataset_add_coordinate(
+            status = pts_dataset_add_coordinate(
                 set, xy[k] / (double)(k % 2 ? image->height : image->width), c->reading->err);
         free(xy);
         PTS_TRY(status);
         note_crossing(c, p, set->xy + begin, count / 2);
-        PTS_TRY(dataset_add_end(set, first, c->reading->err));
+        PTS_TRY(pts_dataset_add_end(set, first, c->reading->err));
     }
     instance->parts = json_array_size(parts);
     instance->points = (set->n_xy - first) / 2;
@@ -122,7 +122,7 @@ static pts_status add_annotation(coco_reading *c, const place *p, const json_t *
 {
     if (json_is_array(segmentation))
         PTS_TRY(add_polygons(c, p, segmentation, instance));
-    return dataset_add_instance(c->reading->set, instance, c->reading->err);
+    return pts_dataset_add_instance(c->reading->set, instance, c->reading->err);
 }
 
 static pts_status read_mask(coco_reading *c, const place *p, const json_t *segmentation,
@@ -131,7 +131,7 @@ static pts_status read_mask(coco_reading *c, const place *p, const json_t *segme
     const dataset_image *image = &c->reading->set->images[p->image];
     pts_error why;
     pts_status status =
-        coco_segmentation_mask(mask, segmentation, image->height, image->width, &why);
+        pts_coco_segmentation_mask(mask, segmentation, image->height, image->width, &why);
     if (status == PTS_ERR_MEMORY)
         return pts_fail(c->reading->err, status, "%s", why.message);
     if (status == PTS_OK && pts_rle_area(*mask) > 0)
@@ -141,8 +141,8 @@ static pts_status read_mask(coco_reading *c, const place *p, const json_t *segme
                  "segmentation: expected an area inside of the image, got none");
     pts_rle_destroy(*mask);
     *mask = NULL;
-    return dataset_coco_finding(c, PTS_FINDING_LABEL, p->file, "annotations", p->index, "%s",
-                                why.message);
+    return pts_dataset_coco_finding(c, PTS_FINDING_LABEL, p->file, "annotations", p->index, "%s",
+                                    why.message);
 }
 
 static pts_status read_annotation(coco_reading *c, const place *p)
@@ -152,19 +152,19 @@ static pts_status read_annotation(coco_reading *c, const place *p)
     const json_t *segmentation = json_object_get(entry, "segmentation");
     pts_instance instance = {0};
     int64_t category;
-    if (!dataset_coco_integer(entry, "category_id", &category))
-        return dataset_coco_finding(c, PTS_FINDING_LABEL, p->file, "annotations", p->index,
-                                    "category_id: expected an integer, got %s",
-                                    coco_json_kind(json_object_get(entry, "category_id")));
-    instance.class_id = dataset_coco_class(c, category);
+    if (!pts_dataset_coco_integer(entry, "category_id", &category))
+        return pts_dataset_coco_finding(c, PTS_FINDING_LABEL, p->file, "annotations", p->index,
+                                        "category_id: expected an integer, got %s",
+                                        pts_coco_json_kind(json_object_get(entry, "category_id")));
+    instance.class_id = pts_dataset_coco_class(c, category);
     if (instance.class_id < 0)
-        return dataset_coco_finding(c, PTS_FINDING_LABEL, p->file, "annotations", p->index,
-                                    "category_id: expected one of the %zu categories, got %lld",
-                                    c->n_categories, (long long)category);
+        return pts_dataset_coco_finding(c, PTS_FINDING_LABEL, p->file, "annotations", p->index,
+                                        "category_id: expected one of the %zu categories, got %lld",
+                                        c->n_categories, (long long)category);
     if (!get_crowd(entry, &instance.crowd))
-        return dataset_coco_finding(c, PTS_FINDING_LABEL, p->file, "annotations", p->index,
-                                    "iscrowd: expected 0 or 1, got %s",
-                                    coco_json_kind(json_object_get(entry, "iscrowd")));
+        return pts_dataset_coco_finding(c, PTS_FINDING_LABEL, p->file, "annotations", p->index,
+                                        "iscrowd: expected 0 or 1, got %s",
+                                        pts_coco_json_kind(json_object_get(entry, "iscrowd")));
     pts_rle *mask;
     PTS_TRY(read_mask(c, p, segmentation, &mask));
     if (!mask)
@@ -176,7 +176,7 @@ static pts_status read_annotation(coco_reading *c, const place *p)
     return status;
 }
 
-pts_status dataset_coco_read_annotations(coco_reading *c)
+pts_status pts_dataset_coco_read_annotations(coco_reading *c)
 {
     pts_dataset *set = c->reading->set;
     place_list list = {0};

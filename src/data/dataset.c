@@ -26,7 +26,7 @@ static void make_printable(char *text)
     }
 }
 
-pts_status dataset_finding(dataset_reading *reading, pts_finding kind, const char *format, ...)
+pts_status pts_dataset_finding(dataset_reading *reading, pts_finding kind, const char *format, ...)
 {
     pts_error text;
     va_list args;
@@ -43,7 +43,7 @@ pts_status dataset_finding(dataset_reading *reading, pts_finding kind, const cha
     return PTS_OK;
 }
 
-pts_status dataset_text(char **out, pts_error *err, const char *format, ...)
+pts_status pts_dataset_text(char **out, pts_error *err, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -55,7 +55,7 @@ pts_status dataset_text(char **out, pts_error *err, const char *format, ...)
     return pts_fail_memory(err, PATH_MAX);
 }
 
-const char *dataset_last_component(const char *path)
+const char *pts_dataset_last_component(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
@@ -63,7 +63,7 @@ const char *dataset_last_component(const char *path)
 
 /* ---- what the layouts share ---- */
 
-pts_status dataset_name_classes(pts_dataset *set, size_t count, pts_error *err)
+pts_status pts_dataset_name_classes(pts_dataset *set, size_t count, pts_error *err)
 {
     set->class_names = calloc(count, sizeof *set->class_names);
     if (!set->class_names)
@@ -78,7 +78,7 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* `--class NAME` and the store tell classes apart by name. */
-pts_status dataset_check_names(const pts_dataset *set, pts_error *err)
+pts_status pts_dataset_check_names(const pts_dataset *set, pts_error *err)
 {
     size_t count = (size_t)set->classes, bytes = count * sizeof(char *);
     char **sorted = malloc(bytes);
@@ -99,11 +99,11 @@ pts_status dataset_check_names(const pts_dataset *set, pts_error *err)
 
 static size_t stem_of(const char *path)
 {
-    const char *dot = strrchr(dataset_last_component(path), '.');
+    const char *dot = strrchr(pts_dataset_last_component(path), '.');
     return dot ? (size_t)(dot - path) : strlen(path);
 }
 
-pts_status dataset_add_image(dataset_reading *reading, dataset_image image)
+pts_status pts_dataset_add_image(dataset_reading *reading, dataset_image image)
 {
     pts_dataset *set = reading->set;
     pts_status status = PTS_OK;
@@ -122,7 +122,7 @@ pts_status dataset_add_image(dataset_reading *reading, dataset_image image)
     return PTS_OK;
 }
 
-int dataset_compare_stems(const void *a, const void *b)
+int pts_dataset_compare_stems(const void *a, const void *b)
 {
     const dataset_image *x = a, *y = b;
     size_t common = x->stem < y->stem ? x->stem : y->stem;
@@ -130,14 +130,14 @@ int dataset_compare_stems(const void *a, const void *b)
     return order ? order : (x->stem > y->stem) - (x->stem < y->stem);
 }
 
-int dataset_compare_images(const void *a, const void *b)
+int pts_dataset_compare_images(const void *a, const void *b)
 {
     const dataset_image *x = a, *y = b;
-    int order = dataset_compare_stems(a, b);
+    int order = pts_dataset_compare_stems(a, b);
     return order ? order : strcmp(x->path + x->stem, y->path + y->stem);
 }
 
-pts_status dataset_add_coordinate(pts_dataset *set, double value, pts_error *err)
+pts_status pts_dataset_add_coordinate(pts_dataset *set, double value, pts_error *err)
 {
     if (set->n_xy >= MAX_FLOATS)
         return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu polygon points", set->dir,
@@ -147,14 +147,14 @@ pts_status dataset_add_coordinate(pts_dataset *set, double value, pts_error *err
     return PTS_OK;
 }
 
-pts_status dataset_add_end(pts_dataset *set, size_t first_xy, pts_error *err)
+pts_status pts_dataset_add_end(pts_dataset *set, size_t first_xy, pts_error *err)
 {
     PTS_TRY(pts_grow(&set->ends, &set->ends_room, set->n_ends + 1, sizeof *set->ends, err));
     set->ends[set->n_ends++] = (set->n_xy - first_xy) / 2;
     return PTS_OK;
 }
 
-pts_status dataset_add_instance(pts_dataset *set, const pts_instance *instance, pts_error *err)
+pts_status pts_dataset_add_instance(pts_dataset *set, const pts_instance *instance, pts_error *err)
 {
     if (set->n_instances >= MAX_INSTANCES)
         return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %zu instances", set->dir,
@@ -170,22 +170,22 @@ pts_status dataset_add_instance(pts_dataset *set, const pts_instance *instance, 
 /* "a/coins//" is coins, "a/val.json" val; "." and ".." are what they stand for. */
 static pts_status set_names(pts_dataset *set, const char *dir, pts_error *err)
 {
-    PTS_TRY(dataset_text(&set->dir, err, "%s", dir));
+    PTS_TRY(pts_dataset_text(&set->dir, err, "%s", dir));
     for (size_t i = strlen(dir); i > 1 && set->dir[i - 1] == '/'; i--)
         set->dir[i - 1] = '\0';
     struct stat info;
     if (stat(set->dir, &info) != 0)
         return pts_fail(err, PTS_ERR_IO, "%s: %s", set->dir, strerror(errno));
-    const char *name = dataset_last_component(set->dir);
+    const char *name = pts_dataset_last_component(set->dir);
     int file = S_ISREG(info.st_mode) && pts_path_ends(name, ".json");
     if (!S_ISDIR(info.st_mode) && !file)
         return pts_fail(err, PTS_ERR_IO, "%s: expected a folder or a .json file", set->dir);
     char real[PATH_MAX];
     if ((!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) && realpath(set->dir, real))
-        name = dataset_last_component(real);
+        name = pts_dataset_last_component(real);
     int length = (int)(strlen(name) - (file ? strlen(".json") : 0));
-    return *name ? dataset_text(&set->name, err, "%.*s", length, name)
-                 : dataset_text(&set->name, err, "root");
+    return *name ? pts_dataset_text(&set->name, err, "%.*s", length, name)
+                 : pts_dataset_text(&set->name, err, "root");
 }
 
 static int has_file(const pts_dataset *set, const char *name)
@@ -205,10 +205,10 @@ static int has_file(const pts_dataset *set, const char *name)
 static pts_status read_layout(dataset_reading *reading)
 {
     if (has_file(reading->set, "data.yaml"))
-        return dataset_read_yolo(reading);
+        return pts_dataset_read_yolo(reading);
     int found = 0;
 #ifdef PTS_HAVE_JSON
-    PTS_TRY(dataset_read_coco(reading, &found));
+    PTS_TRY(pts_dataset_read_coco(reading, &found));
 #endif
     if (found)
         return PTS_OK;
@@ -220,9 +220,10 @@ static pts_status note_crossings(dataset_reading *reading)
 {
     if (!reading->crossings)
         return PTS_OK;
-    return dataset_finding(reading, PTS_FINDING_NOTE,
-                           "%s: expected outlines that do not cross themselves, got %zu that do",
-                           reading->first_crossing.message, reading->crossings);
+    return pts_dataset_finding(
+        reading, PTS_FINDING_NOTE,
+        "%s: expected outlines that do not cross themselves, got %zu that do",
+        reading->first_crossing.message, reading->crossings);
 }
 
 static pts_status check_classes(dataset_reading *reading)
@@ -239,7 +240,8 @@ static pts_status check_classes(dataset_reading *reading)
                         set->dir, set->n_images, set->skipped_labels);
     for (int i = 0; i < set->classes; i++) {
         if (set->showing_at[i] == set->showing_at[i + 1])
-            PTS_TRY(dataset_finding(reading, PTS_FINDING_NOTE,
+            PTS_TRY(
+                pts_dataset_finding(reading, PTS_FINDING_NOTE,
                                     "%s: class %d '%s': expected an image that shows it, got none",
                                     set->classes_path, i, set->class_names[i]));
     }
@@ -252,7 +254,7 @@ static pts_status read_all(dataset_reading *reading, const char *dir)
     PTS_TRY(set_names(set, dir, reading->err));
     PTS_TRY(read_layout(reading));
     PTS_TRY(note_crossings(reading));
-    PTS_TRY(dataset_index(set, reading->err));
+    PTS_TRY(pts_dataset_index(set, reading->err));
     return check_classes(reading);
 }
 

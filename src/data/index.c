@@ -69,7 +69,7 @@ static pts_status fill_showing(pts_dataset *set, size_t *seen, pts_error *err)
     return PTS_OK;
 }
 
-pts_status dataset_index(pts_dataset *set, pts_error *err)
+pts_status pts_dataset_index(pts_dataset *set, pts_error *err)
 {
     size_t classes = (size_t)set->classes, size = sizeof(size_t);
     drop_skipped(set);

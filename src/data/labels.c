@@ -68,14 +68,14 @@ static pts_status parse_coordinates(label_line *line, size_t *count, int *good)
     *good = 0;
     for (*count = 0; next_token(line, &t); ++*count) {
         if (!token_number(&t, &value))
-            return dataset_finding(line->reading, PTS_FINDING_LABEL,
-                                   "%s: line %zu: coordinate %zu: expected a number, got '%s'",
-                                   line->path, line->number, *count + 1, t.text);
+            return pts_dataset_finding(line->reading, PTS_FINDING_LABEL,
+                                       "%s: line %zu: coordinate %zu: expected a number, got '%s'",
+                                       line->path, line->number, *count + 1, t.text);
         if (!(value >= -PTS_DATASET_OVERSHOOT && value <= 1 + PTS_DATASET_OVERSHOOT))
-            return dataset_finding(line->reading, PTS_FINDING_LABEL,
-                                   "%s: line %zu: coordinate %zu: expected 0 to 1, got %s",
-                                   line->path, line->number, *count + 1, t.text);
-        PTS_TRY(dataset_add_coordinate(line->reading->set, value, line->reading->err));
+            return pts_dataset_finding(line->reading, PTS_FINDING_LABEL,
+                                       "%s: line %zu: coordinate %zu: expected 0 to 1, got %s",
+                                       line->path, line->number, *count + 1, t.text);
+        PTS_TRY(pts_dataset_add_coordinate(line->reading->set, value, line->reading->err));
     }
     *good = 1;
     return PTS_OK;
@@ -95,7 +95,7 @@ static int has_extent(const float *xy, size_t points)
 static void note_crossing(label_line *line, const float *xy, size_t points)
 {
     dataset_reading *r = line->reading;
-    if (r->options.look != PTS_LOOK_NAMES && dataset_crosses_itself(xy, points) &&
+    if (r->options.look != PTS_LOOK_NAMES && pts_dataset_crosses_itself(xy, points) &&
         r->crossings++ == 0)
         snprintf(r->first_crossing.message, sizeof r->first_crossing.message, "%.400s: line %zu",
                  line->path, line->number);
@@ -110,21 +110,22 @@ static pts_status parse_polygon(label_line *line, int class_id)
     if (!good)
         return PTS_OK;
     if (count % 2)
-        return dataset_finding(line->reading, PTS_FINDING_LABEL,
-                               "%s: line %zu: expected an even number of coordinates, got %zu",
-                               line->path, line->number, count);
+        return pts_dataset_finding(line->reading, PTS_FINDING_LABEL,
+                                   "%s: line %zu: expected an even number of coordinates, got %zu",
+                                   line->path, line->number, count);
     if (count < 6)
-        return dataset_finding(line->reading, PTS_FINDING_LABEL,
-                               "%s: line %zu: expected a polygon of at least 3 points, got %zu%s",
-                               line->path, line->number, count / 2, count == 4 ? " (a box?)" : "");
+        return pts_dataset_finding(
+            line->reading, PTS_FINDING_LABEL,
+            "%s: line %zu: expected a polygon of at least 3 points, got %zu%s", line->path,
+            line->number, count / 2, count == 4 ? " (a box?)" : "");
     if (!has_extent(set->xy + first, count / 2))
-        return dataset_finding(line->reading, PTS_FINDING_LABEL,
-                               "%s: line %zu: expected a polygon with an area, got one of none",
-                               line->path, line->number);
+        return pts_dataset_finding(line->reading, PTS_FINDING_LABEL,
+                                   "%s: line %zu: expected a polygon with an area, got one of none",
+                                   line->path, line->number);
     note_crossing(line, set->xy + first, count / 2);
-    PTS_TRY(dataset_add_end(set, first, line->reading->err));
+    PTS_TRY(pts_dataset_add_end(set, first, line->reading->err));
     const pts_instance instance = {.class_id = class_id, .points = count / 2, .parts = 1};
-    return dataset_add_instance(set, &instance, line->reading->err);
+    return pts_dataset_add_instance(set, &instance, line->reading->err);
 }
 
 static pts_status parse_line(label_line *line)
@@ -135,9 +136,9 @@ static pts_status parse_line(label_line *line)
     if (!next_token(line, &t))
         return PTS_OK;
     if (!token_class(&t, set->classes, &class_id))
-        return dataset_finding(line->reading, PTS_FINDING_LABEL,
-                               "%s: line %zu: expected a class from 0 to %d, got '%s'", line->path,
-                               line->number, set->classes - 1, t.text);
+        return pts_dataset_finding(line->reading, PTS_FINDING_LABEL,
+                                   "%s: line %zu: expected a class from 0 to %d, got '%s'",
+                                   line->path, line->number, set->classes - 1, t.text);
     size_t instances = set->n_instances, floats = set->n_xy;
     PTS_TRY(parse_polygon(line, class_id));
     if (set->n_instances == instances)
@@ -148,16 +149,16 @@ static pts_status parse_line(label_line *line)
 static pts_status read_files(dataset_reading *reading, const pts_label_file *files, size_t count)
 {
     pts_dataset *set = reading->set;
-    PTS_TRY(dataset_text(&set->dir, reading->err, "labels"));
-    PTS_TRY(dataset_text(&set->name, reading->err, "labels"));
-    PTS_TRY(dataset_text(&set->format, reading->err, "YOLO segmentation"));
-    PTS_TRY(dataset_text(&set->classes_path, reading->err, "labels"));
+    PTS_TRY(pts_dataset_text(&set->dir, reading->err, "labels"));
+    PTS_TRY(pts_dataset_text(&set->name, reading->err, "labels"));
+    PTS_TRY(pts_dataset_text(&set->format, reading->err, "YOLO segmentation"));
+    PTS_TRY(pts_dataset_text(&set->classes_path, reading->err, "labels"));
     set->classes = DATASET_MAX_CLASSES; /* until it is known which occur */
     for (size_t i = 0; i < count; i++) {
         dataset_image image = {.first = set->n_instances};
-        PTS_TRY(dataset_text(&image.path, reading->err, "%s", files[i].name));
-        PTS_TRY(dataset_add_image(reading, image));
-        PTS_TRY(dataset_parse_labels(reading, files[i].name, files[i].text, files[i].size));
+        PTS_TRY(pts_dataset_text(&image.path, reading->err, "%s", files[i].name));
+        PTS_TRY(pts_dataset_add_image(reading, image));
+        PTS_TRY(pts_dataset_parse_labels(reading, files[i].name, files[i].text, files[i].size));
         set->images[i].count = set->n_instances - image.first;
     }
     return PTS_OK;
@@ -168,9 +169,9 @@ static pts_status number_classes(pts_dataset *set, pts_error *err)
     int most = 0;
     for (size_t i = 0; i < set->n_instances; i++)
         most = set->instances[i].class_id > most ? set->instances[i].class_id : most;
-    PTS_TRY(dataset_name_classes(set, (size_t)most + 1, err));
+    PTS_TRY(pts_dataset_name_classes(set, (size_t)most + 1, err));
     for (int c = 0; c <= most; c++)
-        PTS_TRY(dataset_text(&set->class_names[c], err, "%d", c));
+        PTS_TRY(pts_dataset_text(&set->class_names[c], err, "%d", c));
     return PTS_OK;
 }
 
@@ -186,7 +187,7 @@ pts_status pts_dataset_of_labels(pts_dataset **out, const pts_label_file *files,
     if (status == PTS_OK)
         status = number_classes(set, err);
     if (status == PTS_OK)
-        status = dataset_index(set, err);
+        status = pts_dataset_index(set, err);
     if (status == PTS_OK)
         *out = set;
     else
@@ -194,8 +195,8 @@ pts_status pts_dataset_of_labels(pts_dataset **out, const pts_label_file *files,
     return status;
 }
 
-pts_status dataset_parse_labels(dataset_reading *reading, const char *path, const char *text,
-                                size_t size)
+pts_status pts_dataset_parse_labels(dataset_reading *reading, const char *path, const char *text,
+                                    size_t size)
 {
     const char *end = text + size;
     for (size_t number = 1; text < end; number++) {

@@ -50,13 +50,14 @@ static pts_status take(dataset_reading *reading, dataset_image *image, const see
     /* PTS_ERR_MEMORY as well: a small file that unpacks to far more than its picture says so */
     if (s->status != PTS_OK) {
         image->skipped = 1;
-        return dataset_finding(reading, PTS_FINDING_IMAGE, "%s", s->why.message);
+        return pts_dataset_finding(reading, PTS_FINDING_IMAGE, "%s", s->why.message);
     }
     if (image->width && (image->width != s->width || image->height != s->height)) {
         image->skipped = 1;
-        return dataset_finding(reading, PTS_FINDING_IMAGE,
-                               "%s: expected %zu×%zu pixels, as its annotations say, got %zu×%zu",
-                               image->path, image->width, image->height, s->width, s->height);
+        return pts_dataset_finding(
+            reading, PTS_FINDING_IMAGE,
+            "%s: expected %zu×%zu pixels, as its annotations say, got %zu×%zu", image->path,
+            image->width, image->height, s->width, s->height);
     }
     image->width = s->width;
     image->height = s->height;
@@ -78,7 +79,7 @@ static pts_status look_round(dataset_reading *reading, looker *l)
     return PTS_OK;
 }
 
-pts_status dataset_look(dataset_reading *reading)
+pts_status pts_dataset_look(dataset_reading *reading)
 {
     looker l = {.set = reading->set, .look = reading->options.look};
     if (l.look == PTS_LOOK_NAMES)
@@ -106,7 +107,7 @@ static int edges_cross(const float *a, const float *b, const float *c, const flo
     return side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
 }
 
-int dataset_crosses_itself(const float *xy, size_t points)
+int pts_dataset_crosses_itself(const float *xy, size_t points)
 {
     if (points < 4 || points > MAX_CROSSING_POINTS)
         return 0;

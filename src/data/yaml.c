@@ -90,7 +90,7 @@ static pts_status allocate_names(reader *r, const yaml_node_t *names, ptrdiff_t 
         return pts_fail(r->err, PTS_ERR_FORMAT,
                         "%s: line %zu: names: expected 1 to %d classes, got %td", r->path,
                         line_of(names), DATASET_MAX_CLASSES, count);
-    return dataset_name_classes(r->set, (size_t)count, r->err);
+    return pts_dataset_name_classes(r->set, (size_t)count, r->err);
 }
 
 static pts_status read_list(reader *r, const yaml_node_t *names)
@@ -142,7 +142,8 @@ static pts_status read_roboflow(reader *r, const yaml_node_t *map)
         if (value && value->type == YAML_SCALAR_NODE && is_plain(value))
             parts[i] = (const char *)value->data.scalar.value;
     }
-    return dataset_text(r->roboflow, r->err, "%.100s/%.100s/%.100s", parts[0], parts[1], parts[2]);
+    return pts_dataset_text(r->roboflow, r->err, "%.100s/%.100s/%.100s", parts[0], parts[1],
+                            parts[2]);
 }
 
 static pts_status read_document(reader *r)
@@ -159,7 +160,7 @@ static pts_status read_document(reader *r)
         PTS_TRY(read_map(r, names));
     else
         return fail_at(r, names, "names as a list or a map, got a text");
-    PTS_TRY(dataset_check_names(r->set, r->err));
+    PTS_TRY(pts_dataset_check_names(r->set, r->err));
     PTS_TRY(check_nc(r, find(r, root, "nc")));
     return read_roboflow(r, find(r, root, "roboflow"));
 }
@@ -183,7 +184,8 @@ static pts_status parse(reader *r, const char *text, size_t size)
     return status;
 }
 
-pts_status dataset_read_yaml(pts_dataset *set, const char *path, char **roboflow, pts_error *err)
+pts_status pts_dataset_read_yaml(pts_dataset *set, const char *path, char **roboflow,
+                                 pts_error *err)
 {
     char *text;
     size_t size;

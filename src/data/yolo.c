@@ -34,15 +34,15 @@ static pts_status read_classes(dataset_reading *reading)
     pts_dataset *set = reading->set;
     char *roboflow = NULL, *notes;
     struct stat info;
-    PTS_TRY(dataset_text(&set->classes_path, reading->err, "%s/data.yaml", set->dir));
-    PTS_TRY(dataset_read_yaml(set, set->classes_path, &roboflow, reading->err));
-    pts_status status = dataset_text(&notes, reading->err, "%s/README.roboflow.txt", set->dir);
+    PTS_TRY(pts_dataset_text(&set->classes_path, reading->err, "%s/data.yaml", set->dir));
+    PTS_TRY(pts_dataset_read_yaml(set, set->classes_path, &roboflow, reading->err));
+    pts_status status = pts_dataset_text(&notes, reading->err, "%s/README.roboflow.txt", set->dir);
     if (status == PTS_OK && roboflow)
-        status = dataset_text(&set->format, reading->err,
-                              "YOLO segmentation, exported by Roboflow as %s", roboflow);
+        status = pts_dataset_text(&set->format, reading->err,
+                                  "YOLO segmentation, exported by Roboflow as %s", roboflow);
     else if (status == PTS_OK)
-        status = dataset_text(&set->format, reading->err, "YOLO segmentation%s",
-                              stat(notes, &info) == 0 ? ", exported by Roboflow" : "");
+        status = pts_dataset_text(&set->format, reading->err, "YOLO segmentation%s",
+                                  stat(notes, &info) == 0 ? ", exported by Roboflow" : "");
     free(notes);
     free(roboflow);
     return status;
@@ -54,7 +54,8 @@ static pts_status name_splits(pts_dataset *set, pts_error *err)
     if (!set->splits)
         return pts_fail_memory(err, FOLDERS * sizeof *set->splits);
     for (set->n_splits = 0; set->n_splits < FOLDERS; set->n_splits++)
-        PTS_TRY(dataset_text(&set->splits[set->n_splits], err, "%s", layout[set->n_splits].split));
+        PTS_TRY(
+            pts_dataset_text(&set->splits[set->n_splits], err, "%s", layout[set->n_splits].split));
     return PTS_OK;
 }
 
@@ -82,9 +83,9 @@ static pts_status add_image(dataset_reading *reading, size_t folder, const char 
     if (!is_image(name))
         return PTS_OK;
     dataset_image image = {.folder = folder};
-    PTS_TRY(dataset_text(&image.path, reading->err, "%s/%s/%s", reading->set->dir,
-                         layout[folder].images, name));
-    return dataset_add_image(reading, image);
+    PTS_TRY(pts_dataset_text(&image.path, reading->err, "%s/%s/%s", reading->set->dir,
+                             layout[folder].images, name));
+    return pts_dataset_add_image(reading, image);
 }
 
 /* A label file is known where an image of its folder has its stem. */
@@ -95,17 +96,17 @@ static pts_status check_label_file(dataset_reading *reading, size_t folder, cons
     if (stem == 0)
         return PTS_OK;
     dataset_image key = {0};
-    PTS_TRY(
-        dataset_text(&key.path, reading->err, "%s/%s/%s", set->dir, layout[folder].images, name));
+    PTS_TRY(pts_dataset_text(&key.path, reading->err, "%s/%s/%s", set->dir, layout[folder].images,
+                             name));
     key.stem = strlen(key.path) - strlen(name) + stem;
     int known = bsearch(&key, set->images, set->n_images, sizeof *set->images,
-                        dataset_compare_stems) != NULL;
+                        pts_dataset_compare_stems) != NULL;
     free(key.path);
     if (known)
         return PTS_OK;
-    return dataset_finding(reading, PTS_FINDING_NOTE,
-                           "%s/%s/%s: expected an image in %s of this name, got none", set->dir,
-                           layout[folder].labels, name, layout[folder].images);
+    return pts_dataset_finding(reading, PTS_FINDING_NOTE,
+                               "%s/%s/%s: expected an image in %s of this name, got none", set->dir,
+                               layout[folder].labels, name, layout[folder].images);
 }
 
 typedef pts_status (*visit_entry)(dataset_reading *reading, size_t folder, const char *name);
@@ -129,16 +130,16 @@ static pts_status visit_folder(dataset_reading *reading, size_t folder, const ch
                                visit_entry visit)
 {
     char *path;
-    PTS_TRY(dataset_text(&path, reading->err, "%s/%s", reading->set->dir, inner));
+    PTS_TRY(pts_dataset_text(&path, reading->err, "%s/%s", reading->set->dir, inner));
     pts_status status = PTS_OK;
     DIR *stream = opendir(path);
     if (stream) {
         status = visit_open(reading, stream, folder, path, visit);
         closedir(stream);
     } else if (errno != ENOENT && errno != ENOTDIR) {
-        status =
-            dataset_finding(reading, visit == add_image ? PTS_FINDING_IMAGE : PTS_FINDING_LABEL,
-                            "%s: expected a folder that can be read: %s", path, strerror(errno));
+        status = pts_dataset_finding(
+            reading, visit == add_image ? PTS_FINDING_IMAGE : PTS_FINDING_LABEL,
+            "%s: expected a folder that can be read: %s", path, strerror(errno));
     }
     free(path);
     return status;
@@ -149,7 +150,7 @@ static pts_status visit_folder(dataset_reading *reading, size_t folder, const ch
 static int compare_basenames(const void *a, const void *b)
 {
     const dataset_image *x = *(dataset_image *const *)a, *y = *(dataset_image *const *)b;
-    int order = strcmp(dataset_last_component(x->path), dataset_last_component(y->path));
+    int order = strcmp(pts_dataset_last_component(x->path), pts_dataset_last_component(y->path));
     return order ? order : strcmp(x->path, y->path);
 }
 
@@ -166,14 +167,14 @@ static pts_status note_repeated_names(dataset_reading *reading)
     qsort(sorted, set->n_images, sizeof *sorted, compare_basenames);
     size_t repeated = 0, first = 0;
     for (size_t i = 1; i < set->n_images; i++) {
-        if (strcmp(dataset_last_component(sorted[i - 1]->path),
-                   dataset_last_component(sorted[i]->path)) == 0 &&
+        if (strcmp(pts_dataset_last_component(sorted[i - 1]->path),
+                   pts_dataset_last_component(sorted[i]->path)) == 0 &&
             repeated++ == 0)
             first = i;
     }
     pts_status status = PTS_OK;
     if (repeated)
-        status = dataset_finding(
+        status = pts_dataset_finding(
             reading, PTS_FINDING_NOTE,
             "%s: expected a name in one folder only, got %zu again in another, the first in %s",
             sorted[first]->path, repeated, sorted[first - 1]->path);
@@ -185,10 +186,10 @@ static pts_status note_shared_labels(dataset_reading *reading)
 {
     for (size_t i = 1; i < reading->set->n_images; i++) {
         const dataset_image *image = &reading->set->images[i];
-        if (dataset_compare_stems(image - 1, image) == 0)
-            PTS_TRY(dataset_finding(reading, PTS_FINDING_NOTE,
-                                    "%s: expected a label file of its own, got that of %s",
-                                    image->path, dataset_last_component(image[-1].path)));
+        if (pts_dataset_compare_stems(image - 1, image) == 0)
+            PTS_TRY(pts_dataset_finding(reading, PTS_FINDING_NOTE,
+                                        "%s: expected a label file of its own, got that of %s",
+                                        image->path, pts_dataset_last_component(image[-1].path)));
     }
     return PTS_OK;
 }
@@ -203,7 +204,7 @@ static pts_status find_images(dataset_reading *reading)
                         "%s: expected images (.jpg .jpeg .png .bmp) in images, or train/images, "
                         "valid/images, test/images, got none",
                         set->dir);
-    qsort(set->images, set->n_images, sizeof *set->images, dataset_compare_images);
+    qsort(set->images, set->n_images, sizeof *set->images, pts_dataset_compare_images);
     PTS_TRY(note_shared_labels(reading));
     return note_repeated_names(reading);
 }
@@ -220,8 +221,8 @@ static pts_status read_label_file(dataset_reading *reading, const char *path)
     size_t size;
     pts_error why;
     if (pts_read_file(path, MAX_LABEL_FILE, &text, &size, &why) != PTS_OK)
-        return dataset_finding(reading, PTS_FINDING_LABEL, "%s", why.message);
-    pts_status status = dataset_parse_labels(reading, path, text, size);
+        return pts_dataset_finding(reading, PTS_FINDING_LABEL, "%s", why.message);
+    pts_status status = pts_dataset_parse_labels(reading, path, text, size);
     free(text);
     return status;
 }
@@ -232,24 +233,24 @@ static pts_status read_labels(dataset_reading *reading, dataset_image *image)
     image->first = set->n_instances;
     if (image->skipped)
         return PTS_OK;
-    const char *name = dataset_last_component(image->path);
+    const char *name = pts_dataset_last_component(image->path);
     int stem = (int)(image->path + image->stem - name);
     char *path;
-    PTS_TRY(dataset_text(&path, reading->err, "%s/%s/%.*s.txt", set->dir,
-                         layout[image->folder].labels, stem, name));
+    PTS_TRY(pts_dataset_text(&path, reading->err, "%s/%s/%.*s.txt", set->dir,
+                             layout[image->folder].labels, stem, name));
     pts_status status = read_label_file(reading, path);
     free(path);
     image->count = set->n_instances - image->first;
     return status;
 }
 
-pts_status dataset_read_yolo(dataset_reading *reading)
+pts_status pts_dataset_read_yolo(dataset_reading *reading)
 {
     pts_dataset *set = reading->set;
     PTS_TRY(read_classes(reading));
     PTS_TRY(name_splits(set, reading->err));
     PTS_TRY(find_images(reading));
-    PTS_TRY(dataset_look(reading));
+    PTS_TRY(pts_dataset_look(reading));
     for (size_t i = 0; i < set->n_images; i++)
         PTS_TRY(read_labels(reading, &set->images[i]));
     for (size_t i = 0; i < FOLDERS; i++)

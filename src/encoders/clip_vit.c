@@ -254,8 +254,8 @@ static void pack_ends(clip_pass *pass)
 {
     clip_vit *m = pass->model;
     if (!m->packed) {
-        clip_vit_pack(m, pass->team, &m->embedding, 1);
-        clip_vit_pack(m, pass->team, &m->projection, 1);
+        pts_clip_vit_pack(m, pass->team, &m->embedding, 1);
+        pts_clip_vit_pack(m, pass->team, &m->projection, 1);
     }
     m->packed = true;
 }
@@ -263,7 +263,7 @@ static void pack_ends(clip_pass *pass)
 static void pack_layer(clip_pass *pass, clip_vit_layer *layer)
 {
     if (!layer->packed)
-        clip_vit_pack(pass->model, pass->team, layer->linear, CLIP_VIT_LINEARS);
+        pts_clip_vit_pack(pass->model, pass->team, layer->linear, CLIP_VIT_LINEARS);
     layer->packed = true;
 }
 
@@ -415,7 +415,7 @@ static double count_flops(const clip_vit *m)
 static void close_model(void *model)
 {
     if (model)
-        clip_vit_free(model);
+        pts_clip_vit_free(model);
     free(model);
 }
 
@@ -426,7 +426,7 @@ static pts_status open_model(void **out, pts_weights *weights, const pts_level *
     *out = NULL;
     if (!model)
         return pts_fail_memory(err, sizeof *model);
-    pts_status status = clip_vit_bind(model, weights, level, err);
+    pts_status status = pts_clip_vit_bind(model, weights, level, err);
     if (status != PTS_OK) {
         close_model(model);
         return status;

@@ -56,13 +56,14 @@ typedef struct clip_vit {
     pts_arena arena;                       /* the packed weights */
 } clip_vit;
 
-/* Reads the sizes and checks every tensor. What it fills is freed by clip_vit_free, on failure
+/* Reads the sizes and checks every tensor. What it fills is freed by pts_clip_vit_free, on failure
  * too. */
-pts_status clip_vit_bind(clip_vit *model, pts_weights *weights, const pts_level *level,
-                         pts_error *err);
-void clip_vit_free(clip_vit *model);
+pts_status pts_clip_vit_bind(clip_vit *model, pts_weights *weights, const pts_level *level,
+                             pts_error *err);
+void pts_clip_vit_free(clip_vit *model);
 
 /* Packs `count` matrices on the team; the file's pages of each are dropped from memory. */
-void clip_vit_pack(const clip_vit *model, pts_team *team, clip_vit_linear *linear, size_t count);
+void pts_clip_vit_pack(const clip_vit *model, pts_team *team, clip_vit_linear *linear,
+                       size_t count);
 
 #endif

@@ -233,7 +233,7 @@ static void pack_task(void *user, size_t task, int thread)
     pts_weights_forget(job->model->weights, linear->weight);
 }
 
-void clip_vit_pack(const clip_vit *model, pts_team *team, clip_vit_linear *linear, size_t count)
+void pts_clip_vit_pack(const clip_vit *model, pts_team *team, clip_vit_linear *linear, size_t count)
 {
     pack_job job = {model, linear};
     if (model->level->panel)
@@ -242,8 +242,8 @@ void clip_vit_pack(const clip_vit *model, pts_team *team, clip_vit_linear *linea
 
 /* ---- all of it ---- */
 
-pts_status clip_vit_bind(clip_vit *model, pts_weights *weights, const pts_level *level,
-                         pts_error *err)
+pts_status pts_clip_vit_bind(clip_vit *model, pts_weights *weights, const pts_level *level,
+                             pts_error *err)
 {
     model->weights = weights;
     model->level = level;
@@ -264,7 +264,7 @@ pts_status clip_vit_bind(clip_vit *model, pts_weights *weights, const pts_level 
     return PTS_OK;
 }
 
-void clip_vit_free(clip_vit *model)
+void pts_clip_vit_free(clip_vit *model)
 {
     pts_arena_free(&model->arena);
     free(model->layer);

@@ -22,115 +22,117 @@ static pts_feature_map stem_conv(network *net, const char *name, pts_feature_map
                                  size_t channels)
 {
     pts_feature_map y =
-        network_output(net, pts_window_side(x.height, k.height, k.stride, k.pad_y),
-                       pts_window_side(x.width, k.width, k.stride, k.pad_x), channels);
-    network_conv(net, name, NULL, x, k, y);
-    network_tap(net, name, y);
+        pts_network_output(net, pts_window_side(x.height, k.height, k.stride, k.pad_y),
+                           pts_window_side(x.width, k.width, k.stride, k.pad_x), channels);
+    pts_network_conv(net, name, NULL, x, k, y);
+    pts_network_tap(net, name, y);
     return y;
 }
 
 static pts_feature_map stem_pool(network *net, const char *name, pts_feature_map x)
 {
-    pts_feature_map y = network_output(net, half(x.height), half(x.width), x.channels);
-    network_max_pool(net, x, K3_HALF, y);
-    network_tap(net, name, y);
+    pts_feature_map y = pts_network_output(net, half(x.height), half(x.width), x.channels);
+    pts_network_max_pool(net, x, K3_HALF, y);
+    pts_network_tap(net, name, y);
     return y;
 }
 
 /* Mixed_5b … 5d: 35×35; 64 + 64 + 96 + pool. */
 static pts_feature_map inception_a(network *net, const char *name, pts_feature_map x, size_t pool)
 {
-    pts_feature_map y = network_output(net, x.height, x.width, 64 + 64 + 96 + pool), t;
-    network_conv(net, name, "branch1x1", x, K1, network_slice(y, 0, 64));
+    pts_feature_map y = pts_network_output(net, x.height, x.width, 64 + 64 + 96 + pool), t;
+    pts_network_conv(net, name, "branch1x1", x, K1, pts_network_slice(y, 0, 64));
 
-    t = network_conv_scratch(net, name, "branch5x5_1", x, K1, 48, 0);
-    network_conv(net, name, "branch5x5_2", t, K5, network_slice(y, 64, 64));
+    t = pts_network_conv_scratch(net, name, "branch5x5_1", x, K1, 48, 0);
+    pts_network_conv(net, name, "branch5x5_2", t, K5, pts_network_slice(y, 64, 64));
 
-    t = network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 64, 0);
-    t = network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 96, 1);
-    network_conv(net, name, "branch3x3dbl_3", t, K3, network_slice(y, 128, 96));
+    t = pts_network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 64, 0);
+    t = pts_network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 96, 1);
+    pts_network_conv(net, name, "branch3x3dbl_3", t, K3, pts_network_slice(y, 128, 96));
 
-    network_pooled_conv(net, name, "branch_pool", x, K3, network_slice(y, 224, pool));
-    network_tap(net, name, y);
+    pts_network_pooled_conv(net, name, "branch_pool", x, K3, pts_network_slice(y, 224, pool));
+    pts_network_tap(net, name, y);
     return y;
 }
 
 /* Mixed_6a: 35×35 → 17×17; 384 + 96 + the input. */
 static pts_feature_map reduction_a(network *net, const char *name, pts_feature_map x)
 {
-    pts_feature_map y = network_output(net, half(x.height), half(x.width), 384 + 96 + x.channels),
+    pts_feature_map y = pts_network_output(net, half(x.height), half(x.width),
+                                           384 + 96 + x.channels),
                     t;
-    network_conv(net, name, "branch3x3", x, K3_HALF, network_slice(y, 0, 384));
+    pts_network_conv(net, name, "branch3x3", x, K3_HALF, pts_network_slice(y, 0, 384));
 
-    t = network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 64, 0);
-    t = network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 96, 1);
-    network_conv(net, name, "branch3x3dbl_3", t, K3_HALF, network_slice(y, 384, 96));
+    t = pts_network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 64, 0);
+    t = pts_network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 96, 1);
+    pts_network_conv(net, name, "branch3x3dbl_3", t, K3_HALF, pts_network_slice(y, 384, 96));
 
-    network_max_pool(net, x, K3_HALF, network_slice(y, 480, x.channels));
-    network_tap(net, name, y);
+    pts_network_max_pool(net, x, K3_HALF, pts_network_slice(y, 480, x.channels));
+    pts_network_tap(net, name, y);
     return y;
 }
 
 /* Mixed_6b … 6e: 17×17; four times 192, with 7×7 factored into 1×7 and 7×1 of `c` channels. */
 static pts_feature_map inception_b(network *net, const char *name, pts_feature_map x, size_t c)
 {
-    pts_feature_map y = network_output(net, x.height, x.width, 4 * 192), t;
-    network_conv(net, name, "branch1x1", x, K1, network_slice(y, 0, 192));
+    pts_feature_map y = pts_network_output(net, x.height, x.width, 4 * 192), t;
+    pts_network_conv(net, name, "branch1x1", x, K1, pts_network_slice(y, 0, 192));
 
-    t = network_conv_scratch(net, name, "branch7x7_1", x, K1, c, 0);
-    t = network_conv_scratch(net, name, "branch7x7_2", t, K1X7, c, 1);
-    network_conv(net, name, "branch7x7_3", t, K7X1, network_slice(y, 192, 192));
+    t = pts_network_conv_scratch(net, name, "branch7x7_1", x, K1, c, 0);
+    t = pts_network_conv_scratch(net, name, "branch7x7_2", t, K1X7, c, 1);
+    pts_network_conv(net, name, "branch7x7_3", t, K7X1, pts_network_slice(y, 192, 192));
 
-    t = network_conv_scratch(net, name, "branch7x7dbl_1", x, K1, c, 0);
-    t = network_conv_scratch(net, name, "branch7x7dbl_2", t, K7X1, c, 1);
-    t = network_conv_scratch(net, name, "branch7x7dbl_3", t, K1X7, c, 0);
-    t = network_conv_scratch(net, name, "branch7x7dbl_4", t, K7X1, c, 1);
-    network_conv(net, name, "branch7x7dbl_5", t, K1X7, network_slice(y, 384, 192));
+    t = pts_network_conv_scratch(net, name, "branch7x7dbl_1", x, K1, c, 0);
+    t = pts_network_conv_scratch(net, name, "branch7x7dbl_2", t, K7X1, c, 1);
+    t = pts_network_conv_scratch(net, name, "branch7x7dbl_3", t, K1X7, c, 0);
+    t = pts_network_conv_scratch(net, name, "branch7x7dbl_4", t, K7X1, c, 1);
+    pts_network_conv(net, name, "branch7x7dbl_5", t, K1X7, pts_network_slice(y, 384, 192));
 
-    network_pooled_conv(net, name, "branch_pool", x, K3, network_slice(y, 576, 192));
-    network_tap(net, name, y);
+    pts_network_pooled_conv(net, name, "branch_pool", x, K3, pts_network_slice(y, 576, 192));
+    pts_network_tap(net, name, y);
     return y;
 }
 
 /* Mixed_7a: 17×17 → 8×8; 320 + 192 + the input. */
 static pts_feature_map reduction_b(network *net, const char *name, pts_feature_map x)
 {
-    pts_feature_map y = network_output(net, half(x.height), half(x.width), 320 + 192 + x.channels),
+    pts_feature_map y = pts_network_output(net, half(x.height), half(x.width),
+                                           320 + 192 + x.channels),
                     t;
-    t = network_conv_scratch(net, name, "branch3x3_1", x, K1, 192, 0);
-    network_conv(net, name, "branch3x3_2", t, K3_HALF, network_slice(y, 0, 320));
+    t = pts_network_conv_scratch(net, name, "branch3x3_1", x, K1, 192, 0);
+    pts_network_conv(net, name, "branch3x3_2", t, K3_HALF, pts_network_slice(y, 0, 320));
 
-    t = network_conv_scratch(net, name, "branch7x7x3_1", x, K1, 192, 0);
-    t = network_conv_scratch(net, name, "branch7x7x3_2", t, K1X7, 192, 1);
-    t = network_conv_scratch(net, name, "branch7x7x3_3", t, K7X1, 192, 0);
-    network_conv(net, name, "branch7x7x3_4", t, K3_HALF, network_slice(y, 320, 192));
+    t = pts_network_conv_scratch(net, name, "branch7x7x3_1", x, K1, 192, 0);
+    t = pts_network_conv_scratch(net, name, "branch7x7x3_2", t, K1X7, 192, 1);
+    t = pts_network_conv_scratch(net, name, "branch7x7x3_3", t, K7X1, 192, 0);
+    pts_network_conv(net, name, "branch7x7x3_4", t, K3_HALF, pts_network_slice(y, 320, 192));
 
-    network_max_pool(net, x, K3_HALF, network_slice(y, 512, x.channels));
-    network_tap(net, name, y);
+    pts_network_max_pool(net, x, K3_HALF, pts_network_slice(y, 512, x.channels));
+    pts_network_tap(net, name, y);
     return y;
 }
 
 /* Mixed_7b, 7c: 8×8; 320 + (384 + 384) + (384 + 384) + 192. */
 static pts_feature_map inception_c(network *net, const char *name, pts_feature_map x)
 {
-    pts_feature_map y = network_output(net, x.height, x.width, INCEPTION_V3_DIM), t;
-    network_conv(net, name, "branch1x1", x, K1, network_slice(y, 0, 320));
+    pts_feature_map y = pts_network_output(net, x.height, x.width, INCEPTION_V3_DIM), t;
+    pts_network_conv(net, name, "branch1x1", x, K1, pts_network_slice(y, 0, 320));
 
-    t = network_conv_scratch(net, name, "branch3x3_1", x, K1, 384, 0);
-    network_conv(net, name, "branch3x3_2a", t, K1X3, network_slice(y, 320, 384));
-    network_conv(net, name, "branch3x3_2b", t, K3X1, network_slice(y, 704, 384));
+    t = pts_network_conv_scratch(net, name, "branch3x3_1", x, K1, 384, 0);
+    pts_network_conv(net, name, "branch3x3_2a", t, K1X3, pts_network_slice(y, 320, 384));
+    pts_network_conv(net, name, "branch3x3_2b", t, K3X1, pts_network_slice(y, 704, 384));
 
-    t = network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 448, 0);
-    t = network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 384, 1);
-    network_conv(net, name, "branch3x3dbl_3a", t, K1X3, network_slice(y, 1088, 384));
-    network_conv(net, name, "branch3x3dbl_3b", t, K3X1, network_slice(y, 1472, 384));
+    t = pts_network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 448, 0);
+    t = pts_network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 384, 1);
+    pts_network_conv(net, name, "branch3x3dbl_3a", t, K1X3, pts_network_slice(y, 1088, 384));
+    pts_network_conv(net, name, "branch3x3dbl_3b", t, K3X1, pts_network_slice(y, 1472, 384));
 
-    network_pooled_conv(net, name, "branch_pool", x, K3, network_slice(y, 1856, 192));
-    network_tap(net, name, y);
+    pts_network_pooled_conv(net, name, "branch_pool", x, K3, pts_network_slice(y, 1856, 192));
+    pts_network_tap(net, name, y);
     return y;
 }
 
-void inception_v3_forward(network *net, pts_feature_map image, float *embedding)
+void pts_inception_v3_forward(network *net, pts_feature_map image, float *embedding)
 {
     pts_feature_map x = stem_conv(net, "Conv2d_1a_3x3", image, K3_HALF, 32); /* 149×149 */
     x = stem_conv(net, "Conv2d_2a_3x3", x, K3_VALID, 32);                    /* 147×147 */
@@ -150,5 +152,5 @@ void inception_v3_forward(network *net, pts_feature_map image, float *embedding)
     x = reduction_b(net, "Mixed_7a", x); /* 8×8×1280 */
     x = inception_c(net, "Mixed_7b", x); /* 8×8×2048 */
     x = inception_c(net, "Mixed_7c", x);
-    network_global_average(net, x, embedding);
+    pts_network_global_average(net, x, embedding);
 }

@@ -21,12 +21,12 @@ static pts_status plan(inception_pass *pass, size_t height, size_t width, pts_er
 {
     network *net = &pass->net;
     pass->height = pass->width = 0;
-    network_begin(net, true, NULL, err);
-    inception_v3_forward(net, (pts_feature_map){NULL, height, width, 3, 3}, NULL);
+    pts_network_begin(net, true, NULL, err);
+    pts_inception_v3_forward(net, (pts_feature_map){NULL, height, width, 3, 3}, NULL);
     PTS_TRY(net->status);
     if (!net->layers->bound)
-        PTS_TRY(network_layers_pack(net->layers, net->team, err));
-    PTS_TRY(network_prepare(net));
+        PTS_TRY(pts_network_layers_pack(net->layers, net->team, err));
+    PTS_TRY(pts_network_prepare(net));
     pass->height = height;
     pass->width = width;
     return PTS_OK;
@@ -35,7 +35,7 @@ static pts_status plan(inception_pass *pass, size_t height, size_t width, pts_er
 static void close_pass(void *pass)
 {
     if (pass)
-        network_free(&((inception_pass *)pass)->net);
+        pts_network_free(&((inception_pass *)pass)->net);
     free(pass);
 }
 
@@ -126,10 +126,10 @@ static pts_status run_pass(void *user, pts_arch_run *run, pts_error *err)
     net->visit = run->visit;
     net->visit_step = run->visit_step;
     net->user = run->user;
-    network_begin(net, false, run->last, err);
+    pts_network_begin(net, false, run->last, err);
     /* Kernels write to outputs only; the map type is shared, hence the cast. */
     float *image = (float *)(uintptr_t)run->images;
-    inception_v3_forward(net, (pts_feature_map){image, height, width, 3, 3}, run->out);
+    pts_inception_v3_forward(net, (pts_feature_map){image, height, width, 3, 3}, run->out);
     run->stopped = net->done;
     return net->status;
 }

@@ -43,7 +43,7 @@ static void lay_out(network *net)
     net->work = pts_arena_take(&net->arena, floats, sizeof(float));
 }
 
-pts_status network_prepare(network *net)
+pts_status pts_network_prepare(network *net)
 {
     pts_arena_free(&net->arena);
     lay_out(net);
@@ -76,7 +76,7 @@ static void lay_out_packed(network_layers *layers, pack_job *job)
     }
 }
 
-pts_status network_layers_pack(network_layers *layers, pts_team *team, pts_error *err)
+pts_status pts_network_layers_pack(network_layers *layers, pts_team *team, pts_error *err)
 {
     pack_job job = {.layers = layers};
     lay_out_packed(layers, &job);
@@ -87,7 +87,7 @@ pts_status network_layers_pack(network_layers *layers, pts_team *team, pts_error
     return PTS_OK;
 }
 
-void network_begin(network *net, bool planning, const char *last, pts_error *err)
+void pts_network_begin(network *net, bool planning, const char *last, pts_error *err)
 {
     net->planning = planning;
     net->layer = 0;
@@ -104,7 +104,7 @@ void network_begin(network *net, bool planning, const char *last, pts_error *err
     memset(net->scratch, 0, sizeof net->scratch);
 }
 
-void network_free(network *net)
+void pts_network_free(network *net)
 {
     pts_arena_free(&net->arena);
 }
@@ -117,7 +117,7 @@ static size_t pixel_stride(size_t channels)
     return channels % 256 ? channels : channels + 16;
 }
 
-pts_feature_map network_output(network *net, size_t height, size_t width, size_t channels)
+pts_feature_map pts_network_output(network *net, size_t height, size_t width, size_t channels)
 {
     pts_feature_map map = {NULL, height, width, channels, pixel_stride(channels)};
     if (idle(net))
@@ -138,7 +138,7 @@ static pts_feature_map scratch_map(network *net, size_t height, size_t width, si
     return map;
 }
 
-pts_feature_map network_slice(pts_feature_map map, size_t first, size_t channels)
+pts_feature_map pts_network_slice(pts_feature_map map, size_t first, size_t channels)
 {
     if (map.data)
         map.data += first;
@@ -184,8 +184,8 @@ static void plan_conv(network *net, const char *block, const char *branch, pts_f
         net->status = pts_fail_memory(net->err, SIZE_MAX);
 }
 
-void network_conv(network *net, const char *block, const char *branch, pts_feature_map in,
-                  pts_window window, pts_feature_map out)
+void pts_network_conv(network *net, const char *block, const char *branch, pts_feature_map in,
+                      pts_window window, pts_feature_map out)
 {
     if (idle(net))
         return;
@@ -204,20 +204,20 @@ void network_conv(network *net, const char *block, const char *branch, pts_featu
     net->layer++;
 }
 
-pts_feature_map network_conv_scratch(network *net, const char *block, const char *branch,
-                                     pts_feature_map in, pts_window window, size_t channels,
-                                     int which)
+pts_feature_map pts_network_conv_scratch(network *net, const char *block, const char *branch,
+                                         pts_feature_map in, pts_window window, size_t channels,
+                                         int which)
 {
     if (idle(net))
         return in;
     size_t height = pts_window_side(in.height, window.height, window.stride, window.pad_y);
     size_t width = pts_window_side(in.width, window.width, window.stride, window.pad_x);
     pts_feature_map out = scratch_map(net, height, width, channels, which);
-    network_conv(net, block, branch, in, window, out);
+    pts_network_conv(net, block, branch, in, window, out);
     return out;
 }
 
-void network_max_pool(network *net, pts_feature_map in, pts_window window, pts_feature_map out)
+void pts_network_max_pool(network *net, pts_feature_map in, pts_window window, pts_feature_map out)
 {
     if (idle(net) || net->planning)
         return;
@@ -226,15 +226,15 @@ void network_max_pool(network *net, pts_feature_map in, pts_window window, pts_f
     steps_show(net->visit_step, net->user, "max pool", "pool", 0, start);
 }
 
-void network_pooled_conv(network *net, const char *block, const char *branch, pts_feature_map in,
-                         pts_window pool, pts_feature_map out)
+void pts_network_pooled_conv(network *net, const char *block, const char *branch,
+                             pts_feature_map in, pts_window pool, pts_feature_map out)
 {
     static const pts_window pointwise = {1, 1, 1, 0, 0};
     if (idle(net))
         return;
     struct network_layer *layer = &net->layers->layer[net->layer];
     pts_feature_map product = scratch_map(net, in.height, in.width, out.channels, 0);
-    network_conv(net, block, branch, in, pointwise, product);
+    pts_network_conv(net, block, branch, in, pointwise, product);
     if (net->planning && !net->layers->bound)
         layer->conv.bias = NULL; /* it comes after the pool */
     if (net->planning || idle(net))
@@ -245,7 +245,7 @@ void network_pooled_conv(network *net, const char *block, const char *branch, pt
     steps_show(net->visit_step, net->user, "average pool", "pool", 0, start);
 }
 
-void network_global_average(network *net, pts_feature_map in, float *out)
+void pts_network_global_average(network *net, pts_feature_map in, float *out)
 {
     if (idle(net) || net->planning)
         return;
@@ -266,7 +266,7 @@ static const float *without_gaps(const network *net, pts_feature_map map)
     return dense;
 }
 
-void network_tap(network *net, const char *name, pts_feature_map map)
+void pts_network_tap(network *net, const char *name, pts_feature_map map)
 {
     if (idle(net))
         return;

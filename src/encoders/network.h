@@ -2,7 +2,7 @@
  *
  * An architecture is one function that calls these in order. It runs twice: with planning on,
  * where each operation checks its tensors against the weights file and the network notes the
- * largest map of each kind; then, after network_prepare, for real. So the size of the arena can
+ * largest map of each kind; then, after pts_network_prepare, for real. So the size of the arena can
  * never drift from what the forward pass uses. The first failure sticks in `status`; later
  * operations do nothing. */
 #ifndef PTS_SRC_ENCODERS_NETWORK_H
@@ -57,37 +57,37 @@ typedef struct network {
 
 /* Packs the weights of all bound layers, on the team; the file's pages of each are dropped from
  * memory once it is packed. */
-pts_status network_layers_pack(network_layers *layers, pts_team *team, pts_error *err);
+pts_status pts_network_layers_pack(network_layers *layers, pts_team *team, pts_error *err);
 
 /* Sets all that a run begins with. */
-void network_begin(network *net, bool planning, const char *last, pts_error *err);
+void pts_network_begin(network *net, bool planning, const char *last, pts_error *err);
 /* Backs what was planned with an arena of just that size. */
-pts_status network_prepare(network *net);
-void network_free(network *net);
+pts_status pts_network_prepare(network *net);
+void pts_network_free(network *net);
 
 /* A new main map: the output of a block, valid until the block after the next. */
-pts_feature_map network_output(network *net, size_t height, size_t width, size_t channels);
+pts_feature_map pts_network_output(network *net, size_t height, size_t width, size_t channels);
 /* Channels [first, first + channels) of a map. */
-pts_feature_map network_slice(pts_feature_map map, size_t first, size_t channels);
+pts_feature_map pts_network_slice(pts_feature_map map, size_t first, size_t channels);
 
 /* conv + folded batch norm + ReLU, tensors BLOCK.BRANCH.weight and .bias ("BLOCK.weight" where
  * branch is NULL), into `out`. */
-void network_conv(network *net, const char *block, const char *branch, pts_feature_map in,
-                  pts_window window, pts_feature_map out);
+void pts_network_conv(network *net, const char *block, const char *branch, pts_feature_map in,
+                      pts_window window, pts_feature_map out);
 /* The same into scratch map `which` with `channels` channels. */
-pts_feature_map network_conv_scratch(network *net, const char *block, const char *branch,
-                                     pts_feature_map in, pts_window window, size_t channels,
-                                     int which);
-void network_max_pool(network *net, pts_feature_map in, pts_window window, pts_feature_map out);
+pts_feature_map pts_network_conv_scratch(network *net, const char *block, const char *branch,
+                                         pts_feature_map in, pts_window window, size_t channels,
+                                         int which);
+void pts_network_max_pool(network *net, pts_feature_map in, pts_window window, pts_feature_map out);
 /* Average pool, then a 1×1 conv: computed the other way round, which is the same (both are linear)
  * and pools the fewer channels. Uses scratch map 0. */
-void network_pooled_conv(network *net, const char *block, const char *branch, pts_feature_map in,
-                         pts_window pool, pts_feature_map out);
+void pts_network_pooled_conv(network *net, const char *block, const char *branch,
+                             pts_feature_map in, pts_window pool, pts_feature_map out);
 
 /* out [channels] = the mean over the map's pixels. */
-void network_global_average(network *net, pts_feature_map in, float *out);
+void pts_network_global_average(network *net, pts_feature_map in, float *out);
 
 /* Shows the map to the visitor; ends the run where it is the last one wanted. */
-void network_tap(network *net, const char *name, pts_feature_map map);
+void pts_network_tap(network *net, const char *name, pts_feature_map map);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef PTS_SRC_KERNELS_POOL_H
 #define PTS_SRC_KERNELS_POOL_H
 
-#include "kernels/map.h"
+#include "kernels/feature_map.h"
 #include "pts/base.h"
 
 /* The part of a window that lies inside the map. */

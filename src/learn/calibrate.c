@@ -1,7 +1,7 @@
 /* How much wider a spread must be for its bands to hold what they promise. */
 #include "learn/sweep.h"
 
-#include "learn/layers.h"
+#include "nn/layers.h"
 
 #include <math.h>
 
@@ -25,7 +25,7 @@ static int inside(const draws *d, const double mean[4], double scale, double log
             for (int j = 0; j <= i; j++)
                 theta[i] += scale * d->lower[i * 4 + j] * d->normal[k][j];
         }
-        double value = fmin(fmax(theta_value(theta, log_n, NULL), 0), 1);
+        double value = fmin(fmax(pts_theta_value(theta, log_n, NULL), 0), 1);
         below += value + noise * d->normal[k][4] < map;
     }
     return below >= DRAWS / 10 && below <= DRAWS - DRAWS / 10;
@@ -38,7 +38,7 @@ static double covered(const sweep *s, size_t out, size_t choice, const draws *d,
         const task_row *row = &s->data.tasks->rows[t];
         if (row->group == out)
             continue;
-        const double *theta = sweep_theta(s, t, out, choice);
+        const double *theta = pts_sweep_theta(s, t, out, choice);
         double share = 0;
         for (size_t i = 0; i < row->task.points; i++)
             share += inside(d, theta, scale, row->log_n[i], row->task.map[i]);
@@ -64,8 +64,8 @@ static double share_wanted(const sweep *s, size_t out)
     return fmin(0.8 * (1 + pairs / (classes * classes)), 0.95);
 }
 
-double sweep_calibrate(const sweep *s, size_t out, size_t choice, const double covariance[16],
-                       double noise)
+double pts_sweep_calibrate(const sweep *s, size_t out, size_t choice, const double covariance[16],
+                           double noise)
 {
     draws d = {.noise = noise};
     pts_rng rng = {s->seed};
@@ -73,7 +73,7 @@ double sweep_calibrate(const sweep *s, size_t out, size_t choice, const double c
         for (int i = 0; i < 5; i++)
             d.normal[k][i] = pts_rng_normal(&rng);
     double low = 1, high = 3, wanted = share_wanted(s, out);
-    if (!theta_cholesky(covariance, d.lower) || covered(s, out, choice, &d, 1) >= wanted)
+    if (!pts_theta_cholesky(covariance, d.lower) || covered(s, out, choice, &d, 1) >= wanted)
         return 1;
     for (int step = 0; step < HALVINGS; step++) {
         double middle = (low + high) / 2;

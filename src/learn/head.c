@@ -1,6 +1,6 @@
 /* The head: training and its answer. */
 #include "learn/head.h"
-#include "learn/study.h"
+#include "study/study.h"
 #include "learn/sweep.h"
 
 #include "base/error.h"
@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const head_source_keys[HEAD_SOURCES] = {"datasets_sha256", "curves_sha256", "config"};
+const char *const pts_head_source_keys[HEAD_SOURCES] = {"datasets_sha256", "curves_sha256",
+                                                        "config"};
 
 const char *pts_head_kind_name(pts_head_kind kind)
 {
@@ -36,7 +37,7 @@ void pts_head_close(pts_head *head)
     pts_mlp_destroy(head->mlp);
     for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++)
         pts_mlp_destroy(head->member[m]);
-    labelled_free(&head->labelled);
+    pts_labelled_free(&head->labelled);
     free(head);
 }
 
@@ -80,7 +81,7 @@ const char *pts_head_source(const pts_head *head, const char *key)
     if (strcmp(key, "datasets") == 0)
         return head->datasets;
     for (size_t i = 0; i < HEAD_SOURCES; i++)
-        if (strcmp(key, head_source_keys[i]) == 0)
+        if (strcmp(key, pts_head_source_keys[i]) == 0)
             return head->sources[i];
     return NULL;
 }
@@ -100,7 +101,7 @@ int pts_head_takes_labels(const pts_head *head)
 
 int pts_head_population(const pts_head *head, pts_prior_file *out)
 {
-    population_give(&head->population, out);
+    pts_population_give(&head->population, out);
     snprintf(out->trainer, sizeof out->trainer, "%s", head->trainer);
     return head->population.curves > 0;
 }
@@ -158,7 +159,7 @@ static pts_status predict_mlp(const pts_head *head, const float *embeddings, siz
         model.high[i] = head->high[i];
     }
     memcpy(model.member, head->member, sizeof model.member);
-    return perceptron_predict(&model, head->shrinkage, scores, theta, err);
+    return pts_perceptron_predict(&model, head->shrinkage, scores, theta, err);
 }
 
 static pts_status check_embeddings(const pts_head *head, const float *embeddings, size_t count,
@@ -201,7 +202,7 @@ pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t coun
     if (head->kind == PTS_HEAD_STUDY) {
         float y[4];
         PTS_TRY(pts_mlp_forward(head->mlp, embeddings, 1, y, err));
-        study_theta(y, out->mean);
+        pts_study_theta(y, out->mean);
     } else if (head->kind == PTS_HEAD_MLP)
         PTS_TRY(predict_mlp(head, embeddings, count, out->mean, err));
     else
@@ -229,7 +230,7 @@ pts_status pts_head_predict_labelled(const pts_head *head, const pts_label_sums 
     }
     if (!(objects >= 1))
         return pts_fail(err, PTS_ERR_ARGUMENT, "head: expected labelled objects, got none");
-    return labelled_predict(&head->labelled, labels, count, out, err);
+    return pts_labelled_predict(&head->labelled, labels, count, out, err);
 }
 
 /* ---- training ---- */
@@ -249,7 +250,7 @@ static char *join_datasets(const pts_tasks *tasks)
     return text;
 }
 
-pts_status head_copy_sources(pts_head *head, const char *const *sources, pts_error *err)
+pts_status pts_head_copy_sources(pts_head *head, const char *const *sources, pts_error *err)
 {
     for (size_t i = 0; i < HEAD_SOURCES; i++)
         if (sources[i] && !(head->sources[i] = strdup(sources[i])))
@@ -280,13 +281,13 @@ static pts_status head_create(pts_head **out, const pts_tasks *tasks,
         !head->centre || !head->map)
         return pts_fail_memory(err, tasks->dim * 5 * sizeof *head->map);
     const char *const sources[HEAD_SOURCES] = {tasks->sources, tasks->curves, options->config};
-    return head_copy_sources(head, sources, err);
+    return pts_head_copy_sources(head, sources, err);
 }
 
 static pts_status take_spread(pts_head *head, const sweep *s, size_t choice, pts_error *err)
 {
     double covariance[16], noise;
-    PTS_TRY(sweep_spread(s, SIZE_MAX, choice, covariance, &noise, err));
+    PTS_TRY(pts_sweep_spread(s, SIZE_MAX, choice, covariance, &noise, err));
     for (size_t i = 0; i < 16; i++)
         head->covariance[i] = (float)covariance[i];
     head->noise = (float)noise;
@@ -308,7 +309,7 @@ static void fit_linear(pts_head *head, const sweep *s, const linear_fold *fold, 
                        const linear_model *one)
 {
     linear_model model;
-    linear_fit(&s->data, fold, linear_choices[choice], one, &model);
+    pts_linear_fit(&s->data, fold, pts_linear_choices[choice], one, &model);
     take_model(head, model.theta, model.low, model.high, fold);
     for (size_t d = 0; d < head->dim; d++)
         for (size_t i = 0; i < 4; i++) {
@@ -322,13 +323,13 @@ static void fit_linear(pts_head *head, const sweep *s, const linear_fold *fold, 
 static pts_status fit_mlp(pts_head *head, const sweep *s, const linear_fold *fold, size_t choice,
                           const linear_model *one, pts_error *err)
 {
-    const perceptron_choice *chosen = &perceptron_choices[choice - SWEEP_MLP];
-    size_t components = perceptron_components[chosen->network];
+    const perceptron_choice *chosen = &pts_perceptron_choices[choice - SWEEP_MLP];
+    size_t components = pts_perceptron_components[chosen->network];
     head->projection = pts_calloc64(head->dim * components, sizeof *head->projection);
     if (!head->projection)
         return pts_fail_memory(err, head->dim * components * sizeof *head->projection);
     perceptron_model model;
-    PTS_TRY(perceptron_fit(&s->data, fold, components, one, s->seed, &model, err));
+    PTS_TRY(pts_perceptron_fit(&s->data, fold, components, one, s->seed, &model, err));
     take_model(head, model.theta, model.low, model.high, fold);
     for (size_t d = 0; d < head->dim; d++)
         memcpy(head->projection + d * components, fold->projection + d * LINEAR_COMPONENTS,
@@ -345,16 +346,16 @@ static pts_status fit_all(pts_head *head, const sweep *s, size_t choice, pts_err
     linear_fold fold;
     linear_model one;
     PTS_TRY(take_spread(head, s, choice, err));
-    PTS_TRY(linear_fold_create(&fold, &s->data, SIZE_MAX, SIZE_MAX, err));
-    linear_fit(&s->data, &fold, linear_choices[0], NULL, &one);
+    PTS_TRY(pts_linear_fold_create(&fold, &s->data, SIZE_MAX, SIZE_MAX, err));
+    pts_linear_fit(&s->data, &fold, pts_linear_choices[0], NULL, &one);
     pts_status status = PTS_OK;
     if (choice < SWEEP_MLP)
         fit_linear(head, s, &fold, choice, &one);
     else
         status = fit_mlp(head, s, &fold, choice, &one, err);
-    linear_fold_free(&fold);
+    pts_linear_fold_free(&fold);
     if (status == PTS_OK)
-        status = labelled_fit(&head->labelled, s, &one, err);
+        status = pts_labelled_fit(&head->labelled, s, &one, err);
     return status;
 }
 
@@ -404,11 +405,11 @@ static void summarise(pts_head *head, const pts_lodo_report *report)
 static pts_status train_ours(pts_head *head, const sweep *s, pts_error *err)
 {
     pts_lodo_report report;
-    PTS_TRY(lodo_report(&report, s, err));
+    PTS_TRY(pts_lodo_summarise(&report, s, err));
     summarise(head, &report);
     pts_lodo_report_free(&report);
-    size_t choice =
-        head->kind == PTS_HEAD_MLP ? sweep_choose_mlp(s, SIZE_MAX) : sweep_choose(s, SIZE_MAX);
+    size_t choice = head->kind == PTS_HEAD_MLP ? pts_sweep_choose_mlp(s, SIZE_MAX)
+                                               : pts_sweep_choose(s, SIZE_MAX);
     return fit_all(head, s, choice, err);
 }
 
@@ -417,7 +418,7 @@ static pts_status train_study(pts_head *head, const pts_tasks *tasks, const swee
                               pts_progress progress, void *user, pts_error *err)
 {
     pts_study_report r;
-    PTS_TRY(study_run(&head->mlp, &r, tasks, options, team, progress, user, err));
+    PTS_TRY(pts_study_run(&head->mlp, &r, tasks, options, team, progress, user, err));
     snprintf(head->summary, sizeof head->summary,
              "study head: %zu classes, best epoch %zu of %zu, %zu samples each, batch %zu; on the "
              "same curves' other photographs SMAPE of A, B, C, D + 10: %.2f, %.2f, %.2f, %.2f %%, "
@@ -430,8 +431,8 @@ static pts_status train_study(pts_head *head, const pts_tasks *tasks, const swee
 static pts_status take_population(pts_head *head, const pts_tasks *tasks, pts_error *err)
 {
     pts_prior_file population;
-    PTS_TRY(population_learn(tasks, SIZE_MAX, &population, err));
-    population_keep(&head->population, &population);
+    PTS_TRY(pts_population_learn(tasks, SIZE_MAX, &population, err));
+    pts_population_keep(&head->population, &population);
     return PTS_OK;
 }
 
@@ -440,7 +441,7 @@ pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head
 {
     *out = NULL;
     sweep s;
-    PTS_TRY(sweep_run(&s, tasks, options->seed, team, progress, user, err));
+    PTS_TRY(pts_sweep_run(&s, tasks, options->seed, team, progress, user, err));
     pts_head *head = NULL;
     pts_status status = head_create(&head, tasks, options, err);
     if (status == PTS_OK)
@@ -449,7 +450,7 @@ pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head
         status = train_study(head, tasks, &s, options, team, progress, user, err);
     else if (status == PTS_OK)
         status = train_ours(head, &s, err);
-    sweep_free(&s);
+    pts_sweep_free(&s);
     if (status != PTS_OK)
         pts_head_close(head);
     else

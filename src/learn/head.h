@@ -9,13 +9,13 @@
 #define HEAD_SUMMARY 1024
 
 enum { HEAD_SOURCES = 3 };
-extern const char *const head_source_keys[HEAD_SOURCES];
+extern const char *const pts_head_source_keys[HEAD_SOURCES];
 
 struct pts_head {
     pts_head_kind kind;
     size_t dim;
     char *encoder, *preset, *datasets, *made_by, *trainer;
-    char *sources[HEAD_SOURCES]; /* by head_source_keys; or NULL */
+    char *sources[HEAD_SOURCES]; /* by pts_head_source_keys; or NULL */
     char encoder_arch[32];
     int no_spread; /* covariance and noise are not there */
     char summary[HEAD_SUMMARY];
@@ -34,6 +34,6 @@ struct pts_head {
 };
 
 /* sources [HEAD_SOURCES], by key; NULL: not known. */
-pts_status head_copy_sources(pts_head *head, const char *const *sources, pts_error *err);
+pts_status pts_head_copy_sources(pts_head *head, const char *const *sources, pts_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* The head's file. */
 #include "learn/head.h"
-#include "learn/study.h"
+#include "study/study.h"
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -142,7 +142,7 @@ static void list_meta(meta_list *list, const pts_head *head)
     }
     for (size_t i = 0; i < HEAD_SOURCES; i++)
         if (head->sources[i])
-            list_text(list, head_source_keys[i], head->sources[i]);
+            list_text(list, pts_head_source_keys[i], head->sources[i]);
 }
 
 pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err)
@@ -229,8 +229,8 @@ static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error 
     head->trainer = strdup(trainer ? trainer : "");
     const char *sources[HEAD_SOURCES];
     for (size_t i = 0; i < HEAD_SOURCES; i++)
-        sources[i] = pts_weights_meta(w, head_source_keys[i]);
-    PTS_TRY(head_copy_sources(head, sources, err));
+        sources[i] = pts_weights_meta(w, pts_head_source_keys[i]);
+    PTS_TRY(pts_head_copy_sources(head, sources, err));
     return head->trainer ? PTS_OK : pts_fail_memory(err, 1);
 }
 
@@ -245,7 +245,7 @@ static pts_status read_spread(pts_head *head, const pts_weights *w, pts_error *e
     double covariance[16], lower[16];
     for (size_t i = 0; i < 16; i++)
         covariance[i] = head->covariance[i];
-    if (!theta_cholesky(covariance, lower))
+    if (!pts_theta_cholesky(covariance, lower))
         return pts_fail(err, PTS_ERR_NUMERIC, "%s: covariance is not positive definite",
                         pts_weights_path(w));
     if (!(head->noise > 0))
@@ -287,7 +287,7 @@ static pts_status read_mlp(pts_head *head, const pts_weights *w, pts_error *err)
     PTS_TRY(take(w, "shrinkage", 1, 0, &head->shrinkage, err));
     PTS_TRY(take(w, "networks", PERCEPTRON_MEMBERS, count, values, err));
     for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++) {
-        PTS_TRY(perceptron_network(&head->member[m], head->components, 0, err));
+        PTS_TRY(pts_perceptron_network(&head->member[m], head->components, 0, err));
         memcpy(pts_mlp_parameters(head->member[m]), values + m * count, count * sizeof *values);
     }
     return PTS_OK;
@@ -295,7 +295,7 @@ static pts_status read_mlp(pts_head *head, const pts_weights *w, pts_error *err)
 
 static pts_status read_study(pts_head *head, const pts_weights *w, pts_error *err)
 {
-    PTS_TRY(study_network(&head->mlp, head->dim, 0, NULL, err));
+    PTS_TRY(pts_study_network(&head->mlp, head->dim, 0, NULL, err));
     for (size_t l = 0; l < STUDY_LAYERS; l++) {
         char name[32];
         size_t in = pts_mlp_size(head->mlp, l), out = pts_mlp_size(head->mlp, l + 1);
@@ -327,9 +327,9 @@ static pts_status read_labelled(pts_head *head, const pts_weights *w, pts_error 
     if (!pts_weights_meta(w, "labelled"))
         return PTS_OK;
     PTS_TRY(take_count(w, "labelled", LABELLED_COUNT, &count, err));
-    PTS_TRY(labelled_create(&head->labelled, count, err));
+    PTS_TRY(pts_labelled_create(&head->labelled, count, err));
     PTS_TRY(take_labelled(&head->labelled, w, err));
-    pts_status status = labelled_check(&head->labelled, &why);
+    pts_status status = pts_labelled_check(&head->labelled, &why);
     return status == PTS_OK ? PTS_OK
                             : pts_fail(err, status, "%s: %s", pts_weights_path(w), why.message);
 }
@@ -347,7 +347,7 @@ static pts_status read_population(pts_head *head, const pts_weights *w, pts_erro
     PTS_TRY(take(w, "population.mean", 4, 0, m->mean, err));
     PTS_TRY(take(w, "population.covariance", 4, 4, m->covariance, err));
     PTS_TRY(take(w, "population.noise", 2, 0, m->noise, err));
-    population_give(m, &given);
+    pts_population_give(m, &given);
     pts_status status = pts_prior_check(&given.prior, &why);
     if (status == PTS_OK)
         return PTS_OK;

@@ -9,7 +9,7 @@
 
 enum { LABELS = PREDICTOR_LABELS, GRID = PREDICTOR_GRID };
 
-pts_status labelled_create(labelled_model *model, size_t count, pts_error *err)
+pts_status pts_labelled_create(labelled_model *model, size_t count, pts_error *err)
 {
     *model = (labelled_model){.count = count};
     model->votes = pts_calloc64(count, (1 + LABELS + GRID) * sizeof *model->votes);
@@ -20,7 +20,7 @@ pts_status labelled_create(labelled_model *model, size_t count, pts_error *err)
     return PTS_OK;
 }
 
-void labelled_free(labelled_model *model)
+void pts_labelled_free(labelled_model *model)
 {
     free(model->votes);
     *model = (labelled_model){.count = 0};
@@ -46,7 +46,7 @@ static pts_status take_votes(labelled_model *model, const sweep *s, pts_error *e
     for (size_t t = 0; have && t < s->tasks; t++)
         all[t] = t;
     if (have) {
-        predictor_votes(s->data.tasks, all, s->tasks, votes);
+        pts_predictor_votes(s->data.tasks, all, s->tasks, votes);
         narrow(model->votes, votes, s->tasks);
     }
     free(all);
@@ -54,18 +54,18 @@ static pts_status take_votes(labelled_model *model, const sweep *s, pts_error *e
     return have ? PTS_OK : pts_fail_memory(err, s->tasks * sizeof *votes);
 }
 
-pts_status labelled_fit(labelled_model *model, const sweep *s, const linear_model *one,
-                        pts_error *err)
+pts_status pts_labelled_fit(labelled_model *model, const sweep *s, const linear_model *one,
+                            pts_error *err)
 {
     double covariance[16], noise;
     if (!s->data.label_means)
         return PTS_OK;
-    size_t choice = sweep_choose_predictor(s, SIZE_MAX, PREDICTOR_LABELLED);
-    PTS_TRY(labelled_create(model, s->tasks, err));
+    size_t choice = pts_sweep_choose_predictor(s, SIZE_MAX, PREDICTOR_LABELLED);
+    PTS_TRY(pts_labelled_create(model, s->tasks, err));
     PTS_TRY(take_votes(model, s, err));
-    PTS_TRY(sweep_spread(s, SIZE_MAX, choice, covariance, &noise, err));
-    size_t number = choice - SWEEP_PREDICTORS - predictor_first(PREDICTOR_LABELLED);
-    narrow(model->parameters, predictor_table[PREDICTOR_LABELLED].parameters[number], 2);
+    PTS_TRY(pts_sweep_spread(s, SIZE_MAX, choice, covariance, &noise, err));
+    size_t number = choice - SWEEP_PREDICTORS - pts_predictor_first(PREDICTOR_LABELLED);
+    narrow(model->parameters, pts_predictor_table[PREDICTOR_LABELLED].parameters[number], 2);
     narrow(model->labels, s->data.label_means, s->tasks * LABELS);
     narrow(model->curves, s->predictors.curves, s->tasks * GRID);
     narrow(model->log_n, s->predictors.log_n, GRID);
@@ -75,7 +75,7 @@ pts_status labelled_fit(labelled_model *model, const sweep *s, const linear_mode
     return PTS_OK;
 }
 
-pts_status labelled_check(const labelled_model *model, pts_error *err)
+pts_status pts_labelled_check(const labelled_model *model, pts_error *err)
 {
     double covariance[16], lower[16], votes = 0;
     for (size_t g = 1; g < GRID; g++)
@@ -93,7 +93,7 @@ pts_status labelled_check(const labelled_model *model, pts_error *err)
         return pts_fail(err, PTS_ERR_NUMERIC, "labelled.parameters: expected above 0, got %g, %g",
                         (double)model->parameters[0], (double)model->parameters[1]);
     widen(covariance, model->covariance, 16);
-    if (!theta_cholesky(covariance, lower))
+    if (!pts_theta_cholesky(covariance, lower))
         return pts_fail(err, PTS_ERR_NUMERIC, "labelled.covariance is not positive definite");
     if (!(model->noise > 0))
         return pts_fail(err, PTS_ERR_NUMERIC, "labelled.noise: expected above 0, got %g",
@@ -114,17 +114,17 @@ static pts_status answer(const labelled_model *model, const double asked[LABELS]
     widen(log_n, model->log_n, GRID);
     widen(start, model->start, 4);
     widen(parameters, model->parameters, 2);
-    PTS_TRY(predictor_labelled(&fold, parameters, weights, err));
-    predictor_theta(log_n, curves, weights, count, start, theta);
+    PTS_TRY(pts_predictor_labelled(&fold, parameters, weights, err));
+    pts_predictor_theta(log_n, curves, weights, count, start, theta);
     return PTS_OK;
 }
 
-pts_status labelled_predict(const labelled_model *model, const pts_label_sums *labels, size_t count,
-                            pts_curve_prior *out, pts_error *err)
+pts_status pts_labelled_predict(const labelled_model *model, const pts_label_sums *labels,
+                                size_t count, pts_curve_prior *out, pts_error *err)
 {
     double asked[LABELS], *block;
     size_t doubles = model->count * (2 + LABELS + GRID);
-    linear_label_numbers(labels, count, asked);
+    pts_linear_label_numbers(labels, count, asked);
     block = pts_calloc64(doubles, sizeof *block);
     if (!block)
         return pts_fail_memory(err, doubles * sizeof *block);

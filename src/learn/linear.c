@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "learn/layers.h"
+#include "nn/layers.h"
 
 #include <cblas.h>
 #include <lapacke.h>
@@ -12,13 +12,13 @@
 
 #define PARAMETERS (4 * (LINEAR_COMPONENTS + 1))
 
-const linear_choice linear_choices[LINEAR_CHOICES] = {
+const linear_choice pts_linear_choices[LINEAR_CHOICES] = {
     {0, 0},     {1, 0.001}, {1, 0.004}, {1, 0.016}, {1, 0.064}, {2, 0.001},
     {2, 0.004}, {2, 0.016}, {2, 0.064}, {4, 0.001}, {4, 0.004}, {4, 0.016},
     {4, 0.064}, {8, 0.001}, {8, 0.004}, {8, 0.016}, {8, 0.064},
 };
 
-const double linear_unit[4] = {0.1, 0.5, 1.5, 0.3};
+const double pts_linear_unit[4] = {0.1, 0.5, 1.5, 0.3};
 
 /* ---- data ---- */
 
@@ -34,7 +34,8 @@ static void mean_of_all(const pts_task *task, size_t dim, float *mean)
         add_row(mean, task->embeddings + i * dim, dim, 1 / (float)task->images);
 }
 
-void linear_label_numbers(const pts_label_sums *labels, size_t images, double out[LINEAR_LABELS])
+void pts_linear_label_numbers(const pts_label_sums *labels, size_t images,
+                              double out[LINEAR_LABELS])
 {
     pts_label_sums sum = {0};
     for (size_t i = 0; i < images; i++) {
@@ -70,7 +71,7 @@ static void mean_of_four(const pts_task *task, size_t dim, pts_rng *rng, float *
         add_row(mean, task->embeddings + image * dim, dim, 1 / (float)wanted);
     }
     if (labels)
-        linear_label_numbers(sums, wanted, labels);
+        pts_linear_label_numbers(sums, wanted, labels);
 }
 
 static void fill_targets(const task_row *row, double *log_n, double *target)
@@ -78,7 +79,7 @@ static void fill_targets(const task_row *row, double *log_n, double *target)
     double first = row->log_n[0], last = row->log_n[row->task.points - 1];
     for (size_t g = 0; g < LINEAR_GRID; g++) {
         log_n[g] = first + (last - first) * (double)g / (LINEAR_GRID - 1);
-        target[g] = theta_measured(&row->points, row->theta, fmin(log_n[g], last));
+        target[g] = pts_theta_measured(&row->points, row->theta, fmin(log_n[g], last));
     }
 }
 
@@ -90,8 +91,8 @@ static int all_labelled(const pts_tasks *tasks)
     return 1;
 }
 
-pts_status linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_t seed,
-                              pts_error *err)
+pts_status pts_linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_t seed,
+                                  pts_error *err)
 {
     int labelled = all_labelled(tasks);
     size_t dim = tasks->dim, count = tasks->count;
@@ -106,7 +107,7 @@ pts_status linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_
     }
     if (!data->means || !data->views || !data->log_n || !data->target ||
         (labelled && (!data->label_means || !data->label_views))) {
-        linear_data_free(data);
+        pts_linear_data_free(data);
         return pts_fail_memory(err, count * (LINEAR_VIEWS + 1) * dim * sizeof(float));
     }
     pts_rng rng = {seed};
@@ -118,14 +119,14 @@ pts_status linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_
                          labelled ? data->label_views + (t * LINEAR_VIEWS + v) * LINEAR_LABELS
                                   : NULL);
         if (labelled)
-            linear_label_numbers(row->task.labels, row->task.images,
-                                 data->label_means + t * LINEAR_LABELS);
+            pts_linear_label_numbers(row->task.labels, row->task.images,
+                                     data->label_means + t * LINEAR_LABELS);
         fill_targets(row, data->log_n + t * LINEAR_GRID, data->target + t * LINEAR_GRID);
     }
     return PTS_OK;
 }
 
-void linear_data_free(linear_data *data)
+void pts_linear_data_free(linear_data *data)
 {
     free(data->means);
     free(data->views);
@@ -222,8 +223,8 @@ static pts_status components(linear_fold *fold, const linear_data *data, pts_err
     return have ? PTS_OK : pts_fail_memory(err, n * dim * sizeof *x);
 }
 
-pts_status linear_fold_create(linear_fold *fold, const linear_data *data, size_t out1, size_t out2,
-                              pts_error *err)
+pts_status pts_linear_fold_create(linear_fold *fold, const linear_data *data, size_t out1,
+                                  size_t out2, pts_error *err)
 {
     const pts_tasks *tasks = data->tasks;
     *fold = (linear_fold){0};
@@ -242,11 +243,11 @@ pts_status linear_fold_create(linear_fold *fold, const linear_data *data, size_t
     if (status == PTS_OK)
         status = components(fold, data, err);
     if (status != PTS_OK)
-        linear_fold_free(fold);
+        pts_linear_fold_free(fold);
     return status;
 }
 
-void linear_fold_free(linear_fold *fold)
+void pts_linear_fold_free(linear_fold *fold)
 {
     free(fold->training);
     free(fold->centre);
@@ -285,7 +286,7 @@ static double sample(const linear_data *data, size_t task, const double theta[4]
     memset(gradient, 0, 4 * sizeof *gradient);
     memset(hessian, 0, 16 * sizeof *hessian);
     for (size_t g = 0; g < LINEAR_GRID; g++) {
-        double residual = theta_value(theta, log_n[g], d) - target[g];
+        double residual = pts_theta_value(theta, log_n[g], d) - target[g];
         loss += residual * residual / LINEAR_GRID;
         for (size_t i = 0; i < 4; i++) {
             gradient[i] += 2 * residual * d[i] / LINEAR_GRID;
@@ -317,10 +318,11 @@ static void add_sample(fit_state *s, const float *z, const double gradient[4],
 static double add_penalty(fit_state *s)
 {
     theta_prior weak;
-    theta_weak_prior(&weak);
+    pts_theta_weak_prior(&weak);
     double loss = 0;
     for (size_t p = 0; p < s->size; p++) {
-        double weight = (p < 4 ? 1e-5 : s->penalty) / (linear_unit[p % 4] * linear_unit[p % 4]);
+        double weight =
+            (p < 4 ? 1e-5 : s->penalty) / (pts_linear_unit[p % 4] * pts_linear_unit[p % 4]);
         double from = s->x[p] - (p < 4 ? weak.mean[p] : 0);
         loss += weight * from * from;
         s->gradient[p] += 2 * weight * from;
@@ -401,11 +403,11 @@ static void note_range(const fit_state *s, linear_model *model)
     }
 }
 
-void linear_fit(const linear_data *data, const linear_fold *fold, linear_choice choice,
-                const linear_model *start, linear_model *model)
+void pts_linear_fit(const linear_data *data, const linear_fold *fold, linear_choice choice,
+                    const linear_model *start, linear_model *model)
 {
     theta_prior weak;
-    theta_weak_prior(&weak);
+    pts_theta_weak_prior(&weak);
     fit_state s = {.data = data,
                    .fold = fold,
                    .components = choice.components,
@@ -419,7 +421,7 @@ void linear_fit(const linear_data *data, const linear_fold *fold, linear_choice 
     note_range(&s, model);
 }
 
-void linear_predict(const linear_model *model, const float *scores, double theta[4])
+void pts_linear_predict(const linear_model *model, const float *scores, double theta[4])
 {
     double x[PARAMETERS];
     memcpy(x, model->theta, sizeof model->theta);

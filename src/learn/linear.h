@@ -19,10 +19,10 @@ typedef struct linear_choice {
 } linear_choice;
 
 #define LINEAR_CHOICES 17
-extern const linear_choice linear_choices[LINEAR_CHOICES]; /* the first: one curve for all */
+extern const linear_choice pts_linear_choices[LINEAR_CHOICES]; /* the first: one curve for all */
 
 /* θ changes that matter about equally to the curve: units of the penalty and of networks. */
-extern const double linear_unit[4];
+extern const double pts_linear_unit[4];
 
 /* What does not change between folds. */
 typedef struct linear_data {
@@ -36,12 +36,13 @@ typedef struct linear_data {
     double *label_means, *label_views;
 } linear_data;
 
-pts_status linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_t seed,
-                              pts_error *err);
-void linear_data_free(linear_data *data);
+pts_status pts_linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_t seed,
+                                  pts_error *err);
+void pts_linear_data_free(linear_data *data);
 
 /* ln of objects a photograph, mean and deviation of ln size, mean of filled and of crowded. */
-void linear_label_numbers(const pts_label_sums *labels, size_t images, double out[LINEAR_LABELS]);
+void pts_linear_label_numbers(const pts_label_sums *labels, size_t images,
+                              double out[LINEAR_LABELS]);
 
 /* One fold: which tasks train, their principal components, everyone's scores on them. */
 typedef struct linear_fold {
@@ -52,9 +53,9 @@ typedef struct linear_fold {
 } linear_fold;
 
 /* All tasks but those of data sets out1 and out2 (SIZE_MAX: none). */
-pts_status linear_fold_create(linear_fold *fold, const linear_data *data, size_t out1, size_t out2,
-                              pts_error *err);
-void linear_fold_free(linear_fold *fold);
+pts_status pts_linear_fold_create(linear_fold *fold, const linear_data *data, size_t out1,
+                                  size_t out2, pts_error *err);
+void pts_linear_fold_free(linear_fold *fold);
 
 typedef struct linear_model {
     size_t components;
@@ -64,8 +65,8 @@ typedef struct linear_model {
 } linear_model;
 
 /* `start`: the model of one curve for all, or NULL to fit just that. */
-void linear_fit(const linear_data *data, const linear_fold *fold, linear_choice choice,
-                const linear_model *start, linear_model *model);
-void linear_predict(const linear_model *model, const float *scores, double theta[4]);
+void pts_linear_fit(const linear_data *data, const linear_fold *fold, linear_choice choice,
+                    const linear_model *start, linear_model *model);
+void pts_linear_predict(const linear_model *model, const float *scores, double theta[4]);
 
 #endif

@@ -36,7 +36,7 @@ static double grid_error(const task_row *row, const double *predicted /* [GRID] 
         double x = grid_log_n(row, g);
         if (x < first || x > last)
             continue;
-        sum += fabs(predicted[g] - theta_measured(&row->points, row->theta, x));
+        sum += fabs(predicted[g] - pts_theta_measured(&row->points, row->theta, x));
         count++;
     }
     return count ? sum / (double)count : NAN;
@@ -162,7 +162,7 @@ static pts_status score_view(fold_state *f, const task_row *row, const double th
 {
     double curve[GRID], covered[3] = {NAN, NAN, NAN};
     for (size_t g = 0; g < GRID; g++)
-        curve[g] = fmin(fmax(theta_value(theta, grid_log_n(row, g), NULL), 0), 1);
+        curve[g] = fmin(fmax(pts_theta_value(theta, grid_log_n(row, g), NULL), 0), 1);
     if (band)
         PTS_TRY(band_of_theta(f, row, theta, which, covered, err));
     add_score(draws, grid_error(row, curve), size_ratio(row, curve), covered);
@@ -173,7 +173,7 @@ static pts_status score_view(fold_state *f, const task_row *row, const double th
 static pts_status score_theta(fold_state *f, size_t task, int which, score_sum *sum, pts_error *err)
 {
     const task_row *row = &f->s->data.tasks->rows[task];
-    const double *thetas = sweep_theta(f->s, task, SIZE_MAX, f->choice[which]);
+    const double *thetas = pts_sweep_theta(f->s, task, SIZE_MAX, f->choice[which]);
     score_sum draws = {0};
     size_t views = f->choice[which] == 0 ? 1 : LINEAR_VIEWS;
     for (size_t v = 0; v < views; v++)
@@ -190,7 +190,7 @@ static size_t other_curves(const fold_state *f, size_t only, double log_n, doubl
     for (size_t t = 0; t < tasks->count; t++) {
         const task_row *row = &tasks->rows[t];
         if (row->group != f->out && (only == SIZE_MAX || row->group == only))
-            values[count++] = theta_measured(&row->points, row->theta, log_n);
+            values[count++] = pts_theta_measured(&row->points, row->theta, log_n);
     }
     return count;
 }
@@ -252,7 +252,7 @@ static pts_status prepare_nearest(fold_state *f, pts_error *err)
     const linear_data *data = &f->s->data;
     size_t dim = data->tasks->dim;
     linear_fold fold;
-    PTS_TRY(linear_fold_create(&fold, data, f->out, SIZE_MAX, err));
+    PTS_TRY(pts_linear_fold_create(&fold, data, f->out, SIZE_MAX, err));
     memcpy(f->inverse, fold.inverse, dim * sizeof *f->inverse);
     memset(f->centroids, 0, f->s->groups * dim * sizeof *f->centroids);
     for (size_t g = 0; g < f->s->groups; g++) {
@@ -263,7 +263,7 @@ static pts_status prepare_nearest(fold_state *f, pts_error *err)
             for (size_t d = 0; data->tasks->rows[t].group == g && d < dim; d++)
                 f->centroids[g * dim + d] += data->means[t * dim + d] / members;
     }
-    linear_fold_free(&fold);
+    pts_linear_fold_free(&fold);
     return PTS_OK;
 }
 
@@ -317,17 +317,17 @@ static pts_status hold_out(fold_state *f, size_t out, pts_heldout *heldout,
                            score_sum all[PTS_METHODS], pts_error *err)
 {
     f->out = out;
-    f->choice[PTS_METHOD_MLP] = sweep_choose_mlp(f->s, out);
-    f->choice[PTS_METHOD_MEAN] = sweep_choose(f->s, out);
+    f->choice[PTS_METHOD_MLP] = pts_sweep_choose_mlp(f->s, out);
+    f->choice[PTS_METHOD_MEAN] = pts_sweep_choose(f->s, out);
     for (int p = 0; p < PREDICTORS; p++)
         f->choice[PTS_METHOD_NEIGHBOURS + p] =
-            predictor_table[p].labels && !f->s->data.label_means
+            pts_predictor_table[p].labels && !f->s->data.label_means
                 ? SIZE_MAX
-                : sweep_choose_predictor(f->s, out, (predictor_id)p);
+                : pts_sweep_choose_predictor(f->s, out, (predictor_id)p);
     for (int which = 0; which < HEADS; which++)
         if (f->choice[which] != SIZE_MAX)
-            PTS_TRY(sweep_spread(f->s, out, f->choice[which], f->covariance[which],
-                                 &f->noise[which], err));
+            PTS_TRY(pts_sweep_spread(f->s, out, f->choice[which], f->covariance[which],
+                                     &f->noise[which], err));
     PTS_TRY(prepare_nearest(f, err));
     score_sum sums[PTS_METHODS] = {{0}};
     for (size_t t = 0; t < f->s->tasks; t++) {
@@ -382,12 +382,12 @@ static pts_status hold_each_out(fold_state *f, pts_lodo_report *out, pts_error *
     for (int m = 0; m < PTS_METHODS; m++)
         out->overall.score[m] = mean_score(&all[m]);
     out->overall.tasks = f->s->tasks;
-    size_t choice = sweep_choose(f->s, SIZE_MAX);
-    out->components = linear_choices[choice].components;
-    out->penalty = linear_choices[choice].penalty;
+    size_t choice = pts_sweep_choose(f->s, SIZE_MAX);
+    out->components = pts_linear_choices[choice].components;
+    out->penalty = pts_linear_choices[choice].penalty;
     const perceptron_choice *mlp =
-        &perceptron_choices[sweep_choose_mlp(f->s, SIZE_MAX) - SWEEP_MLP];
-    out->mlp_components = perceptron_components[mlp->network];
+        &pts_perceptron_choices[pts_sweep_choose_mlp(f->s, SIZE_MAX) - SWEEP_MLP];
+    out->mlp_components = pts_perceptron_components[mlp->network];
     out->mlp_shrinkage = mlp->shrinkage;
     for (int m = 0; m < PTS_METHODS; m++) {
         note_gain(out, (pts_method)m);
@@ -407,7 +407,7 @@ static size_t most_points(const pts_tasks *tasks)
     return most;
 }
 
-pts_status lodo_report(pts_lodo_report *out, const sweep *s, pts_error *err)
+pts_status pts_lodo_summarise(pts_lodo_report *out, const sweep *s, pts_error *err)
 {
     const pts_tasks *tasks = s->data.tasks;
     size_t points = most_points(tasks);
@@ -445,9 +445,9 @@ pts_status pts_evaluate_lodo(pts_lodo_report *out, const pts_tasks *tasks, uint6
 {
     *out = (pts_lodo_report){0};
     sweep s;
-    PTS_TRY(sweep_run(&s, tasks, seed, team, progress, user, err));
-    pts_status status = lodo_report(out, &s, err);
-    sweep_free(&s);
+    PTS_TRY(pts_sweep_run(&s, tasks, seed, team, progress, user, err));
+    pts_status status = pts_lodo_summarise(out, &s, err);
+    pts_sweep_free(&s);
     return status;
 }
 

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "learn/layers.h"
+#include "nn/layers.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,14 +18,14 @@ static const pts_mlp_training training_rule = {.rule = PTS_MLP_ADAMW,
                                                .epsilon = 1e-8,
                                                .weight_decay = 1};
 
-const size_t perceptron_components[PERCEPTRON_NETWORKS] = {2, 4, 8};
+const size_t pts_perceptron_components[PERCEPTRON_NETWORKS] = {2, 4, 8};
 
-const perceptron_choice perceptron_choices[PERCEPTRON_CHOICES] = {
+const perceptron_choice pts_perceptron_choices[PERCEPTRON_CHOICES] = {
     {0, 0.25}, {1, 0.25}, {2, 0.25}, {0, 0.5}, {1, 0.5}, {2, 0.5}, {0, 1}, {1, 1},
 };
 
-double perceptron_loss(const perceptron_batch *batch, const double one[4], const float *y,
-                       float *dy)
+double pts_perceptron_loss(const perceptron_batch *batch, const double one[4], const float *y,
+                           float *dy)
 {
     double loss = 0;
     for (size_t r = 0; r < batch->count; r++) {
@@ -33,15 +33,15 @@ double perceptron_loss(const perceptron_batch *batch, const double one[4], const
         const double *target = batch->data->target + batch->task[r] * LINEAR_GRID;
         double theta[4], d[4], gradient[4] = {0}, share = batch->share[r] / LINEAR_GRID;
         for (size_t i = 0; i < 4; i++)
-            theta[i] = one[i] + linear_unit[i] * (double)y[r * 4 + i];
+            theta[i] = one[i] + pts_linear_unit[i] * (double)y[r * 4 + i];
         for (size_t g = 0; g < LINEAR_GRID; g++) {
-            double residual = theta_value(theta, log_n[g], d) - target[g];
+            double residual = pts_theta_value(theta, log_n[g], d) - target[g];
             loss += share * residual * residual;
             for (size_t i = 0; i < 4; i++)
                 gradient[i] += 2 * share * residual * d[i];
         }
         for (size_t i = 0; i < 4; i++)
-            dy[r * 4 + i] = (float)(gradient[i] * linear_unit[i]);
+            dy[r * 4 + i] = (float)(gradient[i] * pts_linear_unit[i]);
     }
     return loss;
 }
@@ -79,7 +79,7 @@ static void gather(const linear_fold *fold, size_t components, float *x)
                    components * sizeof *x);
 }
 
-pts_status perceptron_network(pts_mlp **out, size_t components, uint64_t seed, pts_error *err)
+pts_status pts_perceptron_network(pts_mlp **out, size_t components, uint64_t seed, pts_error *err)
 {
     const size_t sizes[] = {components, PERCEPTRON_HIDDEN, 4};
     return pts_mlp_create(out, sizes, 2, seed, NULL, err);
@@ -93,7 +93,7 @@ static pts_status train(const training *t, size_t components, pts_mlp *mlp, pts_
         size_t rows = t->batch.count;
         const float *x = t->x + step % LINEAR_VIEWS * rows * components;
         PTS_TRY(pts_mlp_forward_training(mlp, x, rows, t->y, err));
-        perceptron_loss(&t->batch, t->one, t->y, t->dy);
+        pts_perceptron_loss(&t->batch, t->one, t->y, t->dy);
         PTS_TRY(pts_mlp_backward(mlp, x, t->dy, rows, &training_rule, NULL, err));
     }
     return PTS_OK;
@@ -133,17 +133,17 @@ static pts_status train_members(perceptron_model *model, const training *t, uint
                                 pts_error *err)
 {
     for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++) {
-        PTS_TRY(perceptron_network(&model->member[m], model->components,
-                                   pts_rng_stream(seed, m).state, err));
+        PTS_TRY(pts_perceptron_network(&model->member[m], model->components,
+                                       pts_rng_stream(seed, m).state, err));
         memset(pts_mlp_weight(model->member[m], 1), 0, PERCEPTRON_HIDDEN * 4 * sizeof(float));
         PTS_TRY(train(t, model->components, model->member[m], err));
     }
     return note_range(model, t, err);
 }
 
-pts_status perceptron_fit(const linear_data *data, const linear_fold *fold, size_t components,
-                          const linear_model *one, uint64_t seed, perceptron_model *model,
-                          pts_error *err)
+pts_status pts_perceptron_fit(const linear_data *data, const linear_fold *fold, size_t components,
+                              const linear_model *one, uint64_t seed, perceptron_model *model,
+                              pts_error *err)
 {
     size_t count = fold->count, floats = count * (LINEAR_VIEWS * components + 8);
     *model = (perceptron_model){.components = components};
@@ -163,24 +163,24 @@ pts_status perceptron_fit(const linear_data *data, const linear_fold *fold, size
     free(x);
     free(share);
     if (status != PTS_OK)
-        perceptron_free(model);
+        pts_perceptron_free(model);
     return status;
 }
 
-void perceptron_free(perceptron_model *model)
+void pts_perceptron_free(perceptron_model *model)
 {
     for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++)
         pts_mlp_destroy(model->member[m]);
     *model = (perceptron_model){0};
 }
 
-pts_status perceptron_predict(const perceptron_model *model, double shrinkage, const float *scores,
-                              double theta[4], pts_error *err)
+pts_status pts_perceptron_predict(const perceptron_model *model, double shrinkage,
+                                  const float *scores, double theta[4], pts_error *err)
 {
     double step[4];
     PTS_TRY(mean_step(model, scores, step, err));
     for (size_t i = 0; i < 4; i++)
-        theta[i] = model->theta[i] +
-                   shrinkage * linear_unit[i] * fmin(fmax(step[i], model->low[i]), model->high[i]);
+        theta[i] = model->theta[i] + shrinkage * pts_linear_unit[i] *
+                                         fmin(fmax(step[i], model->low[i]), model->high[i]);
     return PTS_OK;
 }

@@ -10,16 +10,16 @@ enum { PERCEPTRON_HIDDEN = 16, PERCEPTRON_MEMBERS = 5, PERCEPTRON_NETWORKS = 3 }
 
 /* Components of each network that is trained. Shrinkage acts on trained networks, so that it costs
  * nothing to choose. */
-extern const size_t perceptron_components[PERCEPTRON_NETWORKS];
+extern const size_t pts_perceptron_components[PERCEPTRON_NETWORKS];
 
 typedef struct perceptron_choice {
-    size_t network; /* of perceptron_components */
+    size_t network; /* of pts_perceptron_components */
     double shrinkage;
 } perceptron_choice;
 
 #define PERCEPTRON_CHOICES 8
 /* From the most cautious on; all look at photographs. */
-extern const perceptron_choice perceptron_choices[PERCEPTRON_CHOICES];
+extern const perceptron_choice pts_perceptron_choices[PERCEPTRON_CHOICES];
 
 typedef struct perceptron_model {
     size_t components;
@@ -29,15 +29,15 @@ typedef struct perceptron_model {
 } perceptron_model;
 
 /* `one`: the linear model of one curve for all. */
-pts_status perceptron_fit(const linear_data *data, const linear_fold *fold, size_t components,
-                          const linear_model *one, uint64_t seed, perceptron_model *model,
-                          pts_error *err);
-void perceptron_free(perceptron_model *model);
+pts_status pts_perceptron_fit(const linear_data *data, const linear_fold *fold, size_t components,
+                              const linear_model *one, uint64_t seed, perceptron_model *model,
+                              pts_error *err);
+void pts_perceptron_free(perceptron_model *model);
 /* scores [components] */
-pts_status perceptron_predict(const perceptron_model *model, double shrinkage, const float *scores,
-                              double theta[4], pts_error *err);
+pts_status pts_perceptron_predict(const perceptron_model *model, double shrinkage,
+                                  const float *scores, double theta[4], pts_error *err);
 
-pts_status perceptron_network(pts_mlp **out, size_t components, uint64_t seed, pts_error *err);
+pts_status pts_perceptron_network(pts_mlp **out, size_t components, uint64_t seed, pts_error *err);
 
 /* Which curves count how much; the shares add up to 1. */
 typedef struct perceptron_batch {
@@ -49,7 +49,7 @@ typedef struct perceptron_batch {
 
 /* Squared error of the curves θ = one + unit·y [count][4], averaged over ln n and by share; its
  * gradient by y into dy [count][4]. */
-double perceptron_loss(const perceptron_batch *batch, const double one[4], const float *y,
-                       float *dy);
+double pts_perceptron_loss(const perceptron_batch *batch, const double one[4], const float *y,
+                           float *dy);
 
 #endif

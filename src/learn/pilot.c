@@ -53,9 +53,9 @@ static size_t choice_of(const pilot_run *p, size_t out, pts_pilot_prior prior)
     case PTS_PILOT_ONE_CURVE:
         return 0;
     case PTS_PILOT_HEAD:
-        return sweep_choose_mlp(p->s, out);
+        return pts_sweep_choose_mlp(p->s, out);
     case PTS_PILOT_LABELLED:
-        return p->s->data.label_means ? sweep_choose_predictor(p->s, out, PREDICTOR_LABELLED)
+        return p->s->data.label_means ? pts_sweep_choose_predictor(p->s, out, PREDICTOR_LABELLED)
                                       : SIZE_MAX;
     default:
         return SIZE_MAX;
@@ -70,10 +70,11 @@ static pts_status make_head_priors(const pilot_run *p, size_t out, pts_pilot_pri
     pts_curve_prior spread = {.noise_dof = 0};
     if (choice == SIZE_MAX)
         return PTS_OK;
-    PTS_TRY(sweep_spread(p->s, out, choice, spread.covariance, &spread.noise, err));
+    PTS_TRY(pts_sweep_spread(p->s, out, choice, spread.covariance, &spread.noise, err));
     for (size_t t = 0; t < p->s->tasks; t++)
         for (size_t v = 0; v < VIEWS && group_of(p, t) == out; v++) {
-            memcpy(spread.mean, sweep_theta(p->s, t, SIZE_MAX, choice) + v * 4, sizeof spread.mean);
+            memcpy(spread.mean, pts_sweep_theta(p->s, t, SIZE_MAX, choice) + v * 4,
+                   sizeof spread.mean);
             *prior_at(p, t, prior, v) = spread;
         }
     return PTS_OK;
@@ -82,7 +83,7 @@ static pts_status make_head_priors(const pilot_run *p, size_t out, pts_pilot_pri
 static pts_status make_priors(const pilot_run *p, size_t out, pts_error *err)
 {
     pts_prior_file population;
-    PTS_TRY(population_learn(p->s->data.tasks, out, &population, err));
+    PTS_TRY(pts_population_learn(p->s->data.tasks, out, &population, err));
     for (size_t t = 0; t < p->s->tasks; t++)
         if (group_of(p, t) == out)
             *prior_at(p, t, PTS_PILOT_POPULATION, 0) = population.prior;
@@ -194,7 +195,7 @@ static pts_status run(pilot_run *p, pts_pilot_row *rows, pts_team *team, pts_pro
                       void *user, pts_error *err)
 {
     for (size_t t = 0; t < p->s->tasks; t++)
-        p->curves[t] = population_points(&p->s->data.tasks->rows[t].task);
+        p->curves[t] = pts_population_points(&p->s->data.tasks->rows[t].task);
     for (size_t g = 0; g < p->s->groups; g++)
         PTS_TRY(make_priors(p, g, err));
     PTS_TRY(score_all(p, team, progress, user, err));
@@ -233,8 +234,8 @@ pts_status pts_evaluate_pilot(const pts_tasks *tasks, const double *upto, size_t
             return pts_fail(err, PTS_ERR_ARGUMENT, "pilot: expected a size of at least 0, got %g",
                             upto[i]);
     sweep s;
-    PTS_TRY(sweep_run(&s, tasks, seed, team, progress, user, err));
+    PTS_TRY(pts_sweep_run(&s, tasks, seed, team, progress, user, err));
     pts_status status = evaluate(&s, upto, count, rows, team, progress, user, err);
-    sweep_free(&s);
+    pts_sweep_free(&s);
     return status;
 }

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-pts_curve_points population_points(const pts_task *t)
+pts_curve_points pts_population_points(const pts_task *t)
 {
     if (t->measured)
         return (pts_curve_points){.dataset = t->dataset,
@@ -23,8 +23,8 @@ pts_curve_points population_points(const pts_task *t)
                               .weight = (double *)(uintptr_t)t->repeats};
 }
 
-pts_status population_learn(const pts_tasks *tasks, size_t out, pts_prior_file *population,
-                            pts_error *err)
+pts_status pts_population_learn(const pts_tasks *tasks, size_t out, pts_prior_file *population,
+                                pts_error *err)
 {
     pts_curve_points *curves = pts_calloc64(tasks->count, sizeof *curves);
     double *votes = pts_calloc64(tasks->count, sizeof *votes);
@@ -35,11 +35,11 @@ pts_status population_learn(const pts_tasks *tasks, size_t out, pts_prior_file *
         status = pts_fail_memory(err, tasks->count * sizeof *curves);
     for (size_t t = 0; status == PTS_OK && t < tasks->count; t++)
         if (tasks->rows[t].group != out) {
-            curves[population->curves] = population_points(&tasks->rows[t].task);
+            curves[population->curves] = pts_population_points(&tasks->rows[t].task);
             members[population->curves++] = t;
         }
     if (status == PTS_OK) {
-        predictor_votes(tasks, members, population->curves, votes);
+        pts_predictor_votes(tasks, members, population->curves, votes);
         status = pts_curve_prior_learn(curves, votes, population->curves, &population->prior, err);
     }
     free(curves);
@@ -48,7 +48,7 @@ pts_status population_learn(const pts_tasks *tasks, size_t out, pts_prior_file *
     return status;
 }
 
-void population_keep(population_model *model, const pts_prior_file *population)
+void pts_population_keep(population_model *model, const pts_prior_file *population)
 {
     const pts_curve_prior *prior = &population->prior;
     model->curves = population->curves;
@@ -61,7 +61,7 @@ void population_keep(population_model *model, const pts_prior_file *population)
     model->noise[1] = (float)prior->noise_dof;
 }
 
-void population_give(const population_model *model, pts_prior_file *population)
+void pts_population_give(const population_model *model, pts_prior_file *population)
 {
     *population = (pts_prior_file){.curves = model->curves, .datasets = model->datasets};
     pts_curve_prior *prior = &population->prior;

@@ -17,19 +17,19 @@ static const double pairs[][3] = {{0.3, 0.3, 3}, {0.3, 0.3, 1}, {0.2, 0.3, 3},
 static const double by_labels[][3] = {{1, 1}, {1, 0.3}, {0.7, 1}, {0.7, 0.3}, {0.5, 1}, {0.5, 0.3}};
 
 #define COUNTED(array) sizeof(array) / sizeof *(array), array
-const predictor predictor_table[PREDICTORS] = {
-    {"neighbours", 0, predictor_neighbours, COUNTED(temperatures)},
-    {"nearest_class", 0, predictor_nearest, COUNTED(none)},
-    {"gauss_process", 0, predictor_process, COUNTED(processes)},
-    {"ensemble", 0, predictor_ensemble, COUNTED(pairs)},
-    {"labelled", 1, predictor_labelled, COUNTED(by_labels)},
+const predictor pts_predictor_table[PREDICTORS] = {
+    {"neighbours", 0, pts_predictor_neighbours, COUNTED(temperatures)},
+    {"nearest_class", 0, pts_predictor_nearest, COUNTED(none)},
+    {"gauss_process", 0, pts_predictor_process, COUNTED(processes)},
+    {"ensemble", 0, pts_predictor_ensemble, COUNTED(pairs)},
+    {"labelled", 1, pts_predictor_labelled, COUNTED(by_labels)},
 };
 
-size_t predictor_first(predictor_id id)
+size_t pts_predictor_first(predictor_id id)
 {
     size_t first = 0;
     for (int p = 0; p < (int)id; p++)
-        first += predictor_table[p].choices;
+        first += pts_predictor_table[p].choices;
     return first;
 }
 
@@ -46,7 +46,7 @@ static double squares(const void *user, const double theta[4], double gradient[4
 {
     const grid_curve *curve = user;
     theta_prior weak;
-    theta_weak_prior(&weak);
+    pts_theta_weak_prior(&weak);
     double sum = 0, d[4];
     memset(hessian, 0, 16 * sizeof *hessian);
     for (size_t i = 0; i < 4; i++) {
@@ -56,7 +56,7 @@ static double squares(const void *user, const double theta[4], double gradient[4
         hessian[i * 5] = weight;
     }
     for (size_t g = 0; g < PREDICTOR_GRID; g++) {
-        double residual = theta_value(theta, curve->log_n[g], d) - curve->values[g];
+        double residual = pts_theta_value(theta, curve->log_n[g], d) - curve->values[g];
         sum += residual * residual;
         for (size_t i = 0; i < 4; i++) {
             gradient[i] += residual * d[i];
@@ -67,8 +67,8 @@ static double squares(const void *user, const double theta[4], double gradient[4
     return sum;
 }
 
-void predictor_theta(const double *log_n, const double *curves, const double *weights, size_t count,
-                     const double one[4], double theta[4])
+void pts_predictor_theta(const double *log_n, const double *curves, const double *weights,
+                         size_t count, const double one[4], double theta[4])
 {
     double values[PREDICTOR_GRID] = {0};
     for (size_t i = 0; i < count; i++)
@@ -79,7 +79,7 @@ void predictor_theta(const double *log_n, const double *curves, const double *we
     memcpy(theta, one, 4 * sizeof *theta);
     /* Near to the start: 12 steps are enough. */
     const grid_curve curve = {log_n, values};
-    theta_descend(squares, &curve, 12, 1e-7, theta);
+    pts_theta_descend(squares, &curve, 12, 1e-7, theta);
 }
 
 /* ---- data ---- */
@@ -94,7 +94,7 @@ static void fill_curves(predictor_data *data)
         data->log_n[g] = log(2) + log(largest / 2) * (double)g / (PREDICTOR_GRID - 1);
         for (size_t t = 0; t < tasks->count; t++)
             data->curves[t * PREDICTOR_GRID + g] =
-                theta_measured(&tasks->rows[t].points, tasks->rows[t].theta, data->log_n[g]);
+                pts_theta_measured(&tasks->rows[t].points, tasks->rows[t].theta, data->log_n[g]);
     }
 }
 
@@ -116,7 +116,8 @@ static pts_status multiply(predictor_data *data, const float *rows, size_t first
     return PTS_OK;
 }
 
-pts_status predictor_data_create(predictor_data *data, const linear_data *linear, pts_error *err)
+pts_status pts_predictor_data_create(predictor_data *data, const linear_data *linear,
+                                     pts_error *err)
 {
     size_t tasks = linear->tasks->count, rows = tasks * LINEAR_VIEWS;
     *data = (predictor_data){.linear = linear, .rows = rows};
@@ -133,11 +134,11 @@ pts_status predictor_data_create(predictor_data *data, const linear_data *linear
     if (status == PTS_OK)
         fill_curves(data);
     else
-        predictor_data_free(data);
+        pts_predictor_data_free(data);
     return status;
 }
 
-void predictor_data_free(predictor_data *data)
+void pts_predictor_data_free(predictor_data *data)
 {
     free(data->cross);
     free(data->norms);
@@ -147,7 +148,8 @@ void predictor_data_free(predictor_data *data)
 
 /* ---- a fold ---- */
 
-void predictor_votes(const pts_tasks *tasks, const size_t *training, size_t count, double *votes)
+void pts_predictor_votes(const pts_tasks *tasks, const size_t *training, size_t count,
+                         double *votes)
 {
     double total = 0;
     for (size_t i = 0; i < count; i++) {
@@ -189,8 +191,8 @@ static void cosines(const predictor_data *data, const size_t *training, size_t c
     }
 }
 
-pts_status predictor_set_create(predictor_set *set, const predictor_data *data,
-                                const size_t *training, size_t count, pts_error *err)
+pts_status pts_predictor_set_create(predictor_set *set, const predictor_data *data,
+                                    const size_t *training, size_t count, pts_error *err)
 {
     const linear_data *linear = data->linear;
     size_t rows = data->rows;
@@ -203,7 +205,7 @@ pts_status predictor_set_create(predictor_set *set, const predictor_data *data,
     set->curves = labels + count * PREDICTOR_LABELS;
     double *similar = set->curves + count * PREDICTOR_GRID;
     set->weights = similar + rows * count;
-    predictor_votes(linear->tasks, training, count, votes);
+    pts_predictor_votes(linear->tasks, training, count, votes);
     cosines(data, training, count, training, rows, count, among);
     cosines(data, training, count, NULL, 0, rows, similar);
     for (size_t i = 0; i < count; i++) {
@@ -224,7 +226,7 @@ pts_status predictor_set_create(predictor_set *set, const predictor_data *data,
     return PTS_OK;
 }
 
-void predictor_set_free(predictor_set *set)
+void pts_predictor_set_free(predictor_set *set)
 {
     free(set->block);
     *set = (predictor_set){0};

@@ -40,25 +40,25 @@ typedef enum predictor_id {
 } predictor_id;
 
 enum { PREDICTOR_CHOICES = 6 + 1 + 8 + 6 + 6 };
-extern const predictor predictor_table[PREDICTORS];
+extern const predictor pts_predictor_table[PREDICTORS];
 /* Number of the first choice of a predictor, among those of all. */
-size_t predictor_first(predictor_id id);
+size_t pts_predictor_first(predictor_id id);
 
-pts_status predictor_neighbours(const predictor_fold *fold, const double *parameters,
-                                double *weights, pts_error *err);
-pts_status predictor_nearest(const predictor_fold *fold, const double *parameters, double *weights,
-                             pts_error *err);
-pts_status predictor_process(const predictor_fold *fold, const double *parameters, double *weights,
-                             pts_error *err);
-pts_status predictor_ensemble(const predictor_fold *fold, const double *parameters, double *weights,
-                              pts_error *err);
-pts_status predictor_labelled(const predictor_fold *fold, const double *parameters, double *weights,
-                              pts_error *err);
+pts_status pts_predictor_neighbours(const predictor_fold *fold, const double *parameters,
+                                    double *weights, pts_error *err);
+pts_status pts_predictor_nearest(const predictor_fold *fold, const double *parameters,
+                                 double *weights, pts_error *err);
+pts_status pts_predictor_process(const predictor_fold *fold, const double *parameters,
+                                 double *weights, pts_error *err);
+pts_status pts_predictor_ensemble(const predictor_fold *fold, const double *parameters,
+                                  double *weights, pts_error *err);
+pts_status pts_predictor_labelled(const predictor_fold *fold, const double *parameters,
+                                  double *weights, pts_error *err);
 
 /* θ of the weighted mean of curves [count][PREDICTOR_GRID] at log_n [PREDICTOR_GRID], cut to 0 … 1:
  * least squares from the start `one`. */
-void predictor_theta(const double *log_n, const double *curves, const double *weights, size_t count,
-                     const double one[4], double theta[4]);
+void pts_predictor_theta(const double *log_n, const double *curves, const double *weights,
+                         size_t count, const double one[4], double theta[4]);
 
 /* ---- known curves and questions from tasks ---- */
 
@@ -70,8 +70,9 @@ typedef struct predictor_data {
     double log_n[PREDICTOR_GRID], *curves; /* [tasks][PREDICTOR_GRID] */
 } predictor_data;
 
-pts_status predictor_data_create(predictor_data *data, const linear_data *linear, pts_error *err);
-void predictor_data_free(predictor_data *data);
+pts_status pts_predictor_data_create(predictor_data *data, const linear_data *linear,
+                                     pts_error *err);
+void pts_predictor_data_free(predictor_data *data);
 
 /* Asks all views; `training` [count] are known. */
 typedef struct predictor_set {
@@ -79,11 +80,12 @@ typedef struct predictor_set {
     double *block, *curves; /* curves [count][PREDICTOR_GRID], weights [rows][count] behind */
     double *weights;
 } predictor_set;
-pts_status predictor_set_create(predictor_set *set, const predictor_data *data,
-                                const size_t *training, size_t count, pts_error *err);
-void predictor_set_free(predictor_set *set);
+pts_status pts_predictor_set_create(predictor_set *set, const predictor_data *data,
+                                    const size_t *training, size_t count, pts_error *err);
+void pts_predictor_set_free(predictor_set *set);
 
 /* Each data set's tasks share one vote; votes [count] add up to 1. */
-void predictor_votes(const pts_tasks *tasks, const size_t *training, size_t count, double *votes);
+void pts_predictor_votes(const pts_tasks *tasks, const size_t *training, size_t count,
+                         double *votes);
 
 #endif

@@ -7,16 +7,16 @@
 #include <stdlib.h>
 
 /* Half neighbours (parameters[0]), half Gaussian process (parameters[1], [2]). */
-pts_status predictor_ensemble(const predictor_fold *f, const double *parameters, double *weights,
-                              pts_error *err)
+pts_status pts_predictor_ensemble(const predictor_fold *f, const double *parameters,
+                                  double *weights, pts_error *err)
 {
     size_t count = f->rows * f->count;
     double *other = pts_calloc64(count, sizeof *other);
     if (!other)
         return pts_fail_memory(err, count * sizeof *other);
-    pts_status status = predictor_neighbours(f, parameters, weights, err);
+    pts_status status = pts_predictor_neighbours(f, parameters, weights, err);
     if (status == PTS_OK)
-        status = predictor_process(f, parameters + 1, other, err);
+        status = pts_predictor_process(f, parameters + 1, other, err);
     for (size_t i = 0; i < count; i++)
         weights[i] = (weights[i] + other[i]) / 2;
     free(other);

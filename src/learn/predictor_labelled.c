@@ -75,8 +75,8 @@ static int add_ridge(const predictor_fold *f, const double *known, const double 
     return 1;
 }
 
-pts_status predictor_labelled(const predictor_fold *f, const double *parameters, double *weights,
-                              pts_error *err)
+pts_status pts_predictor_labelled(const predictor_fold *f, const double *parameters,
+                                  double *weights, pts_error *err)
 {
     size_t floats = (f->count + f->rows) * LABELS + f->count;
     double *known = pts_calloc64(floats, sizeof *known);

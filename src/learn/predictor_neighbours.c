@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-pts_status predictor_neighbours(const predictor_fold *f, const double *parameters, double *weights,
-                                pts_error *err)
+pts_status pts_predictor_neighbours(const predictor_fold *f, const double *parameters,
+                                    double *weights, pts_error *err)
 {
     (void)err;
     for (size_t r = 0; r < f->rows; r++) {
@@ -18,8 +18,8 @@ pts_status predictor_neighbours(const predictor_fold *f, const double *parameter
     return PTS_OK;
 }
 
-pts_status predictor_nearest(const predictor_fold *f, const double *parameters, double *weights,
-                             pts_error *err)
+pts_status pts_predictor_nearest(const predictor_fold *f, const double *parameters, double *weights,
+                                 pts_error *err)
 {
     (void)parameters, (void)err;
     memset(weights, 0, f->rows * f->count * sizeof *weights);

@@ -19,8 +19,8 @@ static void fill_kernel(const predictor_fold *f, const double *parameters, doubl
     }
 }
 
-pts_status predictor_process(const predictor_fold *f, const double *parameters, double *weights,
-                             pts_error *err)
+pts_status pts_predictor_process(const predictor_fold *f, const double *parameters, double *weights,
+                                 pts_error *err)
 {
     double *kernel = pts_calloc64(f->count * f->count, sizeof *kernel);
     if (!kernel)

@@ -13,12 +13,12 @@ static size_t slot(const sweep *s, size_t task, size_t out, size_t choice)
     return (task * s->groups + other) * SWEEP_CHOICES + choice;
 }
 
-const double *sweep_theta(const sweep *s, size_t task, size_t out, size_t choice)
+const double *pts_sweep_theta(const sweep *s, size_t task, size_t out, size_t choice)
 {
     return s->theta + slot(s, task, out, choice) * LINEAR_VIEWS * 4;
 }
 
-double sweep_error(const sweep *s, size_t task, size_t out, size_t choice)
+double pts_sweep_error(const sweep *s, size_t task, size_t out, size_t choice)
 {
     return s->error[slot(s, task, out, choice)];
 }
@@ -27,7 +27,7 @@ static double absolute_error(const linear_data *data, size_t task, const double 
 {
     double sum = 0;
     for (size_t g = 0; g < LINEAR_GRID; g++)
-        sum += fabs(theta_value(theta, data->log_n[task * LINEAR_GRID + g], NULL) -
+        sum += fabs(pts_theta_value(theta, data->log_n[task * LINEAR_GRID + g], NULL) -
                     data->target[task * LINEAR_GRID + g]);
     return sum / LINEAR_GRID;
 }
@@ -43,9 +43,10 @@ static pts_status predict_view(const fold_model *m, const float *scores, size_t 
                                double theta[4])
 {
     if (m->perceptron)
-        return perceptron_predict(m->perceptron, perceptron_choices[choice - SWEEP_MLP].shrinkage,
-                                  scores, theta, NULL);
-    linear_predict(m->linear, scores, theta);
+        return pts_perceptron_predict(m->perceptron,
+                                      pts_perceptron_choices[choice - SWEEP_MLP].shrinkage, scores,
+                                      theta, NULL);
+    pts_linear_predict(m->linear, scores, theta);
     return PTS_OK;
 }
 
@@ -95,7 +96,7 @@ static pts_status run_linear(sweep *s, const linear_fold *fold, size_t a, size_t
     linear_model model;
     fold_model trained = {.fold = fold, .linear = &model};
     for (size_t c = 0; c < LINEAR_CHOICES; c++) {
-        linear_fit(&s->data, fold, linear_choices[c], c ? one : NULL, &model);
+        pts_linear_fit(&s->data, fold, pts_linear_choices[c], c ? one : NULL, &model);
         if (c == 0)
             *one = model;
         PTS_TRY(predict_left_out(s, &trained, a, b, c));
@@ -108,13 +109,13 @@ static pts_status run_network(sweep *s, const linear_fold *fold, size_t a, size_
 {
     perceptron_model model;
     fold_model trained = {.fold = fold, .perceptron = &model};
-    PTS_TRY(
-        perceptron_fit(&s->data, fold, perceptron_components[network], one, s->seed, &model, NULL));
+    PTS_TRY(pts_perceptron_fit(&s->data, fold, pts_perceptron_components[network], one, s->seed,
+                               &model, NULL));
     pts_status status = PTS_OK;
     for (size_t c = 0; status == PTS_OK && c < PERCEPTRON_CHOICES; c++)
-        if (perceptron_choices[c].network == network)
+        if (pts_perceptron_choices[c].network == network)
             status = predict_left_out(s, &trained, a, b, SWEEP_MLP + c);
-    perceptron_free(&model);
+    pts_perceptron_free(&model);
     return status;
 }
 
@@ -127,8 +128,8 @@ static void use_weights(sweep *s, const predictor_set *set, size_t task, size_t 
     for (size_t v = 0; v < LINEAR_VIEWS; v++) {
         double *theta = s->theta + (at * LINEAR_VIEWS + v) * 4;
         const double *weights = set->weights + (task * LINEAR_VIEWS + v) * set->fold.count;
-        predictor_theta(s->predictors.log_n, set->curves, weights, set->fold.count, one->theta,
-                        theta);
+        pts_predictor_theta(s->predictors.log_n, set->curves, weights, set->fold.count, one->theta,
+                            theta);
         s->error[at] += absolute_error(&s->data, task, theta) / LINEAR_VIEWS;
     }
 }
@@ -137,21 +138,21 @@ static pts_status run_predictors(sweep *s, const linear_fold *fold, size_t a, si
                                  const linear_model *one)
 {
     predictor_set set;
-    PTS_TRY(predictor_set_create(&set, &s->predictors, fold->training, fold->count, NULL));
+    PTS_TRY(pts_predictor_set_create(&set, &s->predictors, fold->training, fold->count, NULL));
     pts_status status = PTS_OK;
     for (size_t p = 0, choice = SWEEP_PREDICTORS; p < PREDICTORS; p++)
-        for (size_t c = 0; status == PTS_OK && c < predictor_table[p].choices; c++, choice++) {
-            if (predictor_table[p].labels && !set.fold.labels)
+        for (size_t c = 0; status == PTS_OK && c < pts_predictor_table[p].choices; c++, choice++) {
+            if (pts_predictor_table[p].labels && !set.fold.labels)
                 continue;
-            status = predictor_table[p].weigh(&set.fold, predictor_table[p].parameters[c],
-                                              set.weights, NULL);
+            status = pts_predictor_table[p].weigh(&set.fold, pts_predictor_table[p].parameters[c],
+                                                  set.weights, NULL);
             for (size_t t = 0; status == PTS_OK && t < s->tasks; t++) {
                 size_t group = s->data.tasks->rows[t].group;
                 if (group == a || group == b)
                     use_weights(s, &set, t, group == a ? b : a, choice, one);
             }
         }
-    predictor_set_free(&set);
+    pts_predictor_set_free(&set);
     return status;
 }
 
@@ -163,14 +164,14 @@ static void run_pair(void *user, size_t task, int thread)
     unpack(job->first + task, &a, &b);
     linear_fold fold;
     linear_model one;
-    pts_status status = linear_fold_create(&fold, &job->s->data, a, b, NULL);
+    pts_status status = pts_linear_fold_create(&fold, &job->s->data, a, b, NULL);
     if (status == PTS_OK) {
         status = run_linear(job->s, &fold, a, b, &one);
         for (size_t network = 0; status == PTS_OK && network < PERCEPTRON_NETWORKS; network++)
             status = run_network(job->s, &fold, a, b, &one, network);
         if (status == PTS_OK)
             status = run_predictors(job->s, &fold, a, b, &one);
-        linear_fold_free(&fold);
+        pts_linear_fold_free(&fold);
     }
     job->status[job->first + task] = status;
 }
@@ -201,8 +202,8 @@ static pts_status run_pairs(sweep *s, pts_team *team, pts_progress progress, voi
     return status;
 }
 
-pts_status sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *team,
-                     pts_progress progress, void *user, pts_error *err)
+pts_status pts_sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *team,
+                         pts_progress progress, void *user, pts_error *err)
 {
     *s = (sweep){.tasks = tasks->count, .groups = tasks->groups, .seed = seed};
     if (tasks->groups < 3)
@@ -210,10 +211,10 @@ pts_status sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *
                         "curves: expected at least 3 data sets (one is predicted from the others), "
                         "got %zu",
                         tasks->groups);
-    PTS_TRY(linear_data_create(&s->data, tasks, seed, err));
-    pts_status status = predictor_data_create(&s->predictors, &s->data, err);
+    PTS_TRY(pts_linear_data_create(&s->data, tasks, seed, err));
+    pts_status status = pts_predictor_data_create(&s->predictors, &s->data, err);
     if (status != PTS_OK) {
-        sweep_free(s);
+        pts_sweep_free(s);
         return status;
     }
     size_t slots = s->tasks * s->groups * SWEEP_CHOICES;
@@ -225,21 +226,22 @@ pts_status sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *
     if (status == PTS_OK)
         status = run_pairs(s, team, progress, user, err);
     if (status != PTS_OK)
-        sweep_free(s);
+        pts_sweep_free(s);
     return status;
 }
 
-void sweep_free(sweep *s)
+void pts_sweep_free(sweep *s)
 {
-    predictor_data_free(&s->predictors);
-    linear_data_free(&s->data);
+    pts_predictor_data_free(&s->predictors);
+    pts_linear_data_free(&s->data);
     free(s->theta);
     free(s->error);
     free(s->scratch);
     *s = (sweep){0};
 }
 
-void sweep_gain(const sweep *s, const double *difference, size_t out, double *mean, double *error)
+void pts_sweep_gain(const sweep *s, const double *difference, size_t out, double *mean,
+                    double *error)
 {
     double sum = 0, squares = 0, count = 0;
     for (size_t g = 0; g < s->groups; g++) {
@@ -269,11 +271,11 @@ static void gain_of(const sweep *s, size_t out, size_t base, size_t c, double *g
 {
     for (size_t t = 0; t < s->tasks; t++)
         if (s->data.tasks->rows[t].group != out)
-            s->scratch[t] = sweep_error(s, t, out, base) - sweep_error(s, t, out, c);
-    sweep_gain(s, s->scratch, out, gain, error);
+            s->scratch[t] = pts_sweep_error(s, t, out, base) - pts_sweep_error(s, t, out, c);
+    pts_sweep_gain(s, s->scratch, out, gain, error);
 }
 
-size_t sweep_choose(const sweep *s, size_t out)
+size_t pts_sweep_choose(const sweep *s, size_t out)
 {
     size_t best = 0, sets = s->groups - (out != SIZE_MAX);
     double best_gain = 0, limit = student((double)sets - 1);
@@ -288,7 +290,7 @@ size_t sweep_choose(const sweep *s, size_t out)
     return best;
 }
 
-size_t sweep_choose_mlp(const sweep *s, size_t out)
+size_t pts_sweep_choose_mlp(const sweep *s, size_t out)
 {
     size_t best = SWEEP_MLP, c;
     double gain, error;
@@ -305,10 +307,10 @@ size_t sweep_choose_mlp(const sweep *s, size_t out)
     return c;
 }
 
-size_t sweep_choose_predictor(const sweep *s, size_t out, predictor_id id)
+size_t pts_sweep_choose_predictor(const sweep *s, size_t out, predictor_id id)
 {
-    size_t first = SWEEP_PREDICTORS + predictor_first(id), best = first;
-    for (size_t c = first + 1; c < first + predictor_table[id].choices; c++) {
+    size_t first = SWEEP_PREDICTORS + pts_predictor_first(id), best = first;
+    for (size_t c = first + 1; c < first + pts_predictor_table[id].choices; c++) {
         double gain, error;
         gain_of(s, out, best, c, &gain, &error);
         if (gain > 0)
@@ -317,8 +319,8 @@ size_t sweep_choose_predictor(const sweep *s, size_t out, predictor_id id)
     return best;
 }
 
-pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covariance[16],
-                        double *noise, pts_error *err)
+pts_status pts_sweep_spread(const sweep *s, size_t out, size_t choice, double covariance[16],
+                            double *noise, pts_error *err)
 {
     enum { SPREAD_VIEWS = 2 }; /* of six draws: EM over all of them took three times as long */
     size_t rows = s->tasks * SPREAD_VIEWS, count = 0;
@@ -329,15 +331,16 @@ pts_status sweep_spread(const sweep *s, size_t out, size_t choice, double covari
         const task_row *row = &s->data.tasks->rows[t];
         if (row->group == out)
             continue;
-        memcpy(means + count * 4, sweep_theta(s, t, out, choice), SPREAD_VIEWS * 4 * sizeof *means);
+        memcpy(means + count * 4, pts_sweep_theta(s, t, out, choice),
+               SPREAD_VIEWS * 4 * sizeof *means);
         for (size_t v = 0; v < SPREAD_VIEWS; v++, count++) {
             points[count] = row->points;
             memcpy(thetas + count * 4, row->theta, sizeof row->theta);
         }
     }
     if (have) {
-        theta_spread(points, means, thetas, count, covariance, noise);
-        double wider = sweep_calibrate(s, out, choice, covariance, *noise);
+        pts_theta_spread(points, means, thetas, count, covariance, noise);
+        double wider = pts_sweep_calibrate(s, out, choice, covariance, *noise);
         for (size_t i = 0; i < 16; i++)
             covariance[i] *= wider * wider;
     }

@@ -163,8 +163,8 @@ pts_status pts_tasks_add(pts_tasks *tasks, const pts_task *t, pts_error *err)
         row.log_n[i] = log(t->n[i]);
     row.points = (theta_points){t->points, row.log_n, row.task.map};
     theta_prior prior;
-    theta_weak_prior(&prior);
-    theta_fit(&prior, &row.points, row.theta, NULL);
+    pts_theta_weak_prior(&prior);
+    pts_theta_fit(&prior, &row.points, row.theta, NULL);
     if (row.group == tasks->groups)
         tasks->groups++;
     tasks->rows[tasks->count++] = row;

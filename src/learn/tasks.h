@@ -11,7 +11,7 @@ typedef struct task_row {
     size_t group; /* number of its data set, in order of appearance */
     double *log_n;
     theta_points points;
-    double theta[4]; /* its own curve: theta_fit with the weak prior */
+    double theta[4]; /* its own curve: pts_theta_fit with the weak prior */
 } task_row;
 
 struct pts_tasks {

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-double theta_value(const double theta[4], double log_n, double gradient[4])
+double pts_theta_value(const double theta[4], double log_n, double gradient[4])
 {
     double steepness = exp(fmin(theta[1], 20));
     double u = fmin(fmax(steepness * (log_n - theta[2]), -300), 300);
@@ -18,10 +18,10 @@ double theta_value(const double theta[4], double log_n, double gradient[4])
     return theta[3] + (theta[0] - theta[3]) * low;
 }
 
-double theta_measured(const theta_points *p, const double beyond[4], double log_n)
+double pts_theta_measured(const theta_points *p, const double beyond[4], double log_n)
 {
     if (p->count < 2 || log_n < p->log_n[0] || log_n > p->log_n[p->count - 1])
-        return fmin(fmax(theta_value(beyond, log_n, NULL), 0), 1);
+        return fmin(fmax(pts_theta_value(beyond, log_n, NULL), 0), 1);
     size_t i = 1;
     while (i + 1 < p->count && p->log_n[i] < log_n)
         i++;
@@ -29,7 +29,7 @@ double theta_measured(const theta_points *p, const double beyond[4], double log_
     return p->map[i - 1] + t * (p->map[i] - p->map[i - 1]);
 }
 
-int theta_cholesky(const double matrix[16], double lower[16])
+int pts_theta_cholesky(const double matrix[16], double lower[16])
 {
     memcpy(lower, matrix, 16 * sizeof *lower);
     if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', 4, lower, 4) != 0)
@@ -40,16 +40,16 @@ int theta_cholesky(const double matrix[16], double lower[16])
     return 1;
 }
 
-void theta_inverse(const double matrix[16], double inverse[16])
+void pts_theta_inverse(const double matrix[16], double inverse[16])
 {
-    theta_cholesky(matrix, inverse);
+    pts_theta_cholesky(matrix, inverse);
     LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', 4, inverse, 4);
     for (int i = 0; i < 4; i++)
         for (int j = i + 1; j < 4; j++)
             inverse[i * 4 + j] = inverse[j * 4 + i];
 }
 
-void theta_weak_prior(theta_prior *prior)
+void pts_theta_weak_prior(theta_prior *prior)
 {
     static const double mean[4] = {0.05, 0.3, 4, 0.5}, deviation[4] = {0.1, 0.7, 2, 0.4};
     memset(prior, 0, sizeof *prior);
@@ -60,8 +60,8 @@ void theta_weak_prior(theta_prior *prior)
     prior->noise = 0.02;
 }
 
-double theta_descend(theta_squares squares, const void *user, int steps, double tolerance,
-                     double theta[4])
+double pts_theta_descend(theta_squares squares, const void *user, int steps, double tolerance,
+                         double theta[4])
 {
     double gradient[4], hessian[16], damping = 1e-3;
     double value = squares(user, theta, gradient, hessian);
@@ -113,7 +113,7 @@ static double posterior(const void *user, const double theta[4], double gradient
         value += gradient[i] * (theta[i] - prior->mean[i]) / 2;
     }
     for (size_t k = 0; k < p->count; k++) {
-        double residual = theta_value(theta, p->log_n[k], d) - p->map[k];
+        double residual = pts_theta_value(theta, p->log_n[k], d) - p->map[k];
         value += weight * residual * residual / 2;
         for (int i = 0; i < 4; i++) {
             gradient[i] += weight * residual * d[i];
@@ -126,11 +126,11 @@ static double posterior(const void *user, const double theta[4], double gradient
 
 static double climb(const evidence *e, double theta[4])
 {
-    return theta_descend(posterior, e, 200, 1e-12, theta);
+    return pts_theta_descend(posterior, e, 200, 1e-12, theta);
 }
 
-void theta_fit(const theta_prior *prior, const theta_points *p, double theta[4],
-               double covariance[16])
+void pts_theta_fit(const theta_prior *prior, const theta_points *p, double theta[4],
+                   double covariance[16])
 {
     static const double shift[5] = {0, -1.5, 1.5, -3, 3};
     const evidence e = {prior, p};
@@ -147,7 +147,7 @@ void theta_fit(const theta_prior *prior, const theta_points *p, double theta[4],
     if (covariance) {
         double gradient[4], hessian[16];
         posterior(&e, theta, gradient, hessian);
-        theta_inverse(hessian, covariance);
+        pts_theta_inverse(hessian, covariance);
     }
 }
 
@@ -159,13 +159,13 @@ static void add_moments(const theta_prior *prior, const theta_points *p, double 
     const evidence e = {prior, p};
     climb(&e, theta);
     posterior(&e, theta, d, hessian);
-    theta_inverse(hessian, covariance);
+    pts_theta_inverse(hessian, covariance);
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++)
             spread[i * 4 + j] +=
                 covariance[i * 4 + j] + (theta[i] - prior->mean[i]) * (theta[j] - prior->mean[j]);
     for (size_t k = 0; k < p->count; k++) {
-        double residual = theta_value(theta, p->log_n[k], d) - p->map[k];
+        double residual = pts_theta_value(theta, p->log_n[k], d) - p->map[k];
         *squares += residual * residual;
         for (int i = 0; i < 4; i++)
             for (int j = 0; j < 4; j++)
@@ -186,12 +186,12 @@ static void shrink(double covariance[16], size_t count)
                 covariance[i * 5] += least[i] * least[i];
 }
 
-void theta_spread(const theta_points *points, const double *means, double *thetas, size_t count,
-                  double covariance[16], double *noise)
+void pts_theta_spread(const theta_points *points, const double *means, double *thetas, size_t count,
+                      double covariance[16], double *noise)
 {
     enum { ROUNDS = 25 };
     theta_prior prior;
-    theta_weak_prior(&prior);
+    pts_theta_weak_prior(&prior);
     size_t total = 0;
     for (size_t c = 0; c < count; c++)
         total += points[c].count;
@@ -204,7 +204,7 @@ void theta_spread(const theta_points *points, const double *means, double *theta
         for (int i = 0; i < 16; i++)
             covariance[i] = spread[i] / (double)count;
         shrink(covariance, count);
-        theta_inverse(covariance, prior.precision);
+        pts_theta_inverse(covariance, prior.precision);
         prior.noise = fmax(sqrt(squares / (double)total), 0.005);
     }
     *noise = prior.noise;

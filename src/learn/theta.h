@@ -12,7 +12,7 @@
 #include "pts/base.h"
 
 /* f at ln n; gradient [4] (may be NULL) is ∂f/∂θ. */
-double theta_value(const double theta[4], double log_n, double gradient[4]);
+double pts_theta_value(const double theta[4], double log_n, double gradient[4]);
 
 /* Measured points of one curve, ln n rising. */
 typedef struct theta_points {
@@ -21,7 +21,7 @@ typedef struct theta_points {
 } theta_points;
 
 /* The measured curve itself, linear in ln n between points; `beyond` (θ) outside them. */
-double theta_measured(const theta_points *points, const double beyond[4], double log_n);
+double pts_theta_measured(const theta_points *points, const double beyond[4], double log_n);
 
 /* What is known of a curve before it is measured: mean, precision [4][4], noise of a point. */
 typedef struct theta_prior {
@@ -31,7 +31,7 @@ typedef struct theta_prior {
 /* Weak enough to leave a well-measured curve alone, and a flat or a still rising one finite:
  * without it such a curve has any B and C and the plain fit answers with C = 10^9. Fixed, so that
  * no held-out curve can leak through it. */
-void theta_weak_prior(theta_prior *prior);
+void pts_theta_weak_prior(theta_prior *prior);
 
 /* A sum of squares, halved or not, at θ; gradient [4] and Gauss–Newton Hessian [4][4] of half of
  * it. */
@@ -40,24 +40,24 @@ typedef double (*theta_squares)(const void *user, const double theta[4], double 
 
 /* Levenberg's damped Gauss–Newton from `theta` to the nearest minimum, at most `steps`, until one
  * gains less than tolerance·(1 + value); returns the value. */
-double theta_descend(theta_squares squares, const void *user, int steps, double tolerance,
-                     double theta[4]);
+double pts_theta_descend(theta_squares squares, const void *user, int steps, double tolerance,
+                         double theta[4]);
 
 /* The most probable θ given the points; covariance [4][4] (may be NULL) by Laplace. */
-void theta_fit(const theta_prior *prior, const theta_points *points, double theta[4],
-               double covariance[16]);
+void pts_theta_fit(const theta_prior *prior, const theta_points *points, double theta[4],
+                   double covariance[16]);
 
 /* Covariance [4][4] of θ_i − mean_i over `count` curves whose predicted means [count][4] are
  * given, and the noise of a point: EM of the random-effects model y = f(θ) + ε, θ ~ N(mean, Σ),
  * Laplace within (Lindstrom and Bates 1990, "Nonlinear mixed effects models"). The result is
  * shrunk towards its diagonal, floored, and so positive definite. thetas [count][4]: fitted θ to
  * start from; changed. */
-void theta_spread(const theta_points *points, const double *means, double *thetas, size_t count,
-                  double covariance[16], double *noise);
+void pts_theta_spread(const theta_points *points, const double *means, double *thetas, size_t count,
+                      double covariance[16], double *noise);
 
 /* Lower Cholesky factor of a positive definite [4][4]; 0 when it is not. */
-int theta_cholesky(const double matrix[16], double lower[16]);
+int pts_theta_cholesky(const double matrix[16], double lower[16]);
 /* Its inverse; the matrix must be positive definite. */
-void theta_inverse(const double matrix[16], double inverse[16]);
+void pts_theta_inverse(const double matrix[16], double inverse[16]);
 
 #endif

@@ -76,7 +76,7 @@ const char *pts_coco_category_name(const pts_coco *coco, size_t index)
     return coco->names[index];
 }
 
-pts_status coco_append(coco_list *list, const coco_object *object, pts_error *err)
+pts_status pts_coco_append(coco_list *list, const coco_object *object, pts_error *err)
 {
     PTS_TRY(pts_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items, err));
     list->items[list->count++] = *object;
@@ -108,8 +108,8 @@ static pts_status check_region(const pts_coco *coco, const pts_coco_object *o, p
     return PTS_OK;
 }
 
-pts_status coco_place(const pts_coco *coco, const pts_coco_object *o, coco_object *made,
-                      pts_error *err)
+pts_status pts_coco_place(const pts_coco *coco, const pts_coco_object *o, coco_object *made,
+                          pts_error *err)
 {
     *made = (coco_object){.mask = o->mask, .area = o->area, .score = o->score, .crowd = o->crowd};
     memcpy(made->box, o->box, sizeof made->box);
@@ -128,9 +128,9 @@ static pts_status add_object(pts_coco *coco, coco_list *list, const pts_coco_obj
                              pts_error *err)
 {
     coco_object made;
-    pts_status status = coco_place(coco, o, &made, err);
+    pts_status status = pts_coco_place(coco, o, &made, err);
     if (status == PTS_OK)
-        status = coco_append(list, &made, err);
+        status = pts_coco_append(list, &made, err);
     if (status != PTS_OK)
         pts_rle_destroy(o->mask);
     return status;
@@ -150,7 +150,7 @@ pts_status pts_coco_add_detection(pts_coco *coco, const pts_coco_object *detecti
     return add_object(coco, &coco->detections, &copy, err);
 }
 
-double coco_iou(const pts_coco *coco, const coco_object *detection, const coco_object *truth)
+double pts_coco_iou(const pts_coco *coco, const coco_object *detection, const coco_object *truth)
 {
     return coco->iou == PTS_IOU_MASK ? pts_rle_iou(detection->mask, truth->mask, truth->crowd)
                                      : pts_box_iou(detection->box, truth->box, truth->crowd);
@@ -174,7 +174,7 @@ static int by_place(const void *a, const void *b)
     return order ? order : compare_sizes(x->order, y->order);
 }
 
-void coco_sort_entries(coco_entry *entries, size_t count)
+void pts_coco_sort_entries(coco_entry *entries, size_t count)
 {
     if (count)
         qsort(entries, count, sizeof *entries, by_place);
@@ -223,7 +223,7 @@ static pts_status sort_list(coco_entry **out, size_t *count, const coco_list *li
         const coco_object *o = &list->items[i];
         entries[i] = (coco_entry){o, category_rank[o->category], image_rank[o->image], o->score, i};
     }
-    coco_sort_entries(entries, list->count);
+    pts_coco_sort_entries(entries, list->count);
     *out = entries;
     *count = list->count;
     return PTS_OK;
@@ -238,7 +238,7 @@ static pts_status sort_lists(coco_order *order, const pts_coco *coco, const size
                      image_rank, err);
 }
 
-pts_status coco_order_make(coco_order *order, const pts_coco *coco, pts_error *err)
+pts_status pts_coco_order_make(coco_order *order, const pts_coco *coco, pts_error *err)
 {
     size_t *category_rank = NULL, *image_rank = NULL, *image_index = NULL;
     *order = (coco_order){0};
@@ -253,7 +253,7 @@ pts_status coco_order_make(coco_order *order, const pts_coco *coco, pts_error *e
     return status;
 }
 
-void coco_order_free(coco_order *order)
+void pts_coco_order_free(coco_order *order)
 {
     free(order->truths);
     free(order->detections);
@@ -294,7 +294,7 @@ static const coco_entry *first_entry(const coco_group *rest)
     return t->image <= d->image ? t : d;
 }
 
-int coco_next_category(coco_group *rest, coco_group *category)
+int pts_coco_next_category(coco_group *rest, coco_group *category)
 {
     const coco_entry *next = first_entry(rest);
     if (next)
@@ -302,7 +302,7 @@ int coco_next_category(coco_group *rest, coco_group *category)
     return next != NULL;
 }
 
-int coco_next_image(coco_group *rest, coco_group *image)
+int pts_coco_next_image(coco_group *rest, coco_group *image)
 {
     const coco_entry *next = first_entry(rest);
     if (next)
@@ -312,11 +312,11 @@ int coco_next_image(coco_group *rest, coco_group *image)
 
 /* ---- numpy's arithmetic ---- */
 
-double coco_sum(const double *values, size_t count)
+double pts_coco_sum(const double *values, size_t count)
 {
     if (count > 128) {
         size_t half = count / 2 / 8 * 8;
-        return coco_sum(values, half) + coco_sum(values + half, count - half);
+        return pts_coco_sum(values, half) + pts_coco_sum(values + half, count - half);
     }
     double lanes[8] = {0}, sum = 0;
     size_t whole = count / 8 * 8;
@@ -330,7 +330,7 @@ double coco_sum(const double *values, size_t count)
     return sum;
 }
 
-double coco_linspace(double first, double last, size_t count, size_t i)
+double pts_coco_linspace(double first, double last, size_t count, size_t i)
 {
     return i + 1 == count ? last : (double)i * ((last - first) / (double)(count - 1)) + first;
 }

@@ -28,11 +28,11 @@ struct pts_coco {
 
 /* Checks an object and finds its places. *made borrows the mask. Reads the evaluation only: any
  * number of threads may. */
-pts_status coco_place(const pts_coco *coco, const pts_coco_object *object, coco_object *made,
-                      pts_error *err);
+pts_status pts_coco_place(const pts_coco *coco, const pts_coco_object *object, coco_object *made,
+                          pts_error *err);
 
 /* Appends; image and category are indices and known to be in range. */
-pts_status coco_append(coco_list *list, const coco_object *object, pts_error *err);
+pts_status pts_coco_append(coco_list *list, const coco_object *object, pts_error *err);
 
 /* An object in its place: categories and images by rising identifier, then detections by falling
  * score, then the order of adding. */
@@ -49,10 +49,10 @@ typedef struct coco_order {
     size_t *category_index; /* [categories]: rank → index of declaration */
 } coco_order;
 
-/* *order is zero or released by coco_order_free; also on failure. */
-pts_status coco_order_make(coco_order *order, const pts_coco *coco, pts_error *err);
-void coco_order_free(coco_order *order);
-void coco_sort_entries(coco_entry *entries, size_t count);
+/* *order is zero or released by pts_coco_order_free; also on failure. */
+pts_status pts_coco_order_make(coco_order *order, const pts_coco *coco, pts_error *err);
+void pts_coco_order_free(coco_order *order);
+void pts_coco_sort_entries(coco_entry *entries, size_t count);
 
 /* The objects of one category in one image, or with `image` SIZE_MAX of one category. */
 typedef struct coco_group {
@@ -62,19 +62,19 @@ typedef struct coco_group {
 
 /* Takes the next category off the front of `rest` (all that is left), or the next image off the
  * front of a category. Returns 0 when nothing is left. */
-int coco_next_category(coco_group *rest, coco_group *category);
-int coco_next_image(coco_group *rest, coco_group *image);
+int pts_coco_next_category(coco_group *rest, coco_group *category);
+int pts_coco_next_image(coco_group *rest, coco_group *image);
 
-double coco_iou(const pts_coco *coco, const coco_object *detection, const coco_object *truth);
+double pts_coco_iou(const pts_coco *coco, const coco_object *detection, const coco_object *truth);
 
 /* numpy's sum of doubles: in blocks and by halves, so that means agree to the last bit. */
-double coco_sum(const double *values, size_t count);
+double pts_coco_sum(const double *values, size_t count);
 /* numpy's linspace(first, last, count)[i]. */
-double coco_linspace(double first, double last, size_t count, size_t i);
+double pts_coco_linspace(double first, double last, size_t count, size_t i);
 
 /* pts_coco_evaluate over the first `areas` of the area ranges only. */
-pts_status coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *params, size_t areas,
-                               pts_team *team, pts_coco_figures *out, pts_map *category_map,
-                               pts_error *err);
+pts_status pts_coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *params,
+                                   size_t areas, pts_team *team, pts_coco_figures *out,
+                                   pts_ap *category_map, pts_error *err);
 
 #endif

@@ -73,7 +73,7 @@ void pts_coco_default_params(pts_coco_params *params)
         .area_ranges = {{0, 1e10}, {0, 1024}, {1024, 9216}, {9216, 1e10}},
     };
     for (size_t i = 0; i < params->threshold_count; i++)
-        params->thresholds[i] = coco_linspace(.5, .95, params->threshold_count, i);
+        params->thresholds[i] = pts_coco_linspace(.5, .95, params->threshold_count, i);
 }
 
 static pts_status check_params(const pts_coco_params *p, pts_error *err)
@@ -125,7 +125,8 @@ static void find_candidates(const evaluation *e, match_room *room, const coco_gr
     for (size_t d = 0; d < image->detection_count; d++) {
         room->first[d] = n;
         for (size_t t = 0; t < image->truth_count; t++) {
-            double iou = coco_iou(e->coco, image->detections[d].object, image->truths[t].object);
+            double iou =
+                pts_coco_iou(e->coco, image->detections[d].object, image->truths[t].object);
             if (iou >= least)
                 room->candidates[n++] = (candidate){t, iou};
         }
@@ -257,7 +258,7 @@ static void read_curve(const double *recall, double *precision, size_t n, double
     }
     size_t at = 0;
     for (size_t r = 0; r < RECALLS; r++) {
-        double wanted = coco_linspace(0, 1, RECALLS, r);
+        double wanted = pts_coco_linspace(0, 1, RECALLS, r);
         while (at < n && recall[at] < wanted)
             at++;
         out[r * stride] = at < n ? precision[at] : 0;
@@ -317,7 +318,7 @@ static pts_status plan_category(evaluation *e, coco_group rest, category_scenes 
         for (size_t a = 0; a < e->areas; a++)
             c->real[a] += !ignored_at(e->params->area_ranges[a], rest.truths[t].object);
     }
-    while (coco_next_image(&rest, &image)) {
+    while (pts_coco_next_image(&rest, &image)) {
         size_t pairs;
         if (image.detection_count > e->params->max_dets[2])
             image.detection_count = e->params->max_dets[2];
@@ -346,7 +347,7 @@ static pts_status plan(evaluation *e, const coco_order *order, extent *most, pts
     e->scenes = pts_calloc64(scenes, sizeof *e->scenes);
     if (!e->of || !e->scenes)
         return pts_fail_memory(err, scenes * sizeof *e->scenes);
-    while (coco_next_category(&rest, &group)) {
+    while (pts_coco_next_category(&rest, &group)) {
         if (!group.truth_count)
             continue;
         category_scenes *c = &e->of[e->categories++];
@@ -426,7 +427,7 @@ static double mean_defined(const double *values, size_t count, size_t stride, do
         if (values[i * stride] > UNDEFINED)
             room[n++] = values[i * stride];
     }
-    return n ? coco_sum(room, n) / (double)n : UNDEFINED;
+    return n ? pts_coco_sum(room, n) / (double)n : UNDEFINED;
 }
 
 static double mean_precision(const evaluation *e, size_t area, double *room)
@@ -462,12 +463,12 @@ static double precision_of(const evaluation *e, double threshold, size_t categor
     return mean_defined(precision_at(e, 0, t) + category, RECALLS, e->categories, room);
 }
 
-static void fill_categories(const evaluation *e, pts_map *out, double *room)
+static void fill_categories(const evaluation *e, pts_ap *out, double *room)
 {
     for (size_t k = 0; k < e->coco->categories.count; k++)
-        out[k] = (pts_map){UNDEFINED, UNDEFINED, UNDEFINED};
+        out[k] = (pts_ap){UNDEFINED, UNDEFINED, UNDEFINED};
     for (size_t k = 0; k < e->categories; k++) {
-        pts_map *map = &out[e->of[k].index];
+        pts_ap *map = &out[e->of[k].index];
         map->map = mean_defined(e->precision + k, e->params->threshold_count * RECALLS,
                                 e->categories, room);
         map->map50 = precision_of(e, .5, k, room);
@@ -491,7 +492,7 @@ static void fill_figures(const evaluation *e, pts_coco_figures *out, double *roo
     }
 }
 
-static pts_status summarize(const evaluation *e, pts_coco_figures *out, pts_map *category_map,
+static pts_status summarize(const evaluation *e, pts_coco_figures *out, pts_ap *category_map,
                             pts_error *err)
 {
     size_t count = e->params->threshold_count * RECALLS * e->categories;
@@ -517,9 +518,9 @@ static void free_evaluation(evaluation *e)
     free(e->recall);
 }
 
-pts_status coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *params, size_t areas,
-                               pts_team *team, pts_coco_figures *out, pts_map *category_map,
-                               pts_error *err)
+pts_status pts_coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *params,
+                                   size_t areas, pts_team *team, pts_coco_figures *out,
+                                   pts_ap *category_map, pts_error *err)
 {
     pts_coco_params defaults;
     pts_coco_default_params(&defaults);
@@ -527,18 +528,18 @@ pts_status coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *para
         .coco = coco, .params = params ? params : &defaults, .areas = areas, .team = team};
     PTS_TRY(check_params(e.params, err));
     coco_order order;
-    pts_status status = coco_order_make(&order, coco, err);
+    pts_status status = pts_coco_order_make(&order, coco, err);
     if (status == PTS_OK)
         status = evaluate_all(&e, &order, err);
     if (status == PTS_OK)
         status = summarize(&e, out, category_map, err);
     free_evaluation(&e);
-    coco_order_free(&order);
+    pts_coco_order_free(&order);
     return status;
 }
 
 pts_status pts_coco_evaluate(const pts_coco *coco, const pts_coco_params *params, pts_team *team,
-                             pts_coco_figures *out, pts_map *category_map, pts_error *err)
+                             pts_coco_figures *out, pts_ap *category_map, pts_error *err)
 {
-    return coco_evaluate_areas(coco, params, AREAS, team, out, category_map, err);
+    return pts_coco_evaluate_areas(coco, params, AREAS, team, out, category_map, err);
 }

@@ -69,7 +69,7 @@ static pts_status get_integer(const reader *r, const json_t *entry, const char *
         *out = (int64_t)number;
     else
         return fail(r, PTS_ERR_FORMAT, "%s: expected an integer, got %s", key,
-                    coco_json_kind(value));
+                    pts_coco_json_kind(value));
     return PTS_OK;
 }
 
@@ -77,7 +77,8 @@ static pts_status get_number(const reader *r, const json_t *entry, const char *k
 {
     const json_t *value = json_object_get(entry, key);
     if (!json_is_number(value))
-        return fail(r, PTS_ERR_FORMAT, "%s: expected a number, got %s", key, coco_json_kind(value));
+        return fail(r, PTS_ERR_FORMAT, "%s: expected a number, got %s", key,
+                    pts_coco_json_kind(value));
     *out = json_number_value(value);
     return PTS_OK;
 }
@@ -87,14 +88,14 @@ static pts_status get_box(const reader *r, const json_t *entry, double box[4])
     const json_t *value = json_object_get(entry, "bbox");
     if (!json_is_array(value))
         return fail(r, PTS_ERR_FORMAT, "bbox: expected a list of 4 numbers, got %s",
-                    coco_json_kind(value));
+                    pts_coco_json_kind(value));
     if (json_array_size(value) != 4)
         return fail(r, PTS_ERR_FORMAT, "bbox: expected 4 numbers, got %zu", json_array_size(value));
     for (size_t i = 0; i < 4; i++) {
         const json_t *number = json_array_get(value, i);
         if (!json_is_number(number))
             return fail(r, PTS_ERR_FORMAT, "bbox[%zu]: expected a number, got %s", i,
-                        coco_json_kind(number));
+                        pts_coco_json_kind(number));
         box[i] = json_number_value(number);
     }
     return PTS_OK;
@@ -105,7 +106,7 @@ static pts_status read_segmentation(const reader *r, const json_t *entry, image_
 {
     const json_t *value = json_object_get(entry, "segmentation");
     pts_error inner;
-    pts_status status = coco_segmentation_mask(out, value, size.height, size.width, &inner);
+    pts_status status = pts_coco_segmentation_mask(out, value, size.height, size.width, &inner);
     return placed(r, status, &inner);
 }
 
@@ -165,7 +166,7 @@ static pts_status read_crowd(const reader *r, const json_t *entry, int *crowd)
     }
     if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > 1)
         return fail(r, PTS_ERR_FORMAT, "iscrowd: expected 0 or 1, got %s",
-                    json_is_integer(value) ? "another integer" : coco_json_kind(value));
+                    json_is_integer(value) ? "another integer" : pts_coco_json_kind(value));
     *crowd = (int)json_integer_value(value);
     return PTS_OK;
 }
@@ -184,7 +185,7 @@ static pts_status read_annotation(reader *r, const json_t *entry)
         PTS_TRY(get_box(r, entry, o.box));
     else
         PTS_TRY(read_segmentation(r, entry, size, &o.mask));
-    return placed(r, coco_place(r->coco, &o, r->made, &inner), &inner);
+    return placed(r, pts_coco_place(r->coco, &o, r->made, &inner), &inner);
 }
 
 /* A result of a file with boxes: its area is the box's, even where masks are compared. */
@@ -228,7 +229,7 @@ static pts_status read_result(reader *r, const json_t *entry)
     PTS_TRY(read_place(r, entry, &o, &size));
     PTS_TRY(get_number(r, entry, "score", &o.score));
     PTS_TRY((r->boxes ? read_boxed : read_masked)(r, entry, size, &o));
-    return placed(r, coco_place(r->coco, &o, r->made, &inner), &inner);
+    return placed(r, pts_coco_place(r->coco, &o, r->made, &inner), &inner);
 }
 
 /* ---- lists ---- */
@@ -265,7 +266,7 @@ static pts_status fail_split(const reader *r, coco_slice slice, const char *what
     pts_status status = parse(r, slice, &value);
     if (status == PTS_OK)
         status = pts_fail(r->err, PTS_ERR_FORMAT, "%s: %s, got %s", r->path, what,
-                          coco_json_kind(value));
+                          pts_coco_json_kind(value));
     json_decref(value);
     return status;
 }
@@ -277,7 +278,7 @@ static pts_status split_list(const reader *r, coco_slice slice, const char *name
     snprintf(what, sizeof what, "%s: expected a list", name);
     if (!slice.text)
         return pts_fail(r->err, PTS_ERR_FORMAT, "%s: %s, got nothing", r->path, what);
-    pts_status status = coco_split_list(slice, entries, r->err);
+    pts_status status = pts_coco_split_list(slice, entries, r->err);
     return status == PTS_ERR_FORMAT ? fail_split(r, slice, what) : status;
 }
 
@@ -289,7 +290,7 @@ static pts_status read_entry(reader *r, coco_slice slice, entry_reader read)
     pts_status status =
         json_is_object(entry)
             ? read(r, entry)
-            : fail(r, PTS_ERR_FORMAT, "expected an object, got %s", coco_json_kind(entry));
+            : fail(r, PTS_ERR_FORMAT, "expected an object, got %s", pts_coco_json_kind(entry));
     json_decref(entry);
     return status;
 }
@@ -459,7 +460,7 @@ static pts_status find_lists(const reader *r, truth_lists *lists)
 {
     coco_slices members = {0};
     json_t *names = json_object();
-    pts_status status = coco_split_object(r->file, &members, r->err);
+    pts_status status = pts_coco_split_object(r->file, &members, r->err);
     if (status == PTS_ERR_FORMAT)
         status = fail_split(r, r->file, "expected an object with annotations");
     if (status == PTS_OK)

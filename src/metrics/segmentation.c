@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-const char *coco_json_kind(const json_t *value)
+const char *pts_coco_json_kind(const json_t *value)
 {
     if (!value)
         return "nothing";
@@ -34,14 +34,14 @@ static pts_status read_numbers(double *xy, size_t count, const json_t *part, siz
         if (!json_is_number(number))
             return pts_fail(err, PTS_ERR_FORMAT,
                             "segmentation[%zu][%zu]: expected a number, got %s", index, i,
-                            coco_json_kind(number));
+                            pts_coco_json_kind(number));
         xy[i] = json_number_value(number);
     }
     return PTS_OK;
 }
 
-pts_status coco_segmentation_polygon(double **xy, size_t *count, const json_t *parts, size_t index,
-                                     pts_error *err)
+pts_status pts_coco_segmentation_polygon(double **xy, size_t *count, const json_t *parts,
+                                         size_t index, pts_error *err)
 {
     const json_t *part = json_array_get(parts, index);
     *xy = NULL;
@@ -67,7 +67,7 @@ static pts_status read_parts(pts_rle **masks, const json_t *parts, size_t height
     for (size_t i = 0; i < json_array_size(parts); i++) {
         double *xy;
         size_t count;
-        PTS_TRY(coco_segmentation_polygon(&xy, &count, parts, i, err));
+        PTS_TRY(pts_coco_segmentation_polygon(&xy, &count, parts, i, err));
         pts_status status = pts_rle_from_polygon(&masks[i], xy, count / 2, height, width, err);
         free(xy);
         PTS_TRY(status);
@@ -99,9 +99,10 @@ static pts_status read_counts(uint32_t *counts, const json_t *list, pts_error *e
         const json_t *value = json_array_get(list, i);
         json_int_t count = json_integer_value(value);
         if (!json_is_integer(value) || count < 0 || count > (json_int_t)PTS_RLE_MAX_PIXELS)
-            return pts_fail(
-                err, PTS_ERR_FORMAT, "counts[%zu]: expected an integer of 0 … %zu, got %s", i,
-                PTS_RLE_MAX_PIXELS, json_is_integer(value) ? "one outside" : coco_json_kind(value));
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "counts[%zu]: expected an integer of 0 … %zu, got %s", i,
+                            PTS_RLE_MAX_PIXELS,
+                            json_is_integer(value) ? "one outside" : pts_coco_json_kind(value));
         counts[i] = (uint32_t)count;
     }
     return PTS_OK;
@@ -126,7 +127,7 @@ static pts_status check_size(const json_t *value, size_t height, size_t width, p
     const json_t *h = json_array_get(value, 0), *w = json_array_get(value, 1);
     if (json_array_size(value) != 2 || !json_is_integer(h) || !json_is_integer(w))
         return pts_fail(err, PTS_ERR_FORMAT, "segmentation: size: expected [height, width], got %s",
-                        coco_json_kind(value));
+                        pts_coco_json_kind(value));
     if (json_integer_value(h) != (json_int_t)height || json_integer_value(w) != (json_int_t)width)
         return pts_fail(err, PTS_ERR_SHAPE,
                         "segmentation: size: expected the image's %zu x %zu, got %lld x %lld",
@@ -145,13 +146,13 @@ static pts_status read_runs(pts_rle **out, const json_t *runs, size_t height, si
     if (!json_is_string(counts))
         return pts_fail(err, PTS_ERR_FORMAT,
                         "segmentation: counts: expected a list or a string, got %s",
-                        coco_json_kind(counts));
+                        pts_coco_json_kind(counts));
     return pts_rle_from_string(out, json_string_value(counts), json_string_length(counts), height,
                                width, err);
 }
 
-pts_status coco_segmentation_mask(pts_rle **out, const json_t *value, size_t height, size_t width,
-                                  pts_error *err)
+pts_status pts_coco_segmentation_mask(pts_rle **out, const json_t *value, size_t height,
+                                      size_t width, pts_error *err)
 {
     *out = NULL;
     if (json_is_array(value))
@@ -159,5 +160,5 @@ pts_status coco_segmentation_mask(pts_rle **out, const json_t *value, size_t hei
     if (json_is_object(value))
         return read_runs(out, value, height, width, err);
     return pts_fail(err, PTS_ERR_FORMAT, "segmentation: expected polygons or run lengths, got %s",
-                    coco_json_kind(value));
+                    pts_coco_json_kind(value));
 }

@@ -9,15 +9,15 @@
 #include <jansson.h>
 
 /* What a value is, for messages: "an object", "nothing" (NULL) … */
-const char *coco_json_kind(const json_t *value);
+const char *pts_coco_json_kind(const json_t *value);
 
 /* Polygons (their union), or run lengths as a list or a string, as a mask [height][width]. */
-pts_status coco_segmentation_mask(pts_rle **out, const json_t *value, size_t height, size_t width,
-                                  pts_error *err);
+pts_status pts_coco_segmentation_mask(pts_rle **out, const json_t *value, size_t height,
+                                      size_t width, pts_error *err);
 
 /* One polygon of a list of them: *xy [*count / 2][2] in pixels, which the caller frees. At least
  * three points. */
-pts_status coco_segmentation_polygon(double **xy, size_t *count, const json_t *parts, size_t index,
-                                     pts_error *err);
+pts_status pts_coco_segmentation_polygon(double **xy, size_t *count, const json_t *parts,
+                                         size_t index, pts_error *err);
 
 #endif

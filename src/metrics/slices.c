@@ -103,12 +103,12 @@ static pts_status split(coco_slice text, char open, char close, coco_slices *out
     return skip_space(at, end) == end ? PTS_OK : PTS_ERR_FORMAT;
 }
 
-pts_status coco_split_list(coco_slice text, coco_slices *list, pts_error *err)
+pts_status pts_coco_split_list(coco_slice text, coco_slices *list, pts_error *err)
 {
     return split(text, '[', ']', list, err);
 }
 
-pts_status coco_split_object(coco_slice text, coco_slices *members, pts_error *err)
+pts_status pts_coco_split_object(coco_slice text, coco_slices *members, pts_error *err)
 {
     return split(text, '{', '}', members, err);
 }

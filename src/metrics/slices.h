@@ -19,8 +19,8 @@ typedef struct coco_slices {
 /* *list is zero before and released with free(items), also on failure. The values are followed
  * to their end only (brackets counted, strings skipped): where all of them are JSON and this
  * returns PTS_OK, the whole is JSON. PTS_ERR_FORMAT, without a message, where it cannot be. */
-pts_status coco_split_list(coco_slice text, coco_slices *list, pts_error *err);
+pts_status pts_coco_split_list(coco_slice text, coco_slices *list, pts_error *err);
 /* The same for an object: name, value, name, value … */
-pts_status coco_split_object(coco_slice text, coco_slices *members, pts_error *err);
+pts_status pts_coco_split_object(coco_slice text, coco_slices *members, pts_error *err);
 
 #endif

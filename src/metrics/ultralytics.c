@@ -145,12 +145,13 @@ static double area_under(const double *recall, double *precision, size_t count)
     for (size_t i = count; i-- > 1;)
         precision[i - 1] = fmax(precision[i - 1], precision[i]);
     for (size_t r = 0; r < RECALLS; r++)
-        read[r] = interpolate(coco_linspace(0, 1, RECALLS, r), recall, precision, count, &at);
+        read[r] = interpolate(pts_coco_linspace(0, 1, RECALLS, r), recall, precision, count, &at);
     for (size_t r = 0; r + 1 < RECALLS; r++) {
-        double width = coco_linspace(0, 1, RECALLS, r + 1) - coco_linspace(0, 1, RECALLS, r);
+        double width =
+            pts_coco_linspace(0, 1, RECALLS, r + 1) - pts_coco_linspace(0, 1, RECALLS, r);
         parts[r] = width * (read[r + 1] + read[r]) / 2;
     }
-    return coco_sum(parts, RECALLS - 1);
+    return pts_coco_sum(parts, RECALLS - 1);
 }
 
 /* Whether a detection is right at the threshold; it takes its truth. The older definition lets it
@@ -195,7 +196,7 @@ static pts_status evaluate_category(scene *s, coco_group rest, size_t index, pts
 {
     coco_group image;
     s->count = s->option_count = s->truths = 0;
-    while (coco_next_image(&rest, &image))
+    while (pts_coco_next_image(&rest, &image))
         PTS_TRY(add_image(s, &image, err));
     if (s->count)
         qsort(s->contenders, s->count, sizeof *s->contenders, by_score);
@@ -245,19 +246,19 @@ static void keep_best(coco_order *order)
             d[kept++] = d[i];
     }
     order->detection_count = kept;
-    coco_sort_entries(d, kept);
+    pts_coco_sort_entries(d, kept);
 }
 
 static double mean_at(const scene *s, size_t threshold, double *room)
 {
     for (size_t k = 0; k < s->categories; k++)
         room[k] = s->ap[k * THRESHOLDS + threshold];
-    return coco_sum(room, s->categories) / (double)s->categories;
+    return pts_coco_sum(room, s->categories) / (double)s->categories;
 }
 
-static pts_status summarize(const scene *s, pts_map *out, pts_map *category_map, pts_error *err)
+static pts_status summarize(const scene *s, pts_ap *out, pts_ap *category_map, pts_error *err)
 {
-    *out = (pts_map){UNDEFINED, UNDEFINED, UNDEFINED};
+    *out = (pts_ap){UNDEFINED, UNDEFINED, UNDEFINED};
     for (size_t k = 0; category_map && k < s->coco->categories.count; k++)
         category_map[k] = *out;
     if (!s->categories)
@@ -266,12 +267,13 @@ static pts_status summarize(const scene *s, pts_map *out, pts_map *category_map,
     if (!room)
         return pts_fail_memory(err, s->categories * sizeof *room);
     size_t all = s->categories * THRESHOLDS;
-    *out = (pts_map){coco_sum(s->ap, all) / (double)all, mean_at(s, 0, room), mean_at(s, 5, room)};
+    *out =
+        (pts_ap){pts_coco_sum(s->ap, all) / (double)all, mean_at(s, 0, room), mean_at(s, 5, room)};
     free(room);
     for (size_t k = 0; category_map && k < s->categories; k++) {
         const double *ap = s->ap + k * THRESHOLDS;
         category_map[s->category_index[k]] =
-            (pts_map){coco_sum(ap, THRESHOLDS) / THRESHOLDS, ap[0], ap[5]};
+            (pts_ap){pts_coco_sum(ap, THRESHOLDS) / THRESHOLDS, ap[0], ap[5]};
     }
     return PTS_OK;
 }
@@ -282,7 +284,7 @@ static pts_status evaluate_all(scene *s, coco_order *order, pts_error *err)
     keep_best(order);
     coco_group category,
         rest = {order->truths, order->detections, order->truth_count, order->detection_count};
-    while (coco_next_category(&rest, &category)) {
+    while (pts_coco_next_category(&rest, &category)) {
         if (!category.truth_count)
             continue;
         size_t index = order->category_index[category.truths->category];
@@ -291,20 +293,20 @@ static pts_status evaluate_all(scene *s, coco_order *order, pts_error *err)
     return PTS_OK;
 }
 
-pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_ap_kind kind, pts_map *out,
-                                         pts_map *category_map, pts_error *err)
+pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_ap_kind kind, pts_ap *out,
+                                         pts_ap *category_map, pts_error *err)
 {
     scene s = {.coco = coco, .kind = kind};
     if (kind != PTS_AP_ULTRALYTICS && kind != PTS_AP_ULTRALYTICS_2026)
         return pts_fail(err, PTS_ERR_ARGUMENT, "kind: expected one of Ultralytics' (1, 2), got %d",
                         kind);
     coco_order order;
-    pts_status status = coco_order_make(&order, coco, err);
+    pts_status status = pts_coco_order_make(&order, coco, err);
     if (status == PTS_OK)
         status = evaluate_all(&s, &order, err);
     if (status == PTS_OK)
         status = summarize(&s, out, category_map, err);
-    coco_order_free(&order);
+    pts_coco_order_free(&order);
     free(s.contenders);
     free(s.options);
     free(s.seen);

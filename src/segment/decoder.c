@@ -1,5 +1,5 @@
 #include "segment/decoder.h"
-#include "learn/layers.h"
+#include "nn/layers.h"
 
 #include <string.h>
 
@@ -36,12 +36,12 @@ static size_t layer_offset(int layer)
     return offset;
 }
 
-size_t decoder_parameters(void)
+size_t pts_decoder_parameters(void)
 {
     return layer_offset(LAYERS);
 }
 
-decoder_part decoder_part_at(int index)
+decoder_part pts_decoder_part_at(int index)
 {
     const int i = index / 2;
     const size_t kernel = layers[i].kernel;
@@ -58,10 +58,10 @@ decoder_part decoder_part_at(int index)
                           weight_count(i)};
 }
 
-void decoder_init(float *parameters, uint64_t seed)
+void pts_decoder_init(float *parameters, uint64_t seed)
 {
     pts_rng rng = pts_rng_stream(seed, 0);
-    memset(parameters, 0, decoder_parameters() * sizeof *parameters);
+    memset(parameters, 0, pts_decoder_parameters() * sizeof *parameters);
     for (int i = 0; i < LAYERS; i++) {
         size_t fan_in = layers[i].kernel * layers[i].kernel * layers[i].in;
         pts_he_init(&rng, parameters + layer_offset(i), weight_count(i), fan_in);
@@ -94,8 +94,8 @@ static size_t largest_workspace(size_t rows, size_t columns)
     return most;
 }
 
-void decoder_tape_layout(decoder_tape *tape, pts_arena *arena, size_t rows, size_t columns,
-                         int backward)
+void pts_decoder_tape_layout(decoder_tape *tape, pts_arena *arena, size_t rows, size_t columns,
+                             int backward)
 {
     size_t cells = rows * columns;
     for (int i = 0; i < 3; i++)
@@ -130,8 +130,8 @@ static void join(const float *up, const float *fine, size_t cells, float *joined
     }
 }
 
-void decoder_forward(const float *p, const float *coarse, const float *fine, size_t rows,
-                     size_t columns, decoder_tape *t)
+void pts_decoder_forward(const float *p, const float *coarse, const float *fine, size_t rows,
+                         size_t columns, decoder_tape *t)
 {
     size_t r2 = 2 * rows, c2 = 2 * columns;
     forward(p, SQUEEZE, coarse, rows, columns, t->wide[0], t->work);
@@ -158,8 +158,8 @@ static void backward(const float *parameters, int layer, const float *x, const f
                         gradient + offset + weight_count(layer), work);
 }
 
-void decoder_backward(const float *p, const float *coarse, size_t rows, size_t columns,
-                      const float *dlogits, decoder_tape *t, float *g)
+void pts_decoder_backward(const float *p, const float *coarse, size_t rows, size_t columns,
+                          const float *dlogits, decoder_tape *t, float *g)
 {
     size_t r2 = 2 * rows, c2 = 2 * columns;
     float *a = t->grad[0], *b = t->grad[1];

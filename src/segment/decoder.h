@@ -8,8 +8,8 @@
 enum { OBJECT, CORE, OUTPUTS };
 
 /* Floats of all weights and biases in one block. */
-size_t decoder_parameters(void);
-void decoder_init(float *parameters, uint64_t seed);
+size_t pts_decoder_parameters(void);
+void pts_decoder_init(float *parameters, uint64_t seed);
 
 /* A layer's weights [kernel][kernel][in][out] or biases [out] within the block; names and order
  * are those of a saved segmenter. */
@@ -20,7 +20,7 @@ typedef struct decoder_part {
     size_t offset, count;
 } decoder_part;
 enum { DECODER_PARTS = 14 };
-decoder_part decoder_part_at(int index);
+decoder_part pts_decoder_part_at(int index);
 
 /* Activations of a window of at most rows × columns coarse cells, for forward, or both ways. */
 typedef struct decoder_tape {
@@ -33,16 +33,16 @@ typedef struct decoder_tape {
     float *work;
 } decoder_tape;
 
-void decoder_tape_layout(decoder_tape *tape, pts_arena *arena, size_t rows, size_t columns,
-                         int backward);
+void pts_decoder_tape_layout(decoder_tape *tape, pts_arena *arena, size_t rows, size_t columns,
+                             int backward);
 
 /* coarse [rows][columns][COARSE_CHANNELS], fine [2·rows][2·columns][FINE_CHANNELS] →
  * tape->logits. */
-void decoder_forward(const float *parameters, const float *coarse, const float *fine, size_t rows,
-                     size_t columns, decoder_tape *tape);
+void pts_decoder_forward(const float *parameters, const float *coarse, const float *fine,
+                         size_t rows, size_t columns, decoder_tape *tape);
 /* From dlogits (in the shape of tape->logits), after a forward of the same input: adds to
- * gradient [decoder_parameters()]. */
-void decoder_backward(const float *parameters, const float *coarse, size_t rows, size_t columns,
-                      const float *dlogits, decoder_tape *tape, float *gradient);
+ * gradient [pts_decoder_parameters()]. */
+void pts_decoder_backward(const float *parameters, const float *coarse, size_t rows, size_t columns,
+                          const float *dlogits, decoder_tape *tape, float *gradient);
 
 #endif

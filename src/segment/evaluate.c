@@ -85,10 +85,10 @@ static pts_status evaluate_image(evaluation *e, size_t i, viewer *v, pts_error *
     const feature_item *item = &e->setting->features->items[image->image];
     for (size_t k = 0; k < image->count; k++)
         PTS_TRY(truth_mask(&e->truths[i][k], &image->instances[k], item, err));
-    viewer_look(v, e->parameters, item);
+    pts_viewer_look(v, e->parameters, item);
     for (size_t r = 0; r < e->rule_count; r++)
-        PTS_TRY(instances_cut(&v->room, item->height, item->width, &e->rules[r],
-                              &e->found[r * e->count + i], err));
+        PTS_TRY(pts_instances_cut(&v->room, item->height, item->width, &e->rules[r],
+                                  &e->found[r * e->count + i], err));
     return PTS_OK;
 }
 
@@ -145,7 +145,7 @@ static pts_status add_detections(pts_coco *coco, pts_instances *found, size_t im
     return PTS_OK;
 }
 
-static pts_status score_rule(pts_coco *coco, evaluation *e, size_t rule, pts_map *out,
+static pts_status score_rule(pts_coco *coco, evaluation *e, size_t rule, pts_ap *out,
                              pts_error *err)
 {
     pts_coco_figures figures;
@@ -157,11 +157,11 @@ static pts_status score_rule(pts_coco *coco, evaluation *e, size_t rule, pts_map
         PTS_TRY(add_detections(coco, &e->found[rule * e->count + i], i, err));
     }
     PTS_TRY(pts_coco_evaluate(coco, NULL, e->setting->team, &figures, NULL, err));
-    *out = (pts_map){figures.ap, figures.ap50, figures.ap75};
+    *out = (pts_ap){figures.ap, figures.ap50, figures.ap75};
     return PTS_OK;
 }
 
-static pts_status measure_rule(evaluation *e, size_t rule, pts_map *out, pts_error *err)
+static pts_status measure_rule(evaluation *e, size_t rule, pts_ap *out, pts_error *err)
 {
     pts_coco *coco;
     PTS_TRY(pts_coco_create(&coco, PTS_IOU_MASK, err));
@@ -176,7 +176,7 @@ static void evaluation_free(evaluation *e)
 {
     const size_t threads = (size_t)pts_team_threads(e->setting->team);
     for (size_t i = 0; e->viewers && i < threads; i++)
-        viewer_free(&e->viewers[i]);
+        pts_viewer_free(&e->viewers[i]);
     for (size_t i = 0; e->truths && i < e->count; i++) {
         for (size_t k = 0; e->truths[i] && k < e->images[i].count; k++)
             pts_rle_destroy(e->truths[i][k]);
@@ -207,7 +207,7 @@ static pts_status evaluation_alloc(evaluation *e, pts_error *err)
             return pts_fail_memory(err, (e->images[i].count + 1) * sizeof *e->truths[i]);
     }
     for (size_t i = 0; i < threads; i++)
-        PTS_TRY(viewer_create(&e->viewers[i], e->setting->features, err));
+        PTS_TRY(pts_viewer_create(&e->viewers[i], e->setting->features, err));
     return PTS_OK;
 }
 
@@ -220,17 +220,17 @@ static pts_status evaluate(evaluation *e, pts_segment_score *scores, pts_error *
     return PTS_OK;
 }
 
-pts_status evaluation_run(const evaluation_setting *setting, const float *parameters,
-                          const pts_labelled_image *images, size_t count,
-                          const instance_rule *rules, size_t rule_count, pts_segment_score *scores,
-                          pts_error *err)
+pts_status pts_evaluation_run(const evaluation_setting *setting, const float *parameters,
+                              const pts_labelled_image *images, size_t count,
+                              const instance_rule *rules, size_t rule_count,
+                              pts_segment_score *scores, pts_error *err)
 {
     evaluation e = {.setting = setting, .parameters = parameters};
     pts_labelled_image *present;
     pts_status status = PTS_OK;
     e.rules = rules;
     e.rule_count = rule_count;
-    PTS_TRY(segmenter_present(&present, &e.count, setting->features, images, count, err));
+    PTS_TRY(pts_segmenter_present(&present, &e.count, setting->features, images, count, err));
     e.images = present;
     for (size_t r = 0; r < rule_count; r++)
         scores[r] = (pts_segment_score){{-1, -1, -1}, e.count, count - e.count};
@@ -247,6 +247,7 @@ pts_status pts_segmenter_evaluate(const pts_segmenter *model, const pts_features
                                   pts_error *err)
 {
     const evaluation_setting setting = {features, team, progress, user, "evaluation"};
-    PTS_TRY(segmenter_check_features(model, features, err));
-    return evaluation_run(&setting, model->parameters, images, count, &model->rule, 1, out, err);
+    PTS_TRY(pts_segmenter_check_features(model, features, err));
+    return pts_evaluation_run(&setting, model->parameters, images, count, &model->rule, 1, out,
+                              err);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const feature_place feature_places[TAPS] = {
+const feature_place pts_feature_places[TAPS] = {
     [FINE_TAP] = {FINE_MAP, 0, 1},
     [MID_TAP] = {COARSE_MID, 0, 0},
     [DEEP_TAP] = {COARSE_DEEP, COARSE_MID, 0},
@@ -37,8 +37,8 @@ static void resample(const extractor *x, int which, const float *map, size_t row
 {
     const source_tap *tap = &x->source.taps[which];
     const size_t kept = x->features->projection.taps[which].kept, pad = x->source.pad_front;
-    const size_t scale = feature_places[which].fine ? 2 : 1,
-                 size = feature_places[which].fine ? FINE_CELL : COARSE_CELL;
+    const size_t scale = pts_feature_places[which].fine ? 2 : 1,
+                 size = pts_feature_places[which].fine ? FINE_CELL : COARSE_CELL;
     for (size_t r = 0; r < scale * x->item->rows; r++) {
         sampling sy = sample_at(r, size, pad, tap, rows);
         for (size_t c = 0; c < scale * x->item->columns; c++, out += stride) {
@@ -61,13 +61,13 @@ static pts_status fill_tap(extractor *x, int which, const float *map, size_t row
     const projection_tap *tap = &x->features->projection.taps[which];
     PTS_TRY(pts_grow(&x->projected, &x->projected_capacity, rows * columns * tap->kept,
                      sizeof *x->projected, x->err));
-    projection_apply(tap, map, rows * columns, x->projected);
-    if (feature_places[which].fine)
-        resample(x, which, x->projected, rows, columns, x->item->fine + feature_places[which].at,
-                 FINE_CHANNELS);
+    pts_projection_apply(tap, map, rows * columns, x->projected);
+    if (pts_feature_places[which].fine)
+        resample(x, which, x->projected, rows, columns,
+                 x->item->fine + pts_feature_places[which].at, FINE_CHANNELS);
     else
-        resample(x, which, x->projected, rows, columns, x->item->coarse + feature_places[which].at,
-                 COARSE_CHANNELS);
+        resample(x, which, x->projected, rows, columns,
+                 x->item->coarse + pts_feature_places[which].at, COARSE_CHANNELS);
     return PTS_OK;
 }
 
@@ -76,7 +76,7 @@ static pts_status take_map(extractor *x, int which, const float *map, size_t row
 {
     if (x->item)
         return fill_tap(x, which, map, rows, columns);
-    pca_add(&x->pcas[which], map, rows * columns);
+    pts_pca_add(&x->pcas[which], map, rows * columns);
     return PTS_OK;
 }
 
@@ -219,21 +219,21 @@ static pts_status run_blocks(extractor *x, const feature_item *item)
     float *out = x->blocks;
     for (size_t cell = 0; cell < rows * columns; cell++) {
         for (size_t k = 0; k < PIXEL_CHANNELS; k++)
-            *out++ = picture_pixel(x, cell / columns, cell % columns, k);
+            *out++ = pts_picture_pixel(x, cell / columns, cell % columns, k);
     }
     return take_map(x, FINE_TAP, x->blocks, rows, columns);
 }
 
-pts_status extractor_run(extractor *x, const feature_item *item)
+pts_status pts_extractor_run(extractor *x, const feature_item *item)
 {
     PTS_TRY(run_blocks(x, item));
     return run_windows(x);
 }
 
-void extractor_free(extractor *x)
+void pts_extractor_free(extractor *x)
 {
     for (int i = 0; i < TAPS; i++) {
-        pca_free(&x->pcas[i]);
+        pts_pca_free(&x->pcas[i]);
         free(x->maps[i].sum);
     }
     free(x->pixels);

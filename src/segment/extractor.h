@@ -36,17 +36,17 @@ typedef struct extractor {
     pts_error *err;
 } extractor;
 
-void extractor_free(extractor *x);
+void pts_extractor_free(extractor *x);
 
 /* The photograph at the network's size into x->pixels; fills in all of *item but its features. */
-pts_status picture_load(extractor *x, const pts_image *image, feature_item *item);
+pts_status pts_picture_load(extractor *x, const pts_image *image, feature_item *item);
 /* Pixel k / 3 of fine cell (r, c) in raster order, colour k mod 3. */
-float picture_pixel(const extractor *x, size_t r, size_t c, size_t k);
+float pts_picture_pixel(const extractor *x, size_t r, size_t c, size_t k);
 /* Mean colour of each fine cell, around zero. */
-void picture_colours(const extractor *x, feature_item *item);
+void pts_picture_colours(const extractor *x, feature_item *item);
 
 /* The loaded picture's maps, to the features of x->item or, where that is NULL, to the components;
  * `item` says how large the picture is. */
-pts_status extractor_run(extractor *x, const feature_item *item);
+pts_status pts_extractor_run(extractor *x, const feature_item *item);
 
 #endif

@@ -41,19 +41,19 @@ static pts_status gather_from(extractor *x, const char *const *paths, size_t cou
     }
     if (!*found)
         return PTS_OK;
-    pts_status status = picture_load(x, &image, &item);
+    pts_status status = pts_picture_load(x, &image, &item);
     pts_image_free(&image);
-    return status == PTS_OK ? extractor_run(x, &item) : status;
+    return status == PTS_OK ? pts_extractor_run(x, &item) : status;
 }
 
 static pts_status solve_components(extractor *x)
 {
     for (int i = 0; i < TAPS; i++) {
         projection_tap *tap = &x->features->projection.taps[i];
-        const size_t channels = x->source.taps[i].channels, kept = feature_places[i].kept;
-        PTS_TRY(projection_tap_alloc(tap, channels, kept < channels ? kept : channels, x->err));
+        const size_t channels = x->source.taps[i].channels, kept = pts_feature_places[i].kept;
+        PTS_TRY(pts_projection_tap_alloc(tap, channels, kept < channels ? kept : channels, x->err));
         memcpy(tap->name, x->source.taps[i].name, sizeof tap->name);
-        PTS_TRY(pca_solve(&x->pcas[i], tap->kept, tap->weight, tap->offset, x->err));
+        PTS_TRY(pts_pca_solve(&x->pcas[i], tap->kept, tap->weight, tap->offset, x->err));
     }
     return PTS_OK;
 }
@@ -62,7 +62,7 @@ static pts_status gather_components(extractor *x, const char *const *paths, size
 {
     size_t wanted = x->settings->pca_images < count ? x->settings->pca_images : count, any = 0;
     for (int i = 0; i < TAPS; i++)
-        PTS_TRY(pca_create(&x->pcas[i], x->source.taps[i].channels, x->err));
+        PTS_TRY(pts_pca_create(&x->pcas[i], x->source.taps[i].channels, x->err));
     for (size_t i = 0; i < wanted; i++) {
         size_t first = i * count / wanted, end = (i + 1) * count / wanted;
         int found;
@@ -77,7 +77,7 @@ static pts_status gather_components(extractor *x, const char *const *paths, size
 
 static pts_status extract_one(extractor *x, const pts_image *image, feature_item *item)
 {
-    PTS_TRY(picture_load(x, image, item));
+    PTS_TRY(pts_picture_load(x, image, item));
     size_t cells = item->rows * item->columns;
     item->coarse = pts_calloc64(cells * COARSE_CHANNELS, sizeof(float));
     item->fine = pts_calloc64(cells * 4 * FINE_CHANNELS, sizeof(float));
@@ -85,10 +85,10 @@ static pts_status extract_one(extractor *x, const pts_image *image, feature_item
     if (!item->coarse || !item->fine)
         return pts_fail_memory(x->err, bytes);
     x->item = item;
-    pts_status status = extractor_run(x, item);
+    pts_status status = pts_extractor_run(x, item);
     x->item = NULL;
     if (status == PTS_OK)
-        picture_colours(x, item);
+        pts_picture_colours(x, item);
     return status;
 }
 
@@ -130,7 +130,7 @@ static pts_status check_projection(const extractor *x, const pts_projection *giv
         const source_tap *tap = &x->source.taps[i];
         if (strcmp(given->taps[i].name, tap->name) != 0 ||
             given->taps[i].channels != tap->channels ||
-            given->taps[i].kept > feature_places[i].kept)
+            given->taps[i].kept > pts_feature_places[i].kept)
             return pts_fail(x->err, PTS_ERR_SHAPE,
                             "features: expected a projection of %s [%zu], got %s [%zu]", tap->name,
                             tap->channels, given->taps[i].name, given->taps[i].channels);
@@ -144,7 +144,7 @@ static pts_status prepare_projection(extractor *x, const char *const *paths, siz
     const pts_projection *given = x->settings->projection;
     if (given) {
         PTS_TRY(check_projection(x, given));
-        return projection_copy(p, given, x->err);
+        return pts_projection_copy(p, given, x->err);
     }
     snprintf(p->arch, sizeof p->arch, "%s", pts_encoder_arch(x->encoder));
     snprintf(p->encoder_id, sizeof p->encoder_id, "%s", pts_encoder_id(x->encoder));
@@ -154,7 +154,7 @@ static pts_status prepare_projection(extractor *x, const char *const *paths, siz
 
 static pts_status extract(extractor *x, const char *const *paths, size_t count)
 {
-    PTS_TRY(feature_source_open(&x->source, x->encoder, x->err));
+    PTS_TRY(pts_feature_source_open(&x->source, x->encoder, x->err));
     PTS_TRY(prepare_projection(x, paths, count));
     return x->settings->later ? PTS_OK : extract_all(x, paths, count);
 }
@@ -182,7 +182,7 @@ pts_status pts_features_create(pts_features **out, pts_encoder *encoder, const c
     x.progress = progress;
     x.user = user;
     pts_status status = extract(&x, paths, count);
-    extractor_free(&x);
+    pts_extractor_free(&x);
     if (status != PTS_OK) {
         pts_features_destroy(features);
         return status;
@@ -215,7 +215,7 @@ static pts_status extend(extractor *x, const char *const *paths, const size_t *i
                          size_t missing)
 {
     size_t made = 0;
-    PTS_TRY(feature_source_open(&x->source, x->encoder, x->err));
+    PTS_TRY(pts_feature_source_open(&x->source, x->encoder, x->err));
     PTS_TRY(check_projection(x, &x->features->projection));
     for (size_t i = 0; i < count; i++) {
         feature_item *item = &x->features->items[images[i]];
@@ -244,7 +244,7 @@ pts_status pts_features_extend(pts_features *features, pts_encoder *encoder,
     x.progress = progress;
     x.user = user;
     pts_status status = extend(&x, paths, images, count, missing);
-    extractor_free(&x);
+    pts_extractor_free(&x);
     return status;
 }
 
@@ -255,7 +255,7 @@ void pts_features_destroy(pts_features *features)
     for (size_t i = 0; i < features->count; i++)
         item_clear(&features->items[i]);
     free(features->items);
-    projection_free(&features->projection);
+    pts_projection_free(&features->projection);
     free(features);
 }
 

@@ -23,7 +23,7 @@ typedef struct feature_place {
     size_t kept, at; /* channels there at most, and the first of them */
     int fine;
 } feature_place;
-extern const feature_place feature_places[TAPS];
+extern const feature_place pts_feature_places[TAPS];
 
 typedef struct feature_item {
     size_t width, height;       /* the photograph's */

@@ -13,7 +13,7 @@
 
 enum { OUTSIDE = -1, UNSEEN = -2 };
 
-pts_status instance_room_create(instance_room *room, size_t pixels, pts_error *err)
+pts_status pts_instance_room_create(instance_room *room, size_t pixels, pts_error *err)
 {
     *room = (instance_room){.pixels = pixels};
     room->label = pts_calloc64(pixels, sizeof *room->label);
@@ -23,11 +23,11 @@ pts_status instance_room_create(instance_room *room, size_t pixels, pts_error *e
     room->core = pts_calloc64(pixels, sizeof *room->core);
     if (room->label && room->queue && room->mask && room->object && room->core)
         return PTS_OK;
-    instance_room_free(room);
+    pts_instance_room_free(room);
     return pts_fail_memory(err, pixels * 17);
 }
 
-void instance_room_free(instance_room *room)
+void pts_instance_room_free(instance_room *room)
 {
     free(room->label);
     free(room->queue);
@@ -142,8 +142,8 @@ static pts_status collect(instance_room *room, size_t height, size_t width, cons
     return PTS_OK;
 }
 
-pts_status instances_cut(instance_room *room, size_t height, size_t width,
-                         const instance_rule *rule, pts_instances *out, pts_error *err)
+pts_status pts_instances_cut(instance_room *room, size_t height, size_t width,
+                             const instance_rule *rule, pts_instances *out, pts_error *err)
 {
     *out = (pts_instances){0};
     size_t count = (size_t)label_instances(room, height, width, rule);

@@ -19,11 +19,11 @@ typedef struct instance_room {
     size_t pixels;
 } instance_room;
 
-pts_status instance_room_create(instance_room *room, size_t pixels, pts_error *err);
-void instance_room_free(instance_room *room);
+pts_status pts_instance_room_create(instance_room *room, size_t pixels, pts_error *err);
+void pts_instance_room_free(instance_room *room);
 
 /* room->object and room->core [height][width] are filled in; keeps the 100 best by score. */
-pts_status instances_cut(instance_room *room, size_t height, size_t width,
-                         const instance_rule *rule, pts_instances *out, pts_error *err);
+pts_status pts_instances_cut(instance_room *room, size_t height, size_t width,
+                             const instance_rule *rule, pts_instances *out, pts_error *err);
 
 #endif

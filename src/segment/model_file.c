@@ -54,7 +54,7 @@ static void list_tensor(listing *l, const float *data, int rank, const size_t *s
 static void list_tensors(listing *l, const pts_segmenter *model)
 {
     for (int i = 0; i < DECODER_PARTS; i++) {
-        const decoder_part part = decoder_part_at(i);
+        const decoder_part part = pts_decoder_part_at(i);
         name_part(l->names[l->count], &part);
         list_tensor(l, model->parameters + part.offset, part.is_bias ? 1 : 4, part.shape);
     }
@@ -166,12 +166,12 @@ static pts_status read_tap(const pts_weights *file, int index, projection_tap *t
     name_tap(offset, index, 1);
     PTS_TRY(read_text(file, tap_keys[index], tap->name, sizeof tap->name, err));
     const pts_tensor *tensor = pts_weights_find(file, weight);
-    const size_t most = feature_places[index].kept;
+    const size_t most = pts_feature_places[index].kept;
     if (!tensor || tensor->rank != 2 || tensor->dtype != PTS_F32 ||
         tensor->shape[0] > MAX_CHANNELS || tensor->shape[1] > most)
         return pts_fail(err, PTS_ERR_SHAPE, "%s: %s: expected f32 [channels, at most %zu]",
                         pts_weights_path(file), weight, most);
-    PTS_TRY(projection_tap_alloc(tap, tensor->shape[0], tensor->shape[1], err));
+    PTS_TRY(pts_projection_tap_alloc(tap, tensor->shape[0], tensor->shape[1], err));
     PTS_TRY(copy_finite(file, tensor, tap->weight, err));
     return read_tensor(file, offset, 1, &tap->kept, tap->offset, err);
 }
@@ -203,7 +203,7 @@ static pts_status read_rule(const pts_weights *file, instance_rule *rule, pts_er
 static pts_status read_model(const pts_weights *file, pts_segmenter *model, pts_error *err)
 {
     for (int i = 0; i < DECODER_PARTS; i++) {
-        const decoder_part part = decoder_part_at(i);
+        const decoder_part part = pts_decoder_part_at(i);
         char name[32];
         name_part(name, &part);
         PTS_TRY(read_tensor(file, name, part.is_bias ? 1 : 4, part.shape,
@@ -219,8 +219,8 @@ static pts_status load(pts_segmenter **out, const pts_weights *file, pts_error *
     PTS_TRY(check_kind(file, err));
     pts_status status = read_projection(file, &projection, err);
     if (status == PTS_OK)
-        status = segmenter_create(&model, &projection, err);
-    projection_free(&projection);
+        status = pts_segmenter_create(&model, &projection, err);
+    pts_projection_free(&projection);
     if (status == PTS_OK)
         status = read_model(file, model, err);
     if (status == PTS_OK)

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-pts_status pca_create(pca *p, size_t channels, pts_error *err)
+pts_status pts_pca_create(pca *p, size_t channels, pts_error *err)
 {
     *p = (pca){.channels = channels};
     p->sum = pts_calloc64(channels, sizeof *p->sum);
@@ -15,11 +15,11 @@ pts_status pca_create(pca *p, size_t channels, pts_error *err)
     p->scratch = pts_calloc64(channels * channels, sizeof *p->scratch);
     if (p->sum && p->products && p->scratch)
         return PTS_OK;
-    pca_free(p);
+    pts_pca_free(p);
     return pts_fail_memory(err, channels * channels * 12);
 }
 
-void pca_free(pca *p)
+void pts_pca_free(pca *p)
 {
     free(p->sum);
     free(p->products);
@@ -27,7 +27,7 @@ void pca_free(pca *p)
     *p = (pca){0};
 }
 
-void pca_add(pca *p, const float *rows, size_t count)
+void pts_pca_add(pca *p, const float *rows, size_t count)
 {
     size_t c = p->channels;
     for (size_t r = 0; r < count; r++) {
@@ -78,7 +78,7 @@ static void fill_projection(const pca *p, const double *values, size_t kept, flo
     }
 }
 
-pts_status pca_solve(pca *p, size_t kept, float *weight, float *offset, pts_error *err)
+pts_status pts_pca_solve(pca *p, size_t kept, float *weight, float *offset, pts_error *err)
 {
     double *values = pts_calloc64(p->channels, sizeof *values);
     if (!values)

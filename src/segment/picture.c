@@ -33,7 +33,7 @@ static size_t scaled(size_t side, size_t longer, size_t wanted)
     return out < FINE_CELL ? FINE_CELL : out;
 }
 
-pts_status picture_load(extractor *x, const pts_image *image, feature_item *item)
+pts_status pts_picture_load(extractor *x, const pts_image *image, feature_item *item)
 {
     pts_image small = {0};
     size_t longer = image->width > image->height ? image->width : image->height;
@@ -55,14 +55,14 @@ pts_status picture_load(extractor *x, const pts_image *image, feature_item *item
     return status;
 }
 
-float picture_pixel(const extractor *x, size_t r, size_t c, size_t k)
+float pts_picture_pixel(const extractor *x, size_t r, size_t c, size_t k)
 {
     size_t y = x->source.pad_front + r * FINE_CELL + k / 3 / FINE_CELL;
     size_t v = x->source.pad_front + c * FINE_CELL + k / 3 % FINE_CELL;
     return x->pixels[(y * x->width + v) * 3 + k % 3];
 }
 
-void picture_colours(const extractor *x, feature_item *item)
+void pts_picture_colours(const extractor *x, feature_item *item)
 {
     for (size_t r = 0; r < 2 * item->rows; r++) {
         for (size_t c = 0; c < 2 * item->columns; c++) {
@@ -70,7 +70,7 @@ void picture_colours(const extractor *x, feature_item *item)
             for (size_t k = 0; k < 3; k++) {
                 float sum = 0;
                 for (size_t i = 0; i < FINE_CELL * FINE_CELL; i++)
-                    sum += picture_pixel(x, r, c, 3 * i + k);
+                    sum += pts_picture_pixel(x, r, c, 3 * i + k);
                 out[k] = 4 * (sum / (FINE_CELL * FINE_CELL) - 0.5f);
             }
         }

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-pts_status projection_tap_alloc(projection_tap *tap, size_t channels, size_t kept, pts_error *err)
+pts_status pts_projection_tap_alloc(projection_tap *tap, size_t channels, size_t kept,
+                                    pts_error *err)
 {
     tap->channels = channels;
     tap->kept = kept;
@@ -17,7 +18,7 @@ pts_status projection_tap_alloc(projection_tap *tap, size_t channels, size_t kep
     return pts_fail_memory(err, (channels + 1) * kept * sizeof *tap->weight);
 }
 
-void projection_free(pts_projection *p)
+void pts_projection_free(pts_projection *p)
 {
     for (int i = 0; i < TAPS; i++) {
         free(p->taps[i].weight);
@@ -26,16 +27,16 @@ void projection_free(pts_projection *p)
     *p = (pts_projection){0};
 }
 
-pts_status projection_copy(pts_projection *out, const pts_projection *from, pts_error *err)
+pts_status pts_projection_copy(pts_projection *out, const pts_projection *from, pts_error *err)
 {
     *out = *from;
     for (int i = 0; i < TAPS; i++)
         out->taps[i].weight = out->taps[i].offset = NULL;
     for (int i = 0; i < TAPS; i++) {
         const projection_tap *tap = &from->taps[i];
-        pts_status status = projection_tap_alloc(&out->taps[i], tap->channels, tap->kept, err);
+        pts_status status = pts_projection_tap_alloc(&out->taps[i], tap->channels, tap->kept, err);
         if (status != PTS_OK) {
-            projection_free(out);
+            pts_projection_free(out);
             return status;
         }
         memcpy(out->taps[i].weight, tap->weight, tap->channels * tap->kept * sizeof *tap->weight);
@@ -51,7 +52,7 @@ static int tap_equal(const projection_tap *a, const projection_tap *b)
            memcmp(a->offset, b->offset, a->kept * sizeof *a->offset) == 0;
 }
 
-int projection_equal(const pts_projection *a, const pts_projection *b)
+int pts_projection_equal(const pts_projection *a, const pts_projection *b)
 {
     int equal = strcmp(a->arch, b->arch) == 0 && strcmp(a->encoder_id, b->encoder_id) == 0 &&
                 a->side == b->side;
@@ -60,7 +61,7 @@ int projection_equal(const pts_projection *a, const pts_projection *b)
     return equal;
 }
 
-void projection_apply(const projection_tap *tap, const float *rows, size_t count, float *out)
+void pts_projection_apply(const projection_tap *tap, const float *rows, size_t count, float *out)
 {
     for (size_t r = 0; r < count; r++)
         memcpy(out + r * tap->kept, tap->offset, tap->kept * sizeof *out);

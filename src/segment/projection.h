@@ -22,12 +22,13 @@ struct pts_projection {
     projection_tap taps[TAPS];
 };
 
-pts_status projection_tap_alloc(projection_tap *tap, size_t channels, size_t kept, pts_error *err);
-pts_status projection_copy(pts_projection *out, const pts_projection *from, pts_error *err);
-void projection_free(pts_projection *p);
-int projection_equal(const pts_projection *a, const pts_projection *b);
+pts_status pts_projection_tap_alloc(projection_tap *tap, size_t channels, size_t kept,
+                                    pts_error *err);
+pts_status pts_projection_copy(pts_projection *out, const pts_projection *from, pts_error *err);
+void pts_projection_free(pts_projection *p);
+int pts_projection_equal(const pts_projection *a, const pts_projection *b);
 
 /* rows [count][channels] → out [count][kept] */
-void projection_apply(const projection_tap *tap, const float *rows, size_t count, float *out);
+void pts_projection_apply(const projection_tap *tap, const float *rows, size_t count, float *out);
 
 #endif

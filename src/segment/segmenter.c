@@ -7,19 +7,20 @@
 
 /* ---- the object ---- */
 
-pts_status segmenter_create(pts_segmenter **out, const pts_projection *projection, pts_error *err)
+pts_status pts_segmenter_create(pts_segmenter **out, const pts_projection *projection,
+                                pts_error *err)
 {
     pts_segmenter *model = calloc(1, sizeof *model);
     *out = NULL;
     if (!model)
         return pts_fail_memory(err, sizeof *model);
-    model->info.validation.map = (pts_map){-1, -1, -1};
-    model->parameters = pts_calloc64(decoder_parameters(), sizeof(float));
+    model->info.validation.map = (pts_ap){-1, -1, -1};
+    model->parameters = pts_calloc64(pts_decoder_parameters(), sizeof(float));
     pts_status status = PTS_OK;
     if (!model->parameters)
-        status = pts_fail_memory(err, decoder_parameters() * sizeof(float));
+        status = pts_fail_memory(err, pts_decoder_parameters() * sizeof(float));
     if (status == PTS_OK)
-        status = projection_copy(&model->projection, projection, err);
+        status = pts_projection_copy(&model->projection, projection, err);
     if (status == PTS_OK)
         *out = model;
     else
@@ -32,7 +33,7 @@ void pts_segmenter_destroy(pts_segmenter *model)
     if (!model)
         return;
     free(model->parameters);
-    projection_free(&model->projection);
+    pts_projection_free(&model->projection);
     free(model);
 }
 
@@ -48,10 +49,10 @@ const pts_projection *pts_segmenter_projection(const pts_segmenter *model)
     return &model->projection;
 }
 
-pts_status segmenter_check_features(const pts_segmenter *model, const pts_features *features,
-                                    pts_error *err)
+pts_status pts_segmenter_check_features(const pts_segmenter *model, const pts_features *features,
+                                        pts_error *err)
 {
-    if (projection_equal(&model->projection, &features->projection))
+    if (pts_projection_equal(&model->projection, &features->projection))
         return PTS_OK;
     return pts_fail(err, PTS_ERR_ARGUMENT,
                     "segmenter: expected features of its own projection (%s %.12s, side %zu), got "
@@ -69,8 +70,9 @@ static pts_status check_image(const pts_features *features, size_t image, pts_er
     return PTS_OK;
 }
 
-pts_status segmenter_present(pts_labelled_image **out, size_t *kept, const pts_features *features,
-                             const pts_labelled_image *images, size_t count, pts_error *err)
+pts_status pts_segmenter_present(pts_labelled_image **out, size_t *kept,
+                                 const pts_features *features, const pts_labelled_image *images,
+                                 size_t count, pts_error *err)
 {
     *out = NULL;
     *kept = 0;
@@ -93,16 +95,17 @@ pts_status pts_segmenter_predict(const pts_segmenter *model, const pts_features 
 {
     *out = (pts_instances){0};
     PTS_TRY(check_image(features, image, err));
-    PTS_TRY(segmenter_check_features(model, features, err));
+    PTS_TRY(pts_segmenter_check_features(model, features, err));
     if (!pts_features_readable(features, image))
         return pts_fail(err, PTS_ERR_ARGUMENT, "image: expected a readable one, got %zu, absent",
                         image);
     viewer v;
-    PTS_TRY(viewer_create(&v, features, err));
+    PTS_TRY(pts_viewer_create(&v, features, err));
     const feature_item *item = &features->items[image];
-    viewer_look(&v, model->parameters, item);
-    pts_status status = instances_cut(&v.room, item->height, item->width, &model->rule, out, err);
-    viewer_free(&v);
+    pts_viewer_look(&v, model->parameters, item);
+    pts_status status =
+        pts_instances_cut(&v.room, item->height, item->width, &model->rule, out, err);
+    pts_viewer_free(&v);
     return status;
 }
 
@@ -132,8 +135,8 @@ static void target_task(void *user, size_t i, int thread)
     training *t = user;
     const pts_labelled_image *image = &t->images[i];
     (void)thread;
-    t->statuses[i] = segment_target_make(&t->targets[i], &t->features->items[image->image],
-                                         image->instances, image->count, &t->errors[i]);
+    t->statuses[i] = pts_segment_target_make(&t->targets[i], &t->features->items[image->image],
+                                             image->instances, image->count, &t->errors[i]);
 }
 
 static pts_status make_targets(training *t, pts_error *err)
@@ -156,8 +159,8 @@ static pts_status choose_rule(training *t, pts_error *err)
     const pts_segment_options *o = t->options;
     const evaluation_setting setting = {t->features, t->team, o->progress, o->user, "validation"};
     pts_segment_score scores[RULES];
-    PTS_TRY(evaluation_run(&setting, t->model->parameters, t->task->validation,
-                           t->task->validation_count, rules, RULES, scores, err));
+    PTS_TRY(pts_evaluation_run(&setting, t->model->parameters, t->task->validation,
+                               t->task->validation_count, rules, RULES, scores, err));
     t->model->info.validation = scores[0];
     t->model->rule = o->start ? o->start->rule : rules[0];
     if (!scores[0].images)
@@ -179,17 +182,18 @@ static pts_status train(training *t, pts_error *err)
     pts_segmenter *model = t->model;
     PTS_TRY(make_targets(t, err));
     if (o->start)
-        memcpy(model->parameters, o->start->parameters, decoder_parameters() * sizeof(float));
+        memcpy(model->parameters, o->start->parameters, pts_decoder_parameters() * sizeof(float));
     model->info.images = t->count;
     model->info.absent = t->task->train_count - t->count;
-    PTS_TRY(decoder_train(model->parameters, t->targets, t->count, &plan, &model->info.steps, err));
+    PTS_TRY(
+        pts_decoder_train(model->parameters, t->targets, t->count, &plan, &model->info.steps, err));
     return choose_rule(t, err);
 }
 
 static void training_free(training *t)
 {
     for (size_t i = 0; t->targets && i < t->count; i++)
-        segment_target_free(&t->targets[i]);
+        pts_segment_target_free(&t->targets[i]);
     free(t->targets);
     free(t->statuses);
     free(t->errors);
@@ -204,7 +208,7 @@ static pts_status check_options(const training *t, pts_error *err)
                         o->steps);
     for (size_t i = 0; i < t->task->validation_count; i++)
         PTS_TRY(check_image(t->features, t->task->validation[i].image, err));
-    return o->start ? segmenter_check_features(o->start, t->features, err) : PTS_OK;
+    return o->start ? pts_segmenter_check_features(o->start, t->features, err) : PTS_OK;
 }
 
 pts_status pts_segmenter_train(pts_segmenter **out, const pts_features *features,
@@ -214,13 +218,14 @@ pts_status pts_segmenter_train(pts_segmenter **out, const pts_features *features
     training t = {.features = features, .task = task, .options = options, .team = team};
     *out = NULL;
     PTS_TRY(check_options(&t, err));
-    PTS_TRY(segmenter_present(&t.images, &t.count, features, task->train, task->train_count, err));
+    PTS_TRY(
+        pts_segmenter_present(&t.images, &t.count, features, task->train, task->train_count, err));
     pts_status status = PTS_OK;
     if (!t.count)
         status = pts_fail(err, PTS_ERR_ARGUMENT,
                           "training: expected readable images, got none of %zu", task->train_count);
     if (status == PTS_OK)
-        status = segmenter_create(&t.model, &features->projection, err);
+        status = pts_segmenter_create(&t.model, &features->projection, err);
     if (status == PTS_OK)
         status = train(&t, err);
     training_free(&t);

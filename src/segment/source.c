@@ -131,7 +131,7 @@ static pts_status gray(const char *preset, uint8_t level, float out[3], pts_erro
     return PTS_OK;
 }
 
-pts_status feature_source_open(feature_source *s, pts_encoder *encoder, pts_error *err)
+pts_status pts_feature_source_open(feature_source *s, pts_encoder *encoder, pts_error *err)
 {
     const struct encoder_rule *rule = find_rule(pts_encoder_arch(encoder));
     if (!rule)

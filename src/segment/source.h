@@ -24,6 +24,6 @@ typedef struct feature_source {
 } feature_source;
 
 /* Asks the encoder with a blank picture what its taps are. */
-pts_status feature_source_open(feature_source *source, pts_encoder *encoder, pts_error *err);
+pts_status pts_feature_source_open(feature_source *source, pts_encoder *encoder, pts_error *err);
 
 #endif

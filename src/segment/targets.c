@@ -45,7 +45,7 @@ static void chamfer_row(const int32_t *label, size_t height, size_t width, size_
     }
 }
 
-void chamfer_distance(const int32_t *label, size_t height, size_t width, int32_t *distance)
+void pts_chamfer_distance(const int32_t *label, size_t height, size_t width, int32_t *distance)
 {
     for (size_t i = 0; i < height * width; i++)
         distance[i] = label[i] < 0 ? 0 : FAR;
@@ -176,7 +176,7 @@ static pts_status fill_target(painter *p, segment_target *target,
 {
     size_t pixels = p->width * p->height;
     PTS_TRY(paint_all(p, target, instances, count, err));
-    chamfer_distance(p->label, p->height, p->width, p->distance);
+    pts_chamfer_distance(p->label, p->height, p->width, p->distance);
     for (size_t i = 0; i < pixels; i++) {
         if (p->label[i] >= 0 && p->distance[i] > deepest[p->label[i]])
             deepest[p->label[i]] = p->distance[i];
@@ -195,8 +195,9 @@ static void painter_free(painter *p)
     free(p->bitmap);
 }
 
-pts_status segment_target_make(segment_target *target, const feature_item *item,
-                               const pts_labelled_instance *instances, size_t count, pts_error *err)
+pts_status pts_segment_target_make(segment_target *target, const feature_item *item,
+                                   const pts_labelled_instance *instances, size_t count,
+                                   pts_error *err)
 {
     size_t pixels = item->in_width * item->in_height;
     *target = (segment_target){.item = item};
@@ -217,11 +218,11 @@ pts_status segment_target_make(segment_target *target, const feature_item *item,
     painter_free(&p);
     free(deepest);
     if (status != PTS_OK)
-        segment_target_free(target);
+        pts_segment_target_free(target);
     return status;
 }
 
-void segment_target_free(segment_target *target)
+void pts_segment_target_free(segment_target *target)
 {
     free(target->cover);
     free(target->boxes);

@@ -2,7 +2,7 @@
  * gradient of its own and they are added in order, so the result does not depend on the number of
  * threads. */
 #include "base/error.h"
-#include "learn/layers.h"
+#include "nn/layers.h"
 #include "segment/segmenter.h"
 
 #include <math.h>
@@ -25,7 +25,7 @@ typedef struct crop {
     float *cover;   /* [FINE_CROP][FINE_CROP][OUTPUTS]; −1 outside of the picture */
     float *dlogits; /* the same shape */
     decoder_tape tape;
-    float *gradient; /* [decoder_parameters()] */
+    float *gradient; /* [pts_decoder_parameters()] */
 } crop;
 
 typedef struct trainer {
@@ -123,10 +123,10 @@ static void crop_task(void *user, size_t slot, int thread)
     crop *c = &t->crops[slot];
     (void)thread;
     draw_crop(t, slot, c);
-    decoder_forward(t->parameters, c->coarse, c->fine, CROP, CROP, &c->tape);
+    pts_decoder_forward(t->parameters, c->coarse, c->fine, CROP, CROP, &c->tape);
     loss_gradient(c->tape.logits, c->cover, FINE_CROP * FINE_CROP * OUTPUTS, c->dlogits);
-    memset(c->gradient, 0, decoder_parameters() * sizeof *c->gradient);
-    decoder_backward(t->parameters, c->coarse, CROP, CROP, c->dlogits, &c->tape, c->gradient);
+    memset(c->gradient, 0, pts_decoder_parameters() * sizeof *c->gradient);
+    pts_decoder_backward(t->parameters, c->coarse, CROP, CROP, c->dlogits, &c->tape, c->gradient);
 }
 
 static void lay_out(trainer *t, pts_arena *arena, float **moments)
@@ -138,11 +138,11 @@ static void lay_out(trainer *t, pts_arena *arena, float **moments)
         c->fine = pts_arena_take(arena, fine * FINE_CHANNELS, sizeof(float));
         c->cover = pts_arena_take(arena, fine * OUTPUTS, sizeof(float));
         c->dlogits = pts_arena_take(arena, fine * OUTPUTS, sizeof(float));
-        c->gradient = pts_arena_take(arena, decoder_parameters(), sizeof(float));
-        decoder_tape_layout(&c->tape, arena, CROP, CROP, 1);
+        c->gradient = pts_arena_take(arena, pts_decoder_parameters(), sizeof(float));
+        pts_decoder_tape_layout(&c->tape, arena, CROP, CROP, 1);
     }
     for (int i = 0; i < 2; i++)
-        moments[i] = pts_arena_take(arena, decoder_parameters(), sizeof(float));
+        moments[i] = pts_arena_take(arena, pts_decoder_parameters(), sizeof(float));
 }
 
 static size_t steps_of(const decoder_plan *plan, size_t images)
@@ -154,7 +154,7 @@ static size_t steps_of(const decoder_plan *plan, size_t images)
 static void train_step(trainer *t, const decoder_plan *plan, size_t steps, float *parameters,
                        float *const *moments)
 {
-    const size_t size = decoder_parameters();
+    const size_t size = pts_decoder_parameters();
     pts_team_run(plan->team, BATCH, crop_task, t);
     float *sum = t->crops[0].gradient;
     for (size_t b = 1; b < BATCH; b++) {
@@ -171,8 +171,8 @@ static void train_step(trainer *t, const decoder_plan *plan, size_t steps, float
 static pts_status run_steps(trainer *t, const decoder_plan *plan, size_t steps, float *parameters,
                             float *const *moments, pts_error *err)
 {
-    memset(moments[0], 0, decoder_parameters() * sizeof(float));
-    memset(moments[1], 0, decoder_parameters() * sizeof(float));
+    memset(moments[0], 0, pts_decoder_parameters() * sizeof(float));
+    memset(moments[1], 0, pts_decoder_parameters() * sizeof(float));
     for (t->step = 0; t->step < steps; t->step++) {
         train_step(t, plan, steps, parameters, moments);
         if (plan->progress && plan->progress(plan->user, "training", t->step + 1, steps))
@@ -182,8 +182,8 @@ static pts_status run_steps(trainer *t, const decoder_plan *plan, size_t steps, 
     return PTS_OK;
 }
 
-pts_status decoder_train(float *parameters, const segment_target *targets, size_t count,
-                         const decoder_plan *plan, size_t *steps, pts_error *err)
+pts_status pts_decoder_train(float *parameters, const segment_target *targets, size_t count,
+                             const decoder_plan *plan, size_t *steps, pts_error *err)
 {
     trainer t = {.targets = targets, .count = count, .seed = plan->seed, .parameters = parameters};
     pts_arena arena = {0};
@@ -192,7 +192,7 @@ pts_status decoder_train(float *parameters, const segment_target *targets, size_
     PTS_TRY(pts_arena_commit(&arena, err));
     lay_out(&t, &arena, moments);
     if (!plan->goes_on)
-        decoder_init(parameters, plan->seed);
+        pts_decoder_init(parameters, plan->seed);
     *steps = steps_of(plan, count);
     pts_status status = run_steps(&t, plan, *steps, parameters, moments, err);
     pts_arena_free(&arena);

@@ -17,23 +17,23 @@ static void features_extent(const pts_features *features, size_t *rows, size_t *
     }
 }
 
-void viewer_free(viewer *v)
+void pts_viewer_free(viewer *v)
 {
     pts_arena_free(&v->arena);
-    instance_room_free(&v->room);
+    pts_instance_room_free(&v->room);
 }
 
-pts_status viewer_create(viewer *v, const pts_features *features, pts_error *err)
+pts_status pts_viewer_create(viewer *v, const pts_features *features, pts_error *err)
 {
     size_t rows, columns, pixels;
     *v = (viewer){0};
     features_extent(features, &rows, &columns, &pixels);
-    decoder_tape_layout(&v->tape, &v->arena, rows, columns, 0);
+    pts_decoder_tape_layout(&v->tape, &v->arena, rows, columns, 0);
     PTS_TRY(pts_arena_commit(&v->arena, err));
-    decoder_tape_layout(&v->tape, &v->arena, rows, columns, 0);
-    pts_status status = instance_room_create(&v->room, pixels, err);
+    pts_decoder_tape_layout(&v->tape, &v->arena, rows, columns, 0);
+    pts_status status = pts_instance_room_create(&v->room, pixels, err);
     if (status != PTS_OK)
-        viewer_free(v);
+        pts_viewer_free(v);
     return status;
 }
 
@@ -69,8 +69,8 @@ static void fill_maps(viewer *v, const feature_item *item)
     }
 }
 
-void viewer_look(viewer *v, const float *parameters, const feature_item *item)
+void pts_viewer_look(viewer *v, const float *parameters, const feature_item *item)
 {
-    decoder_forward(parameters, item->coarse, item->fine, item->rows, item->columns, &v->tape);
+    pts_decoder_forward(parameters, item->coarse, item->fine, item->rows, item->columns, &v->tape);
     fill_maps(v, item);
 }

@@ -12,10 +12,10 @@ typedef struct viewer {
 } viewer;
 
 /* Room for any of the features' images. */
-pts_status viewer_create(viewer *v, const pts_features *features, pts_error *err);
-void viewer_free(viewer *v);
+pts_status pts_viewer_create(viewer *v, const pts_features *features, pts_error *err);
+void pts_viewer_free(viewer *v);
 
 /* Fills v->room.object and v->room.core [item->height][item->width]. */
-void viewer_look(viewer *v, const float *parameters, const feature_item *item);
+void pts_viewer_look(viewer *v, const float *parameters, const feature_item *item);
 
 #endif

@@ -12,8 +12,8 @@ static bool reply_json(web_reply *reply, char *json, web_error *e)
 {
     size_t size = json ? strlen(json) : 0;
     if (!json)
-        return web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
-    web_reply_text(reply, 200, type_json, json, size);
+        return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+    pts_web_reply_text(reply, 200, type_json, json, size);
     return true;
 }
 
@@ -25,18 +25,18 @@ static bool predict(web_ask *ask, web_reply *reply, web_error *e)
     pts_status status = ask->study ? pts_study_answer_json(&ask->study_answer, &json, &err)
                                    : pts_answer_json(ask->answer, flags, &json, &err);
     if (status != PTS_OK)
-        return web_fail_status(e, status, NULL, &err);
+        return pts_web_fail_status(e, status, NULL, &err);
     return reply_json(reply, json, e);
 }
 
-void web_api_predict(web_app *app, const web_request *request, web_reply *reply)
+void pts_web_api_predict(web_app *app, const web_request *request, web_reply *reply)
 {
     web_ask ask;
     web_error e;
-    if (!web_ask_read(app, request, &ask, &e) || !web_ask_answer(app, &ask, &e) ||
+    if (!pts_web_ask_read(app, request, &ask, &e) || !pts_web_ask_answer(app, &ask, &e) ||
         !predict(&ask, reply, &e))
-        web_reply_error(reply, &e);
-    web_ask_free(&ask);
+        pts_web_reply_error(reply, &e);
+    pts_web_ask_free(&ask);
 }
 
 /* ---- a curve alone ---- */
@@ -44,11 +44,11 @@ void web_api_predict(web_app *app, const web_request *request, web_reply *reply)
 /* A, B, C, D apart, or `params`. */
 static const char *read_params(const web_form *form, char *text, size_t size)
 {
-    const char *whole = web_form_value(form, "params");
+    const char *whole = pts_web_form_value(form, "params");
     const char *v[4];
     static const char *const names[4] = {"A", "B", "C", "D"};
     for (size_t i = 0; i < 4; i++)
-        v[i] = web_form_value(form, names[i]);
+        v[i] = pts_web_form_value(form, names[i]);
     if (whole || !v[0] || !v[1] || !v[2] || !v[3])
         return whole;
     int used = snprintf(text, size, "%s,%s,%s,%s", v[0], v[1], v[2], v[3]);
@@ -63,7 +63,7 @@ static bool check_names(const web_form *form, web_error *e)
         for (size_t k = 0; k < sizeof known / sizeof *known; k++)
             found |= strcmp(form->parts[i].name, known[k]) == 0;
         if (!found || form->parts[i].filename)
-            return web_fail(e, 400, NULL, "no field '%.60s'", form->parts[i].name);
+            return pts_web_fail(e, 400, NULL, "no field '%.60s'", form->parts[i].name);
     }
     return true;
 }
@@ -74,31 +74,31 @@ static bool curve(const web_form *form, web_reply *reply, web_error *e)
     pts_curve_reply answer;
     pts_error err;
     const char *field, *params = read_params(form, text, sizeof text);
-    const char *target = web_form_value(form, "target"), *at = web_form_value(form, "at");
+    const char *target = pts_web_form_value(form, "target"), *at = pts_web_form_value(form, "at");
     bool percent;
     if (!check_names(form, e))
         return false;
     if (!params)
-        return web_fail(e, 400, "params", "expected params A,B,C,D");
+        return pts_web_fail(e, 400, "params", "expected params A,B,C,D");
     if (!target == !at)
-        return web_fail(e, 400, "target", "expected either target or at");
+        return pts_web_fail(e, 400, "target", "expected either target or at");
     pts_status status = pts_curve_reply_find(params, target, at, &answer, &percent, &field, &err);
     if (status != PTS_OK)
-        return web_fail(e, 400, field, "%s: %s", field, err.message);
+        return pts_web_fail(e, 400, field, "%s: %s", field, err.message);
     status = pts_curve_reply_json(&answer, &json, &err);
     if (status != PTS_OK)
-        return web_fail_status(e, status, NULL, &err);
+        return pts_web_fail_status(e, status, NULL, &err);
     return reply_json(reply, json, e);
 }
 
-void web_api_curve(web_app *app, const web_request *request, web_reply *reply)
+void pts_web_api_curve(web_app *app, const web_request *request, web_reply *reply)
 {
     web_form form;
     web_error e;
     (void)app;
-    if (!web_form_read(&form, request, &e) || !curve(&form, reply, &e))
-        web_reply_error(reply, &e);
-    web_form_free(&form);
+    if (!pts_web_form_read(&form, request, &e) || !curve(&form, reply, &e))
+        pts_web_reply_error(reply, &e);
+    pts_web_form_free(&form);
 }
 
 /* ---- what there is ---- */
@@ -138,27 +138,27 @@ static json_t *describe_models(const web_app *app, const web_models *m)
             priors, json_pack("{ss ss* si si}", "name", m->priors[i].name, "trainer", file->trainer,
                               "curves", (int)file->curves, "datasets", (int)file->datasets));
     }
-    if (web_models_find(m, NULL))
+    if (pts_web_models_find(m, NULL))
         json_array_append_new(modes, json_string("pts"));
-    if (web_models_study(m, "inception_v3") && web_models_study(m, "clip_vit"))
+    if (pts_web_models_study(m, "inception_v3") && pts_web_models_study(m, "clip_vit"))
         json_array_append_new(modes, json_string("ptssp"));
     return json_pack("{ss so so so so}", "version", PTS_VERSION_STRING, "encoders", encoders,
                      "priors", priors, "modes", modes, "limits", describe_limits(app->options));
 }
 
-void web_api_models(web_app *app, const web_request *request, web_reply *reply)
+void pts_web_api_models(web_app *app, const web_request *request, web_reply *reply)
 {
     web_error e;
-    web_models *models = web_queue_models(app->queue);
+    web_models *models = pts_web_queue_models(app->queue);
     json_t *root = describe_models(app, models);
-    web_models_release(models);
+    pts_web_models_release(models);
     (void)request;
     if (!reply_json(reply, json_dumps(root, JSON_INDENT(1)), &e))
-        web_reply_error(reply, &e);
+        pts_web_reply_error(reply, &e);
     json_decref(root);
 }
 
-void web_health(web_app *app, const web_request *request, web_reply *reply)
+void pts_web_health(web_app *app, const web_request *request, web_reply *reply)
 {
     static const char ok[] = "{\"status\": \"ok\"}", stopping[] = "{\"status\": \"stopping\"}";
     bool stops = atomic_load(&app->stopping);

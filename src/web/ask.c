@@ -33,10 +33,10 @@ static bool check_names(const web_form *form, web_error *e)
         if (p->filename || is_labels(p))
             continue;
         if (!is_known(p->name))
-            return web_fail(e, 400, NULL, "no field '%.60s'", p->name);
+            return pts_web_fail(e, 400, NULL, "no field '%.60s'", p->name);
         for (size_t k = 0; k < i; k++) {
             if (!form->parts[k].filename && strcmp(form->parts[k].name, p->name) == 0)
-                return web_fail(e, 400, p->name, "%s: expected one, got two", p->name);
+                return pts_web_fail(e, 400, p->name, "%s: expected one, got two", p->name);
         }
     }
     return true;
@@ -44,21 +44,21 @@ static bool check_names(const web_form *form, web_error *e)
 
 static bool read_number(const web_form *form, const char *name, double *value, web_error *e)
 {
-    const char *text = web_form_value(form, name);
+    const char *text = pts_web_form_value(form, name);
     if (!text || pts_number_read(text, value))
         return true;
-    return web_fail(e, 400, name, "%s: expected a number, got '%.60s'", name, text);
+    return pts_web_fail(e, 400, name, "%s: expected a number, got '%.60s'", name, text);
 }
 
 static bool read_whole(const web_form *form, const char *name, long *value, web_error *e)
 {
-    const char *text = web_form_value(form, name);
+    const char *text = pts_web_form_value(form, name);
     double number = 0;
     if (!text)
         return true;
     if (!pts_number_read(text, &number) || number < -1e6 || number > 1e6 ||
         number != (double)(long)number)
-        return web_fail(e, 400, name, "%s: expected a whole number, got '%.60s'", name, text);
+        return pts_web_fail(e, 400, name, "%s: expected a whole number, got '%.60s'", name, text);
     *value = (long)number;
     return true;
 }
@@ -67,12 +67,12 @@ static bool read_target(web_ask *ask, web_error *e)
 {
     pts_error err;
     bool percent;
-    const char *text = web_form_value(&ask->form, "target");
+    const char *text = pts_web_form_value(&ask->form, "target");
     if (!text)
-        return web_fail(e, 400, "target", "expected target, the wanted mAP");
+        return pts_web_fail(e, 400, "target", "expected target, the wanted mAP");
     if (pts_target_read(text, &ask->question.target, &percent, &err) == PTS_OK)
         return true;
-    return web_fail(e, 400, "target", "target: %s", err.message);
+    return pts_web_fail(e, 400, "target", "target: %s", err.message);
 }
 
 static bool read_numbers(web_ask *ask, web_error *e)
@@ -87,7 +87,7 @@ static bool read_numbers(web_ask *ask, web_error *e)
         return false;
     if (pts_question_check(q, &field, &err) == PTS_OK)
         return true;
-    return web_fail(e, 400, field, "%s: %s", field, err.message);
+    return pts_web_fail(e, 400, field, "%s: %s", field, err.message);
 }
 
 /* Some 50,000 results: more take seconds. */
@@ -96,39 +96,39 @@ enum { PILOT_BYTES = 500000 };
 static bool read_pilot(web_ask *ask, web_error *e)
 {
     pts_error err;
-    const char *text = web_form_value(&ask->form, "pilot");
+    const char *text = pts_web_form_value(&ask->form, "pilot");
     if (!text || !text[strspn(text, " \t\r\n")])
         return true;
     if (strlen(text) > PILOT_BYTES)
-        return web_fail(e, 413, "pilot", "pilot: expected at most %d bytes, got %zu", PILOT_BYTES,
-                        strlen(text));
+        return pts_web_fail(e, 413, "pilot", "pilot: expected at most %d bytes, got %zu",
+                            PILOT_BYTES, strlen(text));
     pts_status status = pts_pilot_parse(&ask->pilot, "pilot", text, strlen(text), &err);
     if (status != PTS_OK)
-        return web_fail_status(e, status, "pilot", &err);
+        return pts_web_fail_status(e, status, "pilot", &err);
     ask->question.pilot = ask->pilot;
     return true;
 }
 
 static bool read_mode(web_ask *ask, web_error *e)
 {
-    const char *mode = web_form_value(&ask->form, "mode");
-    const char *prior = web_form_value(&ask->form, "prior");
-    const char *detail = web_form_value(&ask->form, "detail");
+    const char *mode = pts_web_form_value(&ask->form, "mode");
+    const char *prior = pts_web_form_value(&ask->form, "prior");
+    const char *detail = pts_web_form_value(&ask->form, "detail");
     ask->study = mode && strcmp(mode, "ptssp") == 0;
     ask->detail = detail && strcmp(detail, "1") == 0;
-    ask->encoder = web_form_value(&ask->form, "encoder");
+    ask->encoder = pts_web_form_value(&ask->form, "encoder");
     if (mode && !ask->study && strcmp(mode, "pts") != 0)
-        return web_fail(e, 400, "mode", "mode: expected pts or ptssp, got '%.60s'", mode);
+        return pts_web_fail(e, 400, "mode", "mode: expected pts or ptssp, got '%.60s'", mode);
     if (detail && !ask->detail && strcmp(detail, "0") != 0)
-        return web_fail(e, 400, "detail", "detail: expected 0 or 1, got '%.60s'", detail);
+        return pts_web_fail(e, 400, "detail", "detail: expected 0 or 1, got '%.60s'", detail);
     if (ask->study && (ask->pilot || prior))
-        return web_fail(e, 400, prior ? "prior" : "pilot",
-                        "%s: expected none with mode ptssp, which cannot use it",
-                        prior ? "prior" : "pilot");
-    ask->prior = prior ? web_models_prior(ask->models, prior) : NULL;
+        return pts_web_fail(e, 400, prior ? "prior" : "pilot",
+                            "%s: expected none with mode ptssp, which cannot use it",
+                            prior ? "prior" : "pilot");
+    ask->prior = prior ? pts_web_models_prior(ask->models, prior) : NULL;
     if (prior && !ask->prior)
-        return web_fail(e, 400, "prior", "prior: no prior '%.60s' (api/v1/models lists them)",
-                        prior);
+        return pts_web_fail(e, 400, "prior", "prior: no prior '%.60s' (api/v1/models lists them)",
+                            prior);
     return true;
 }
 
@@ -148,25 +148,28 @@ static const char *magic_type(const char *data, size_t size)
 /* What a client may call these bytes; many call everything octet-stream. */
 static bool is_called(const char *type, const char *claim)
 {
-    if (!*claim || web_type_is(claim, "application/octet-stream") || web_type_is(claim, type))
+    if (!*claim || pts_web_type_is(claim, "application/octet-stream") ||
+        pts_web_type_is(claim, type))
         return true;
     if (strcmp(type, "image/jpeg") == 0)
-        return web_type_is(claim, "image/jpg") || web_type_is(claim, "image/pjpeg");
+        return pts_web_type_is(claim, "image/jpg") || pts_web_type_is(claim, "image/pjpeg");
     return strcmp(type, "image/bmp") == 0 &&
-           (web_type_is(claim, "image/x-ms-bmp") || web_type_is(claim, "image/x-bmp"));
+           (pts_web_type_is(claim, "image/x-ms-bmp") || pts_web_type_is(claim, "image/x-bmp"));
 }
 
 static bool check_image(const web_app *app, const web_part *p, web_error *e)
 {
     const char *type = magic_type(p->value, p->size);
     if (p->size > app->options->image_bytes)
-        return web_fail(e, 413, "images", "%.100s: expected at most %zu bytes, got %zu",
-                        p->filename, app->options->image_bytes, p->size);
+        return pts_web_fail(e, 413, "images", "%.100s: expected at most %zu bytes, got %zu",
+                            p->filename, app->options->image_bytes, p->size);
     if (!type)
-        return web_fail(e, 415, "images", "%.100s: expected a JPEG, PNG or BMP image", p->filename);
+        return pts_web_fail(e, 415, "images", "%.100s: expected a JPEG, PNG or BMP image",
+                            p->filename);
     if (!is_called(type, p->type))
-        return web_fail(e, 415, "images", "%.100s: expected %s as its first bytes say, got %.60s",
-                        p->filename, type, p->type);
+        return pts_web_fail(e, 415, "images",
+                            "%.100s: expected %s as its first bytes say, got %.60s", p->filename,
+                            type, p->type);
     return true;
 }
 
@@ -182,10 +185,10 @@ static bool read_images(const web_app *app, web_ask *ask, web_error *e)
     for (size_t i = 0; i < ask->form.count; i++)
         count += is_image(&ask->form.parts[i]);
     if (ask->prior && count > 0)
-        return web_fail(e, 400, "images", "expected either prior or photographs, got both");
+        return pts_web_fail(e, 400, "images", "expected either prior or photographs, got both");
     if (!ask->prior && count != WEB_PHOTOGRAPHS)
-        return web_fail(e, 400, "images", "expected %d photographs, got %zu", WEB_PHOTOGRAPHS,
-                        count);
+        return pts_web_fail(e, 400, "images", "expected %d photographs, got %zu", WEB_PHOTOGRAPHS,
+                            count);
     for (size_t i = 0; i < ask->form.count; i++) {
         const web_part *p = &ask->form.parts[i];
         if (!is_image(p))
@@ -207,8 +210,8 @@ static bool add_labels(web_ask *ask, const web_part *p, web_error *e)
     static const char *const names[WEB_PHOTOGRAPHS] = {"labels of image 1", "labels of image 2",
                                                        "labels of image 3", "labels of image 4"};
     if (p->size > LABEL_BYTES)
-        return web_fail(e, 413, "labels", "labels: expected at most %d bytes each, got %zu",
-                        LABEL_BYTES, p->size);
+        return pts_web_fail(e, 413, "labels", "labels: expected at most %d bytes each, got %zu",
+                            LABEL_BYTES, p->size);
     if (ask->label_count < WEB_PHOTOGRAPHS)
         ask->labels[ask->label_count] =
             (pts_label_file){names[ask->label_count], p->value, p->size};
@@ -221,16 +224,16 @@ static bool read_labels(web_ask *ask, web_error *e)
     for (size_t i = 0; i < ask->form.count; i++)
         if (is_labels(&ask->form.parts[i]) && !add_labels(ask, &ask->form.parts[i], e))
             return false;
-    if (!ask->label_count && web_form_value(&ask->form, "class"))
-        return web_fail(e, 400, "class", "class: expected labels with it, got none");
+    if (!ask->label_count && pts_web_form_value(&ask->form, "class"))
+        return pts_web_fail(e, 400, "class", "class: expected labels with it, got none");
     if (ask->label_count && (ask->prior || ask->study))
-        return web_fail(e, 400, "labels", "labels: expected none with %s",
-                        ask->prior ? "prior" : "mode ptssp, which cannot use them");
+        return pts_web_fail(e, 400, "labels", "labels: expected none with %s",
+                            ask->prior ? "prior" : "mode ptssp, which cannot use them");
     if (ask->label_count && ask->label_count != WEB_PHOTOGRAPHS)
-        return web_fail(e, 400, "labels",
-                        "labels: expected %d, one an image in their order, got "
-                        "%zu",
-                        WEB_PHOTOGRAPHS, ask->label_count);
+        return pts_web_fail(e, 400, "labels",
+                            "labels: expected %d, one an image in their order, got "
+                            "%zu",
+                            WEB_PHOTOGRAPHS, ask->label_count);
     return true;
 }
 
@@ -239,30 +242,30 @@ static bool read_labels(web_ask *ask, web_error *e)
 static bool fail_queue(web_app *app, web_queue_result result, web_error *e)
 {
     if (result == WEB_QUEUE_FULL)
-        web_fail(e, 503, NULL, "the queue is full: %zu requests wait", app->options->queue);
+        pts_web_fail(e, 503, NULL, "the queue is full: %zu requests wait", app->options->queue);
     else if (result == WEB_QUEUE_LATE)
-        web_fail(e, 503, NULL, "no turn within %u s", app->options->queue_seconds);
+        pts_web_fail(e, 503, NULL, "no turn within %u s", app->options->queue_seconds);
     else
-        web_fail(e, 503, NULL, "the service is stopping");
+        pts_web_fail(e, 503, NULL, "the service is stopping");
     atomic_fetch_add(&app->metrics.refused, 1);
-    e->retry_after = web_queue_retry(app->queue);
+    e->retry_after = pts_web_queue_retry(app->queue);
     return false;
 }
 
-static bool embed(web_app *app, web_job *jobs, size_t count, web_error *e)
+static bool embed(web_app *app, web_turn *jobs, size_t count, web_error *e)
 {
     for (size_t i = 0; i < count; i++) {
         size_t dim = pts_encoder_dim(jobs[i].model->encoder);
         jobs[i].embeddings = calloc(WEB_PHOTOGRAPHS * dim, sizeof(float));
         if (!jobs[i].embeddings)
-            return web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+            return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
     }
-    web_queue_result result = web_queue_run(app->queue, jobs, count);
+    web_queue_result result = pts_web_queue_run(app->queue, jobs, count);
     if (result != WEB_QUEUE_DONE)
         return fail_queue(app, result, e);
     for (size_t i = 0; i < count; i++) {
         if (jobs[i].status != PTS_OK)
-            return web_fail_status(e, jobs[i].status, "images", &jobs[i].error);
+            return pts_web_fail_status(e, jobs[i].status, "images", &jobs[i].error);
     }
     return true;
 }
@@ -275,9 +278,9 @@ static bool answer(web_ask *ask, const pts_curve_prior *prior, const pts_answer_
     pts_error err;
     ask->answer = malloc(sizeof *ask->answer);
     if (!ask->answer)
-        return web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+        return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
     pts_status status = pts_answer_find(prior, source, &ask->question, ask->answer, &err);
-    return status == PTS_OK || web_fail_status(e, status, NULL, &err);
+    return status == PTS_OK || pts_web_fail_status(e, status, NULL, &err);
 }
 
 /* encoder: of the photographs that were given; NULL: none, or with labels. */
@@ -288,7 +291,7 @@ static bool answer_past(web_ask *ask, const pts_prior_file *past, const char *en
     return answer(ask, &past->prior, &source, e);
 }
 
-static bool predict(web_ask *ask, const web_job *job, web_error *e)
+static bool predict(web_ask *ask, const web_turn *job, web_error *e)
 {
     pts_error err;
     pts_curve_prior prior;
@@ -300,7 +303,7 @@ static bool predict(web_ask *ask, const web_job *job, web_error *e)
     pts_status status = pts_head_predict(head, job->embeddings, WEB_PHOTOGRAPHS, &prior, &err);
     pthread_mutex_unlock(&ask->models->mutex);
     if (status != PTS_OK)
-        return web_fail_status(e, status, NULL, &err);
+        return pts_web_fail_status(e, status, NULL, &err);
     return answer(ask, &prior, &source, e);
 }
 
@@ -309,7 +312,7 @@ static pts_status sum_labels(const web_ask *ask, pts_label_sums *sums, pts_error
 {
 #ifdef PTS_HAVE_YAML
     static const size_t images[WEB_PHOTOGRAPHS] = {0, 1, 2, 3};
-    const char *class_name = web_form_value(&ask->form, "class");
+    const char *class_name = pts_web_form_value(&ask->form, "class");
     pts_dataset *set;
     pts_status status = pts_dataset_of_labels(&set, ask->labels, WEB_PHOTOGRAPHS, err);
     if (status == PTS_OK)
@@ -337,15 +340,15 @@ static bool answer_labels(web_ask *ask, const web_model *model, web_error *e)
     pts_curve_prior prior;
     pts_error err;
     if (!pts_head_takes_labels(model->head))
-        return web_fail(e, 400, "labels", "labels: %s has no head that takes them",
-                        pts_encoder_arch(model->encoder));
+        return pts_web_fail(e, 400, "labels", "labels: %s has no head that takes them",
+                            pts_encoder_arch(model->encoder));
     pts_status status = sum_labels(ask, sums, &err);
     if (status == PTS_OK && find_past(ask, model, &past))
         return answer_past(ask, &past, NULL, e);
     if (status == PTS_OK)
         status = pts_head_predict_labelled(model->head, sums, WEB_PHOTOGRAPHS, &prior, &err);
     if (status != PTS_OK)
-        return web_fail_status(e, status, "labels", &err);
+        return pts_web_fail_status(e, status, "labels", &err);
     pts_answer_source source = {.trainer = pts_head_trainer(model->head),
                                 .labelled = WEB_PHOTOGRAPHS};
     for (size_t i = 0; i < WEB_PHOTOGRAPHS; i++) {
@@ -358,13 +361,14 @@ static bool answer_labels(web_ask *ask, const web_model *model, web_error *e)
 static bool answer_photographs(web_app *app, web_ask *ask, web_error *e)
 {
     pts_prior_file past;
-    web_job job = {.model = web_models_find(ask->models, ask->encoder), .images = ask->images};
+    web_turn job = {.model = pts_web_models_find(ask->models, ask->encoder), .images = ask->images};
     if (!job.model)
-        return web_fail(e, 400, "encoder", "encoder: no encoder '%.80s' (api/v1/models lists them)",
-                        ask->encoder ? ask->encoder : "");
+        return pts_web_fail(e, 400, "encoder",
+                            "encoder: no encoder '%.80s' (api/v1/models lists them)",
+                            ask->encoder ? ask->encoder : "");
     if (!job.model->head)
-        return web_fail(e, 400, "encoder", "encoder: %s has no head for mode pts",
-                        pts_encoder_arch(job.model->encoder));
+        return pts_web_fail(e, 400, "encoder", "encoder: %s has no head for mode pts",
+                            pts_encoder_arch(job.model->encoder));
     if (ask->label_count)
         return answer_labels(ask, job.model, e);
     if (find_past(ask, job.model, &past))
@@ -374,7 +378,7 @@ static bool answer_photographs(web_app *app, web_ask *ask, web_error *e)
     return done;
 }
 
-static pts_status study_numbers(web_ask *ask, const web_job *job, double out[4], pts_error *err)
+static pts_status study_numbers(web_ask *ask, const web_turn *job, double out[4], pts_error *err)
 {
     pthread_mutex_lock(&ask->models->mutex);
     pts_status status = pts_head_study(job->model->study, job->embeddings, out, err);
@@ -385,20 +389,20 @@ static pts_status study_numbers(web_ask *ask, const web_job *job, double out[4],
 static bool answer_study(web_app *app, web_ask *ask, web_error *e)
 {
     static const char *const archs[2] = {"inception_v3", "clip_vit"};
-    web_job jobs[2] = {{.preset = "ptssp", .images = ask->images},
-                       {.preset = "ptssp", .images = ask->images}};
+    web_turn jobs[2] = {{.preset = "ptssp", .images = ask->images},
+                        {.preset = "ptssp", .images = ask->images}};
     double numbers[2][4];
     pts_error err;
     for (int i = 0; i < 2; i++) {
-        jobs[i].model = web_models_study(ask->models, archs[i]);
+        jobs[i].model = pts_web_models_study(ask->models, archs[i]);
         if (!jobs[i].model)
-            return web_fail(e, 400, "mode", "mode: ptssp needs %s with a head of the study's",
-                            archs[i]);
+            return pts_web_fail(e, 400, "mode", "mode: ptssp needs %s with a head of the study's",
+                                archs[i]);
     }
     bool done = embed(app, jobs, 2, e);
     for (int i = 0; i < 2 && done; i++) {
         pts_status status = study_numbers(ask, &jobs[i], numbers[i], &err);
-        done = status == PTS_OK || web_fail_status(e, status, NULL, &err);
+        done = status == PTS_OK || pts_web_fail_status(e, status, NULL, &err);
     }
     if (done)
         ask->study_answer = pts_study_answer_find(numbers[0], numbers[1], ask->question.target);
@@ -407,16 +411,16 @@ static bool answer_study(web_app *app, web_ask *ask, web_error *e)
     return done;
 }
 
-bool web_ask_read(web_app *app, const web_request *request, web_ask *ask, web_error *e)
+bool pts_web_ask_read(web_app *app, const web_request *request, web_ask *ask, web_error *e)
 {
     const pts_question defaults = PTS_QUESTION_DEFAULTS;
-    *ask = (web_ask){.question = defaults, .models = web_queue_models(app->queue)};
-    return web_form_read(&ask->form, request, e) && check_names(&ask->form, e) &&
+    *ask = (web_ask){.question = defaults, .models = pts_web_queue_models(app->queue)};
+    return pts_web_form_read(&ask->form, request, e) && check_names(&ask->form, e) &&
            read_target(ask, e) && read_numbers(ask, e) && read_pilot(ask, e) && read_mode(ask, e) &&
            read_images(app, ask, e) && read_labels(ask, e);
 }
 
-bool web_ask_answer(web_app *app, web_ask *ask, web_error *e)
+bool pts_web_ask_answer(web_app *app, web_ask *ask, web_error *e)
 {
     if (ask->study)
         return answer_study(app, ask, e);
@@ -424,10 +428,10 @@ bool web_ask_answer(web_app *app, web_ask *ask, web_error *e)
                       : answer_photographs(app, ask, e);
 }
 
-void web_ask_free(web_ask *ask)
+void pts_web_ask_free(web_ask *ask)
 {
     free(ask->answer);
     pts_curves_destroy(ask->pilot);
-    web_models_release(ask->models);
-    web_form_free(&ask->form);
+    pts_web_models_release(ask->models);
+    pts_web_form_free(&ask->form);
 }

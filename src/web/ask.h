@@ -5,7 +5,7 @@
 #include "web/app.h"
 #include "web/form.h"
 
-#include "pts/answer.h"
+#include "pts/forecast.h"
 #include "pts/learn.h"
 
 typedef struct web_ask {
@@ -25,9 +25,9 @@ typedef struct web_ask {
     pts_study_answer study_answer;
 } web_ask;
 
-/* Reads and checks; web_ask_free in any case. */
-bool web_ask_read(web_app *app, const web_request *request, web_ask *ask, web_error *e);
-bool web_ask_answer(web_app *app, web_ask *ask, web_error *e);
-void web_ask_free(web_ask *ask);
+/* Reads and checks; pts_web_ask_free in any case. */
+bool pts_web_ask_read(web_app *app, const web_request *request, web_ask *ask, web_error *e);
+bool pts_web_ask_answer(web_app *app, web_ask *ask, web_error *e);
+void pts_web_ask_free(web_ask *ask);
 
 #endif

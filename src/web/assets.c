@@ -3,18 +3,18 @@
 
 #include <string.h>
 
-const web_asset *web_asset_find(const char *path)
+const web_asset *pts_web_asset_find(const char *path)
 {
-    for (size_t i = 0; i < web_asset_count; i++) {
-        if (strcmp(path, web_assets[i].path) == 0)
-            return &web_assets[i];
+    for (size_t i = 0; i < pts_web_asset_count; i++) {
+        if (strcmp(path, pts_web_assets[i].path) == 0)
+            return &pts_web_assets[i];
     }
     return NULL;
 }
 
-void web_asset_page(web_app *app, const web_request *request, web_reply *reply)
+void pts_web_asset_page(web_app *app, const web_request *request, web_reply *reply)
 {
-    const web_asset *asset = web_asset_find(request->path);
+    const web_asset *asset = pts_web_asset_find(request->path);
     (void)app;
     reply->etag = asset->etag;
     reply->varies = true;

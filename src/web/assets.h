@@ -12,9 +12,9 @@ typedef struct web_asset {
     size_t size, gzip_size;
 } web_asset;
 
-extern const web_asset web_assets[];
-extern const size_t web_asset_count;
+extern const web_asset pts_web_assets[];
+extern const size_t pts_web_asset_count;
 
-const web_asset *web_asset_find(const char *path);
+const web_asset *pts_web_asset_find(const char *path);
 
 #endif

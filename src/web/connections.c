@@ -60,7 +60,7 @@ static void *watch(void *user)
     return NULL;
 }
 
-web_connections *web_connections_create(size_t capacity, void (*cut)(void *user), void *user)
+web_connections *pts_web_connections_create(size_t capacity, void (*cut)(void *user), void *user)
 {
     pthread_condattr_t attributes;
     web_connections *c = calloc(1, sizeof *c + capacity * sizeof *c->places);
@@ -82,7 +82,7 @@ web_connections *web_connections_create(size_t capacity, void (*cut)(void *user)
     return NULL;
 }
 
-void web_connections_destroy(web_connections *c)
+void pts_web_connections_destroy(web_connections *c)
 {
     if (!c)
         return;
@@ -96,7 +96,7 @@ void web_connections_destroy(web_connections *c)
     free(c);
 }
 
-size_t web_connections_add(web_connections *c, int socket, unsigned seconds)
+size_t pts_web_connections_add(web_connections *c, int socket, unsigned seconds)
 {
     size_t found = SIZE_MAX;
     pthread_mutex_lock(&c->mutex);
@@ -110,7 +110,7 @@ size_t web_connections_add(web_connections *c, int socket, unsigned seconds)
     return found;
 }
 
-void web_connections_limit(web_connections *c, size_t index, unsigned seconds)
+void pts_web_connections_limit(web_connections *c, size_t index, unsigned seconds)
 {
     if (index >= c->capacity)
         return;
@@ -119,7 +119,7 @@ void web_connections_limit(web_connections *c, size_t index, unsigned seconds)
     pthread_mutex_unlock(&c->mutex);
 }
 
-void web_connections_remove(web_connections *c, size_t index)
+void pts_web_connections_remove(web_connections *c, size_t index)
 {
     if (index >= c->capacity)
         return;

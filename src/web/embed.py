@@ -47,8 +47,8 @@ def main():
         parts += [array(f'data{i}', data), array(f'gzip{i}', packed)]
         rows.append(f'    {{"{served_as(name)}", "{TYPES[os.path.splitext(name)[1]]}", '
                     f'"\\"{tag}\\"", data{i}, gzip{i}, {len(data)}, {len(packed)}}},')
-    parts.append('const web_asset web_assets[] = {\n' + '\n'.join(rows) + '\n};')
-    parts.append(f'const size_t web_asset_count = {len(files)};\n')
+    parts.append('const web_asset pts_web_assets[] = {\n' + '\n'.join(rows) + '\n};')
+    parts.append(f'const size_t pts_web_asset_count = {len(files)};\n')
     with open(out, 'w', encoding='ascii') as file:
         file.write('\n'.join(parts))
 

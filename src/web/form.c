@@ -4,19 +4,19 @@
 #include <string.h>
 #include <strings.h>
 
-bool web_type_is(const char *content_type, const char *type)
+bool pts_web_type_is(const char *content_type, const char *type)
 {
     size_t length = strlen(type);
     return strncasecmp(content_type, type, length) == 0 &&
            (!content_type[length] || strchr("; \t", content_type[length]));
 }
 
-bool web_form_add(web_form *form, const web_part *part, web_error *e)
+bool pts_web_form_add(web_form *form, const web_part *part, web_error *e)
 {
     if (form->count == WEB_PARTS)
-        return web_fail(e, 413, NULL, "expected at most %d fields, got more", WEB_PARTS);
+        return pts_web_fail(e, 413, NULL, "expected at most %d fields, got more", WEB_PARTS);
     if (!part->filename && memchr(part->value, '\0', part->size))
-        return web_fail(e, 400, NULL, "%.40s: expected text, got a zero byte", part->name);
+        return pts_web_fail(e, 400, NULL, "%.40s: expected text, got a zero byte", part->name);
     form->parts[form->count++] = *part;
     return true;
 }
@@ -57,14 +57,14 @@ static bool read_pair(web_form *form, char *pair, char *end, web_error *e)
     size_t name_length, length;
     if (!unescape(value, (size_t)(end - value), &length) ||
         !unescape(pair, (size_t)((equals ? equals : end) - pair), &name_length))
-        return web_fail(e, 400, NULL, "form: expected two hexadecimal digits after %%");
+        return pts_web_fail(e, 400, NULL, "form: expected two hexadecimal digits after %%");
     if (strlen(pair) != name_length)
-        return web_fail(e, 400, NULL, "form: expected a name, got a zero byte");
-    return web_form_add(form, &(web_part){pair, value, length, NULL, NULL}, e);
+        return pts_web_fail(e, 400, NULL, "form: expected a name, got a zero byte");
+    return pts_web_form_add(form, &(web_part){pair, value, length, NULL, NULL}, e);
 }
 
 /* A value's terminator falls on the '&' behind it, or on the body's own. */
-bool web_urlencoded_read(web_form *form, char *body, size_t size, web_error *e)
+bool pts_web_urlencoded_read(web_form *form, char *body, size_t size, web_error *e)
 {
     char *stop = body + size;
     for (char *pair = body; pair < stop;) {
@@ -77,26 +77,26 @@ bool web_urlencoded_read(web_form *form, char *body, size_t size, web_error *e)
     return true;
 }
 
-bool web_form_read(web_form *form, const web_request *r, web_error *e)
+bool pts_web_form_read(web_form *form, const web_request *r, web_error *e)
 {
     *form = (web_form){.count = 0};
-    if (web_type_is(r->content_type, "multipart/form-data"))
-        return web_multipart_read(form, r->content_type, r->body, r->size, e);
-    if (web_type_is(r->content_type, "application/x-www-form-urlencoded"))
-        return web_urlencoded_read(form, r->body, r->size, e);
-    if (web_type_is(r->content_type, "application/json"))
-        return web_json_read(form, r->body, r->size, e);
-    return web_fail(e, 415, NULL, "Content-Type: expected a form or JSON, got '%.100s'",
-                    r->content_type);
+    if (pts_web_type_is(r->content_type, "multipart/form-data"))
+        return pts_web_multipart_read(form, r->content_type, r->body, r->size, e);
+    if (pts_web_type_is(r->content_type, "application/x-www-form-urlencoded"))
+        return pts_web_urlencoded_read(form, r->body, r->size, e);
+    if (pts_web_type_is(r->content_type, "application/json"))
+        return pts_web_json_read(form, r->body, r->size, e);
+    return pts_web_fail(e, 415, NULL, "Content-Type: expected a form or JSON, got '%.100s'",
+                        r->content_type);
 }
 
-void web_form_free(web_form *form)
+void pts_web_form_free(web_form *form)
 {
     free(form->own);
     form->own = NULL;
 }
 
-const char *web_form_value(const web_form *form, const char *name)
+const char *pts_web_form_value(const web_form *form, const char *name)
 {
     for (size_t i = 0; i < form->count; i++) {
         const web_part *p = &form->parts[i];

@@ -19,23 +19,23 @@ typedef struct web_form {
     char *own; /* values that are not in the body */
 } web_form;
 
-/* By the request's Content-Type; web_form_free in any case. 415 for another type, 400 for a body
- * that is not what it says, 413 for too many fields. */
-bool web_form_read(web_form *form, const web_request *request, web_error *e);
-void web_form_free(web_form *form);
+/* By the request's Content-Type; pts_web_form_free in any case. 415 for another type, 400 for a
+ * body that is not what it says, 413 for too many fields. */
+bool pts_web_form_read(web_form *form, const web_request *request, web_error *e);
+void pts_web_form_free(web_form *form);
 
 /* The one value of that name, NULL where it is absent or empty. */
-const char *web_form_value(const web_form *form, const char *name);
+const char *pts_web_form_value(const web_form *form, const char *name);
 
-bool web_multipart_read(web_form *form, const char *content_type, char *body, size_t size,
-                        web_error *e);
-bool web_urlencoded_read(web_form *form, char *body, size_t size, web_error *e);
+bool pts_web_multipart_read(web_form *form, const char *content_type, char *body, size_t size,
+                            web_error *e);
+bool pts_web_urlencoded_read(web_form *form, char *body, size_t size, web_error *e);
 /* Numbers, texts and arrays of numbers (as "1,2,3"). */
-bool web_json_read(web_form *form, const char *body, size_t size, web_error *e);
+bool pts_web_json_read(web_form *form, const char *body, size_t size, web_error *e);
 
 /* Whether a Content-Type is of that media type, its parameters aside. */
-bool web_type_is(const char *content_type, const char *type);
+bool pts_web_type_is(const char *content_type, const char *type);
 /* Adds a part; name and value must be free of NULs unless it is a file. */
-bool web_form_add(web_form *form, const web_part *part, web_error *e);
+bool pts_web_form_add(web_form *form, const web_part *part, web_error *e);
 
 #endif

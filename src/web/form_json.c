@@ -58,14 +58,14 @@ static bool read_member(web_form *form, gather *g, const char *key, const json_t
         if (json_is_number(value))
             print_number(text, sizeof text, value);
         else if (!json_is_array(value) || !print_array(text, sizeof text, value))
-            return web_fail(e, 400, NULL, "%.40s: expected a number, a text or an array of numbers",
-                            key);
+            return pts_web_fail(e, 400, NULL,
+                                "%.40s: expected a number, a text or an array of numbers", key);
         part.size = strlen(text);
         part.value = keep(g, text, part.size);
     }
     if (!part.name || !part.value)
-        return web_fail(e, 413, NULL, "JSON: expected at most %d bytes of text", ROOM);
-    return web_form_add(form, &part, e);
+        return pts_web_fail(e, 413, NULL, "JSON: expected at most %d bytes of text", ROOM);
+    return pts_web_form_add(form, &part, e);
 }
 
 static bool read_members(web_form *form, json_t *root, web_error *e)
@@ -73,10 +73,10 @@ static bool read_members(web_form *form, json_t *root, web_error *e)
     const char *key;
     json_t *value;
     if (!json_is_object(root))
-        return web_fail(e, 400, NULL, "JSON: expected an object");
+        return pts_web_fail(e, 400, NULL, "JSON: expected an object");
     form->own = malloc(ROOM);
     if (!form->own)
-        return web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+        return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
     gather g = {form->own, form->own + ROOM};
     json_object_foreach(root, key, value)
     {
@@ -86,12 +86,12 @@ static bool read_members(web_form *form, json_t *root, web_error *e)
     return true;
 }
 
-bool web_json_read(web_form *form, const char *body, size_t size, web_error *e)
+bool pts_web_json_read(web_form *form, const char *body, size_t size, web_error *e)
 {
     json_error_t error;
     json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
     if (!root)
-        return web_fail(e, 400, NULL, "JSON: line %d: %s", error.line, error.text);
+        return pts_web_fail(e, 400, NULL, "JSON: line %d: %s", error.line, error.text);
     bool done = read_members(form, root, e);
     json_decref(root);
     return done;

@@ -23,11 +23,11 @@ typedef struct web_error {
 } web_error;
 
 /* Returns false, so that a check may end with it. */
-bool web_fail(web_error *e, int status, const char *field, const char *format, ...)
+bool pts_web_fail(web_error *e, int status, const char *field, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The library's failure: 400 for what the client sent, 413 for limits, 415 for formats that are not
  * known, 503 where memory was short. */
-bool web_fail_status(web_error *e, pts_status status, const char *field, const pts_error *err);
+bool pts_web_fail_status(web_error *e, pts_status status, const char *field, const pts_error *err);
 
 typedef struct web_reply {
     int status;
@@ -41,8 +41,8 @@ typedef struct web_reply {
 } web_reply;
 
 /* `text` (malloc) is the reply's from here on. */
-void web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size);
-void web_reply_error(web_reply *reply, const web_error *e);
-void web_reply_free(web_reply *reply);
+void pts_web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size);
+void pts_web_reply_error(web_reply *reply, const web_error *e);
+void pts_web_reply_free(web_reply *reply);
 
 #endif

@@ -18,7 +18,7 @@ static void escape(char *out, size_t size, const char *text)
     out[used] = '\0';
 }
 
-void web_log_request(const pts_web_options *options, const web_log_entry *e)
+void pts_web_log_request(const pts_web_options *options, const web_log_entry *e)
 {
     char line[512], method[32], path[256], when[32], status[16] = "-";
     struct tm parts;

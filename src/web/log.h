@@ -11,6 +11,6 @@ typedef struct web_log_entry {
     size_t received, sent; /* bytes of the bodies */
 } web_log_entry;
 
-void web_log_request(const pts_web_options *options, const web_log_entry *entry);
+void pts_web_log_request(const pts_web_options *options, const web_log_entry *entry);
 
 #endif

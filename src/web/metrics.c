@@ -27,8 +27,8 @@ static size_t bucket_index(double seconds)
     return i;
 }
 
-void web_metrics_note(web_metrics *m, size_t route, int status, double seconds, size_t received,
-                      size_t sent)
+void pts_web_metrics_note(web_metrics *m, size_t route, int status, double seconds, size_t received,
+                          size_t sent)
 {
     atomic_fetch_add(&m->requests[route][status_index(status)], 1);
     atomic_fetch_add(&m->buckets[route][bucket_index(seconds)], 1);
@@ -52,7 +52,7 @@ static void write_requests(FILE *out, web_metrics *m)
 {
     const char *name;
     head(out, "http_requests_total", "counter", "Requests answered.");
-    for (size_t r = 0; (name = web_route_name(r)); r++) {
+    for (size_t r = 0; (name = pts_web_route_name(r)); r++) {
         for (size_t s = 0; s < WEB_STATUSES; s++) {
             unsigned long count = atomic_load(&m->requests[r][s]);
             if (count && statuses[s])
@@ -70,7 +70,7 @@ static void write_durations(FILE *out, web_metrics *m)
     const char *name;
     static const char metric[] = "http_request_duration_seconds";
     head(out, metric, "histogram", "From the header to the last byte of the answer.");
-    for (size_t r = 0; (name = web_route_name(r)); r++) {
+    for (size_t r = 0; (name = pts_web_route_name(r)); r++) {
         unsigned long sum = 0;
         for (size_t b = 0; b < WEB_BUCKETS; b++) {
             sum += atomic_load(&m->buckets[r][b]);
@@ -101,7 +101,7 @@ static double resident_bytes(void)
 static void write_all(FILE *out, web_app *app)
 {
     web_metrics *m = &app->metrics;
-    web_queue_state q = web_queue_look(app->queue);
+    web_queue_state q = pts_web_queue_look(app->queue);
     write_requests(out, m);
     write_durations(out, m);
     number(out, "http_received_bytes_total", "counter", "Bytes of bodies read.",
@@ -128,7 +128,7 @@ static void write_all(FILE *out, web_app *app)
     number(out, "resident_memory_bytes", "gauge", "Memory of the process.", resident_bytes());
 }
 
-void web_metrics_page(web_app *app, const web_request *request, web_reply *reply)
+void pts_web_metrics_page(web_app *app, const web_request *request, web_reply *reply)
 {
     char *text = NULL;
     size_t size = 0;
@@ -138,10 +138,10 @@ void web_metrics_page(web_app *app, const web_request *request, web_reply *reply
     if (out)
         write_all(out, app);
     if (out && fclose(out) == 0) {
-        web_reply_text(reply, 200, "text/plain; version=0.0.4", text, size);
+        pts_web_reply_text(reply, 200, "text/plain; version=0.0.4", text, size);
         return;
     }
     free(text);
-    web_fail_status(&e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
-    web_reply_error(reply, &e);
+    pts_web_fail_status(&e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+    pts_web_reply_error(reply, &e);
 }

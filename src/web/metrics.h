@@ -17,11 +17,11 @@ typedef struct web_metrics {
     atomic_ulong reloads, reloads_failed;
 } web_metrics;
 
-void web_metrics_note(web_metrics *metrics, size_t route, int status, double seconds,
-                      size_t received, size_t sent);
+void pts_web_metrics_note(web_metrics *metrics, size_t route, int status, double seconds,
+                          size_t received, size_t sent);
 
 /* route.c's table. */
-size_t web_route_index(const char *path);
-const char *web_route_name(size_t index); /* NULL past the last */
+size_t pts_web_route_index(const char *path);
+const char *pts_web_route_name(size_t index); /* NULL past the last */
 
 #endif

@@ -106,8 +106,8 @@ static pts_status load(web_models *m, const pts_web_options *o, pts_team *team, 
     return status;
 }
 
-pts_status web_models_load(web_models **out, const pts_web_options *options, pts_team *team,
-                           pts_error *err)
+pts_status pts_web_models_load(web_models **out, const pts_web_options *options, pts_team *team,
+                               pts_error *err)
 {
     *out = NULL;
     web_models *m = calloc(1, sizeof *m);
@@ -121,11 +121,11 @@ pts_status web_models_load(web_models **out, const pts_web_options *options, pts
     if (status == PTS_OK)
         *out = m;
     else
-        web_models_release(m);
+        pts_web_models_release(m);
     return status;
 }
 
-void web_models_release(web_models *m)
+void pts_web_models_release(web_models *m)
 {
     if (!m || atomic_fetch_sub(&m->references, 1) > 1)
         return;
@@ -142,7 +142,7 @@ void web_models_release(web_models *m)
     free(m);
 }
 
-const web_model *web_models_find(const web_models *m, const char *encoder)
+const web_model *pts_web_models_find(const web_models *m, const char *encoder)
 {
     for (size_t i = 0; i < m->count; i++) {
         const web_model *model = &m->items[i];
@@ -154,7 +154,7 @@ const web_model *web_models_find(const web_models *m, const char *encoder)
     return NULL;
 }
 
-const web_model *web_models_study(const web_models *m, const char *arch)
+const web_model *pts_web_models_study(const web_models *m, const char *arch)
 {
     for (size_t i = 0; i < m->count; i++) {
         if (m->items[i].study && strcmp(arch, pts_encoder_arch(m->items[i].encoder)) == 0)
@@ -163,7 +163,7 @@ const web_model *web_models_study(const web_models *m, const char *arch)
     return NULL;
 }
 
-const web_prior *web_models_prior(const web_models *m, const char *name)
+const web_prior *pts_web_models_prior(const web_models *m, const char *name)
 {
     for (size_t i = 0; i < m->prior_count; i++) {
         if (strcmp(name, m->priors[i].name) == 0)

@@ -37,14 +37,14 @@ typedef struct web_models {
 } web_models;
 
 /* With one reference. The team is borrowed; only its user may call this. */
-pts_status web_models_load(web_models **out, const pts_web_options *options, pts_team *team,
-                           pts_error *err);
-void web_models_release(web_models *models);
+pts_status pts_web_models_load(web_models **out, const pts_web_options *options, pts_team *team,
+                               pts_error *err);
+void pts_web_models_release(web_models *models);
 
 /* By the encoder's architecture or id; NULL: the first with a head. NULL where there is none. */
-const web_model *web_models_find(const web_models *models, const char *encoder);
+const web_model *pts_web_models_find(const web_models *models, const char *encoder);
 /* For mode ptssp: the encoder of that architecture with a head of the study's. */
-const web_model *web_models_study(const web_models *models, const char *arch);
-const web_prior *web_models_prior(const web_models *models, const char *name);
+const web_model *pts_web_models_study(const web_models *models, const char *arch);
+const web_prior *pts_web_models_prior(const web_models *models, const char *name);
 
 #endif

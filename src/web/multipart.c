@@ -28,8 +28,8 @@ static bool read_boundary(delimiter *d, const char *content_type, web_error *e)
         length = strcspn(at, quoted ? "\"" : "; \t");
     }
     if (length < 1 || length > WEB_BOUNDARY)
-        return web_fail(e, 400, NULL, "Content-Type: expected a boundary of 1 … %d characters",
-                        WEB_BOUNDARY);
+        return pts_web_fail(e, 400, NULL, "Content-Type: expected a boundary of 1 … %d characters",
+                            WEB_BOUNDARY);
     memcpy(d->text, "\r\n--", 4);
     memcpy(d->text + 4, at, length);
     d->size = 4 + length;
@@ -67,10 +67,11 @@ static bool read_disposition(web_part *part, char *text, web_error *e)
 {
     char *at = strchr(text, ';'), *key, *value;
     if (strncasecmp(text, "form-data", 9) != 0 || !at)
-        return web_fail(e, 400, NULL, "multipart: expected Content-Disposition: form-data");
+        return pts_web_fail(e, 400, NULL, "multipart: expected Content-Disposition: form-data");
     for (at++; *at;) {
         if (!next_parameter(&at, &key, &value))
-            return web_fail(e, 400, NULL, "multipart: expected name=\"…\" in Content-Disposition");
+            return pts_web_fail(e, 400, NULL,
+                                "multipart: expected name=\"…\" in Content-Disposition");
         if (strcasecmp(key, "name") == 0)
             part->name = value;
         else if (strcasecmp(key, "filename") == 0)
@@ -104,7 +105,7 @@ static bool read_head(web_part *part, char *head, web_error *e)
         part->type = value ? value : part->type;
     }
     if (!part->name)
-        return web_fail(e, 400, NULL, "multipart: expected a part with a name");
+        return pts_web_fail(e, 400, NULL, "multipart: expected a part with a name");
     return true;
 }
 
@@ -114,14 +115,14 @@ static bool read_part(web_form *form, char *begin, char *end, web_error *e)
     web_part part = {.type = ""};
     char *blank = memmem(begin, (size_t)(end - begin), "\r\n\r\n", 4);
     if (!blank || blank - begin > HEAD_BYTES || memchr(begin, '\0', (size_t)(blank - begin)))
-        return web_fail(e, 400, NULL, "multipart: expected a part's header of at most %d bytes",
-                        HEAD_BYTES);
+        return pts_web_fail(e, 400, NULL, "multipart: expected a part's header of at most %d bytes",
+                            HEAD_BYTES);
     *blank = *end = '\0';
     if (!read_head(&part, begin, e))
         return false;
     part.value = blank + 4;
     part.size = (size_t)(end - blank) - 4;
-    return web_form_add(form, &part, e);
+    return pts_web_form_add(form, &part, e);
 }
 
 /* Past the rest of a delimiter's line: NULL where it is no delimiter line, *last at the closing
@@ -136,8 +137,8 @@ static char *after_delimiter(char *at, const char *stop, bool *last)
     return stop - at >= 2 && memcmp(at, "\r\n", 2) == 0 ? at + 2 : NULL;
 }
 
-bool web_multipart_read(web_form *form, const char *content_type, char *body, size_t size,
-                        web_error *e)
+bool pts_web_multipart_read(web_form *form, const char *content_type, char *body, size_t size,
+                            web_error *e)
 {
     delimiter d;
     char *stop = body + size;
@@ -155,7 +156,7 @@ bool web_multipart_read(web_form *form, const char *content_type, char *body, si
         at = end + d.size;
     }
     if (!last)
-        return web_fail(e, 400, NULL, "multipart: expected the closing boundary, got %zu bytes",
-                        size);
+        return pts_web_fail(e, 400, NULL, "multipart: expected the closing boundary, got %zu bytes",
+                            size);
     return true;
 }

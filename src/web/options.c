@@ -58,7 +58,7 @@ static bool is_whole(const pts_web_options *o)
     return whole;
 }
 
-pts_status web_options_copy(pts_web_options *out, const pts_web_options *o, pts_error *err)
+pts_status pts_web_options_copy(pts_web_options *out, const pts_web_options *o, pts_error *err)
 {
     *out = *o;
     out->address = strdup(o->address);
@@ -78,7 +78,7 @@ pts_status web_options_copy(pts_web_options *out, const pts_web_options *o, pts_
     return PTS_OK;
 }
 
-void web_options_free(pts_web_options *o)
+void pts_web_options_free(pts_web_options *o)
 {
     free((char *)(uintptr_t)o->address);
     free_list(o->encoders, o->encoder_count);
@@ -132,7 +132,7 @@ static int bound_port(int fd)
     return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
 }
 
-pts_status web_listen(const pts_web_options *o, int *out, int *port, pts_error *err)
+pts_status pts_web_listen(const pts_web_options *o, int *out, int *port, pts_error *err)
 {
     address a;
     socklen_t size;

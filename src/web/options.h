@@ -6,11 +6,12 @@
 
 #include <sys/socket.h>
 
-/* Texts and lists become the copy's own; web_options_free in any case. */
-pts_status web_options_copy(pts_web_options *out, const pts_web_options *options, pts_error *err);
-void web_options_free(pts_web_options *options);
+/* Texts and lists become the copy's own; pts_web_options_free in any case. */
+pts_status pts_web_options_copy(pts_web_options *out, const pts_web_options *options,
+                                pts_error *err);
+void pts_web_options_free(pts_web_options *options);
 
 /* A socket that listens where the options say; beyond loopback only with a token or `insecure`. */
-pts_status web_listen(const pts_web_options *options, int *out, int *port, pts_error *err);
+pts_status pts_web_listen(const pts_web_options *options, int *out, int *port, pts_error *err);
 
 #endif

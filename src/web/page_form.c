@@ -127,7 +127,7 @@ static char *figure_source(const web_ask *ask)
 static const web_asset *find_template(const web_form *form, const char **language)
 {
     static const char *const languages[] = {"en", "ru"};
-    const char *asked = web_form_value(form, "lang");
+    const char *asked = pts_web_form_value(form, "lang");
     char name[32];
     *language = languages[0];
     for (size_t i = 0; i < sizeof languages / sizeof *languages; i++) {
@@ -135,7 +135,7 @@ static const web_asset *find_template(const web_form *form, const char **languag
             *language = languages[i];
     }
     snprintf(name, sizeof name, "answer.%s.html", *language);
-    return web_asset_find(name);
+    return pts_web_asset_find(name);
 }
 
 static void render(const web_form *form, int status, const values *v, web_reply *reply)
@@ -145,34 +145,34 @@ static void render(const web_form *form, int status, const values *v, web_reply 
     web_error e;
     const web_asset *page = find_template(form, &reply->language);
     FILE *out = open_memstream(&html, &size);
-    bool done =
-        out && web_template_write(out, (const char *)page->data, page->size, v->items, v->count);
+    bool done = out && pts_web_template_write(out, (const char *)page->data, page->size, v->items,
+                                              v->count);
     if (out && fclose(out) == 0 && done) {
-        web_reply_text(reply, status, "text/html; charset=utf-8", html, size);
+        pts_web_reply_text(reply, status, "text/html; charset=utf-8", html, size);
         return;
     }
     free(html);
-    web_fail_status(&e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
-    web_reply_error(reply, &e);
+    pts_web_fail_status(&e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+    pts_web_reply_error(reply, &e);
 }
 
 static bool check_token(const web_app *app, const web_form *form, const web_request *request,
                         web_error *e)
 {
-    const char *field = web_form_value(form, "token");
-    if (web_token_matches(app, field ? field : "") || web_bearer_matches(app, request))
+    const char *field = pts_web_form_value(form, "token");
+    if (pts_web_token_matches(app, field ? field : "") || pts_web_bearer_matches(app, request))
         return true;
-    return web_fail(e, 401, "token", "token: expected the service's token");
+    return pts_web_fail(e, 401, "token", "token: expected the service's token");
 }
 
-void web_page_form(web_app *app, const web_request *request, web_reply *reply)
+void pts_web_page_form(web_app *app, const web_request *request, web_reply *reply)
 {
     web_ask ask;
     web_error e = {.status = 200};
     values v = {.count = 0};
     char *figure = NULL;
-    bool done = web_ask_read(app, request, &ask, &e) && check_token(app, &ask.form, request, &e) &&
-                web_ask_answer(app, &ask, &e);
+    bool done = pts_web_ask_read(app, request, &ask, &e) &&
+                check_token(app, &ask.form, request, &e) && pts_web_ask_answer(app, &ask, &e);
     if (done) {
         figure = figure_source(&ask);
         if (ask.study)
@@ -187,5 +187,5 @@ void web_page_form(web_app *app, const web_request *request, web_reply *reply)
     }
     render(&ask.form, e.status, &v, reply);
     free(figure);
-    web_ask_free(&ask);
+    pts_web_ask_free(&ask);
 }

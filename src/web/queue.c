@@ -24,7 +24,7 @@ struct web_queue {
     pthread_t worker;
     pts_team *team;
     web_models *models;
-    web_job *first, **last;
+    web_turn *first, **last;
     web_queue_state state;
     bool stop, reload;
     pts_status loaded; /* of the last reload */
@@ -36,12 +36,12 @@ struct web_queue {
 
 typedef struct batch {
     web_queue *queue;
-    web_job *jobs[BATCH_IMAGES];
+    web_turn *jobs[BATCH_IMAGES];
     size_t count;
     pthread_mutex_t mutex; /* of the jobs' failures */
 } batch;
 
-static void note_failure(batch *b, web_job *job, size_t image, pts_status status,
+static void note_failure(batch *b, web_turn *job, size_t image, pts_status status,
                          const pts_error *err)
 {
     pthread_mutex_lock(&b->mutex);
@@ -53,7 +53,7 @@ static void note_failure(batch *b, web_job *job, size_t image, pts_status status
     pthread_mutex_unlock(&b->mutex);
 }
 
-static pts_status make_ready(const web_queue *q, const web_job *job, const web_image *image,
+static pts_status make_ready(const web_queue *q, const web_turn *job, const web_image *image,
                              float *out, pts_error *err)
 {
     pts_image pixels;
@@ -72,7 +72,7 @@ static pts_status make_ready(const web_queue *q, const web_job *job, const web_i
 static pts_status make_image(void *user, size_t index, float *out, pts_error *err)
 {
     batch *b = user;
-    web_job *job = b->jobs[index / WEB_PHOTOGRAPHS];
+    web_turn *job = b->jobs[index / WEB_PHOTOGRAPHS];
     size_t image = index % WEB_PHOTOGRAPHS, side = pts_encoder_input_size(job->model->encoder);
     pts_status status = make_ready(b->queue, job, &job->images[image], out, err);
     if (status != PTS_OK) {
@@ -91,7 +91,7 @@ static void fail_all(batch *b, pts_status status, const pts_error *err)
 static void run_batch(batch *b)
 {
     pts_error err;
-    const web_job *job = b->jobs[0];
+    const web_turn *job = b->jobs[0];
     const size_t dim = pts_encoder_dim(job->model->encoder), row = WEB_PHOTOGRAPHS * dim;
     float *out = b->count > 1 ? malloc(b->count * row * sizeof *out) : job->embeddings;
     if (!out) {
@@ -110,16 +110,16 @@ static void run_batch(batch *b)
 
 /* ---- the worker ---- */
 
-static bool same_run(const web_job *a, const web_job *b)
+static bool same_run(const web_turn *a, const web_turn *b)
 {
     bool same_preset =
         a->preset == b->preset || (a->preset && b->preset && strcmp(a->preset, b->preset) == 0);
     return a->model == b->model && same_preset;
 }
 
-static void unlink_job(web_queue *q, web_job **place)
+static void unlink_job(web_queue *q, web_turn **place)
 {
-    web_job *job = *place;
+    web_turn *job = *place;
     *place = job->next;
     if (!job->next)
         q->last = place;
@@ -129,14 +129,14 @@ static void unlink_job(web_queue *q, web_job **place)
 /* The first job, and those behind it that run with it. */
 static void take_batch(web_queue *q, batch *b)
 {
-    for (web_job **place = &q->first; *place;) {
-        web_job *job = *place;
+    for (web_turn **place = &q->first; *place;) {
+        web_turn *job = *place;
         if (b->count && !same_run(b->jobs[0], job)) {
             place = &job->next;
             continue;
         }
         unlink_job(q, place);
-        job->state = WEB_JOB_RUNNING;
+        job->state = WEB_TURN_RUNNING;
         b->jobs[b->count++] = job;
         if ((b->count + 1) * WEB_PHOTOGRAPHS > BATCH_IMAGES)
             return;
@@ -162,7 +162,7 @@ static void work(web_queue *q)
     pthread_mutex_destroy(&b.mutex);
     pthread_mutex_lock(&q->mutex);
     for (size_t i = 0; i < b.count; i++)
-        b.jobs[i]->state = WEB_JOB_DONE;
+        b.jobs[i]->state = WEB_TURN_DONE;
     q->state.batches++;
     q->state.images += b.count * WEB_PHOTOGRAPHS;
     q->state.seconds += now() - begin;
@@ -180,7 +180,7 @@ static void load(web_queue *q)
     if (!q->team)
         status = pts_team_create(&q->team, q->options->threads, &err);
     if (status == PTS_OK)
-        status = web_models_load(&fresh, q->options, q->team, &err);
+        status = pts_web_models_load(&fresh, q->options, q->team, &err);
     pthread_mutex_lock(&q->mutex);
     if (status == PTS_OK) {
         old = q->models;
@@ -193,7 +193,7 @@ static void load(web_queue *q)
     q->reload = false;
     pthread_cond_broadcast(&q->done);
     pthread_mutex_unlock(&q->mutex);
-    web_models_release(old);
+    pts_web_models_release(old);
     pthread_mutex_lock(&q->mutex);
 }
 
@@ -218,14 +218,14 @@ static void *worker_main(void *user)
     web_queue *q = user;
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     serve(q);
-    web_models_release(q->models);
+    pts_web_models_release(q->models);
     pts_team_destroy(q->team);
     return NULL;
 }
 
 /* ---- from outside ---- */
 
-pts_status web_queue_reload(web_queue *q, pts_error *err)
+pts_status pts_web_queue_reload(web_queue *q, pts_error *err)
 {
     pthread_mutex_lock(&q->mutex);
     unsigned long before = q->loads;
@@ -258,7 +258,7 @@ static void init_condition(pthread_cond_t *condition)
     pthread_condattr_destroy(&attributes);
 }
 
-pts_status web_queue_create(web_queue **out, const pts_web_options *options, pts_error *err)
+pts_status pts_web_queue_create(web_queue **out, const pts_web_options *options, pts_error *err)
 {
     *out = NULL;
     web_queue *q = calloc(1, sizeof *q);
@@ -278,15 +278,15 @@ pts_status web_queue_create(web_queue **out, const pts_web_options *options, pts
         snprintf(err->message, sizeof err->message, "the encoder's thread could not be started");
         return PTS_ERR_IO;
     }
-    pts_status status = web_queue_reload(q, err);
+    pts_status status = pts_web_queue_reload(q, err);
     if (status == PTS_OK)
         *out = q;
     else
-        web_queue_destroy(q);
+        pts_web_queue_destroy(q);
     return status;
 }
 
-void web_queue_destroy(web_queue *q)
+void pts_web_queue_destroy(web_queue *q)
 {
     if (!q)
         return;
@@ -298,7 +298,7 @@ void web_queue_destroy(web_queue *q)
     free_queue(q);
 }
 
-web_models *web_queue_models(web_queue *q)
+web_models *pts_web_queue_models(web_queue *q)
 {
     pthread_mutex_lock(&q->mutex);
     atomic_fetch_add(&q->models->references, 1);
@@ -307,9 +307,9 @@ web_models *web_queue_models(web_queue *q)
     return models;
 }
 
-static void push(web_queue *q, web_job *job)
+static void push(web_queue *q, web_turn *job)
 {
-    job->state = WEB_JOB_WAITING;
+    job->state = WEB_TURN_WAITING;
     job->status = PTS_OK;
     job->next = NULL;
     *q->last = job;
@@ -317,7 +317,7 @@ static void push(web_queue *q, web_job *job)
     q->state.waiting++;
 }
 
-static bool any_in(const web_job *jobs, size_t count, web_job_state state)
+static bool any_in(const web_turn *jobs, size_t count, web_turn_state state)
 {
     for (size_t i = 0; i < count; i++) {
         if (jobs[i].state == state)
@@ -326,7 +326,7 @@ static bool any_in(const web_job *jobs, size_t count, web_job_state state)
     return false;
 }
 
-static bool is_among(const web_job *job, const web_job *jobs, size_t count)
+static bool is_among(const web_turn *job, const web_turn *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (job == &jobs[i])
@@ -336,12 +336,12 @@ static bool is_among(const web_job *job, const web_job *jobs, size_t count)
 }
 
 /* Those whose turn has not come leave the queue. */
-static bool withdraw(web_queue *q, web_job *jobs, size_t count)
+static bool withdraw(web_queue *q, web_turn *jobs, size_t count)
 {
     bool withdrawn = false;
-    for (web_job **place = &q->first; *place;) {
+    for (web_turn **place = &q->first; *place;) {
         if (is_among(*place, jobs, count)) {
-            (*place)->state = WEB_JOB_DONE;
+            (*place)->state = WEB_TURN_DONE;
             unlink_job(q, place);
             withdrawn = true;
         } else {
@@ -352,13 +352,13 @@ static bool withdraw(web_queue *q, web_job *jobs, size_t count)
 }
 
 /* A batch that has begun is waited for, as it reads the caller's memory; it does not take long. */
-static web_queue_result await(web_queue *q, web_job *jobs, size_t count)
+static web_queue_result await(web_queue *q, web_turn *jobs, size_t count)
 {
     struct timespec until;
     bool expired = false, late = false;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += q->options->queue_seconds;
-    while (any_in(jobs, count, WEB_JOB_WAITING) || any_in(jobs, count, WEB_JOB_RUNNING)) {
+    while (any_in(jobs, count, WEB_TURN_WAITING) || any_in(jobs, count, WEB_TURN_RUNNING)) {
         if (expired) {
             pthread_cond_wait(&q->done, &q->mutex);
         } else if (pthread_cond_timedwait(&q->done, &q->mutex, &until) != 0) {
@@ -369,7 +369,7 @@ static web_queue_result await(web_queue *q, web_job *jobs, size_t count)
     return late ? WEB_QUEUE_LATE : WEB_QUEUE_DONE;
 }
 
-web_queue_result web_queue_run(web_queue *q, web_job *jobs, size_t count)
+web_queue_result pts_web_queue_run(web_queue *q, web_turn *jobs, size_t count)
 {
     web_queue_result result = WEB_QUEUE_FULL;
     pthread_mutex_lock(&q->mutex);
@@ -385,7 +385,7 @@ web_queue_result web_queue_run(web_queue *q, web_job *jobs, size_t count)
     return result;
 }
 
-web_queue_state web_queue_look(web_queue *q)
+web_queue_state pts_web_queue_look(web_queue *q)
 {
     pthread_mutex_lock(&q->mutex);
     web_queue_state state = q->state;
@@ -393,9 +393,9 @@ web_queue_state web_queue_look(web_queue *q)
     return state;
 }
 
-unsigned web_queue_retry(web_queue *q)
+unsigned pts_web_queue_retry(web_queue *q)
 {
-    web_queue_state s = web_queue_look(q);
+    web_queue_state s = pts_web_queue_look(q);
     double image = s.images ? s.seconds / (double)s.images : 0;
     double wait = image * WEB_PHOTOGRAPHS * (double)s.waiting;
     return wait < 1 ? 1 : wait > 60 ? 60 : (unsigned)(wait + 0.999);

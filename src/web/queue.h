@@ -13,10 +13,11 @@ typedef struct web_image {
     size_t size;
 } web_image;
 
-typedef enum web_job_state { WEB_JOB_WAITING, WEB_JOB_RUNNING, WEB_JOB_DONE } web_job_state;
+typedef enum web_turn_state { WEB_TURN_WAITING, WEB_TURN_RUNNING, WEB_TURN_DONE } web_turn_state;
 
-/* Four photographs through one encoder; everything is the caller's and outlives web_queue_run. */
-typedef struct web_job {
+/* Four photographs through one encoder; everything is the caller's and outlives pts_web_queue_run.
+ */
+typedef struct web_turn {
     const web_model *model;
     const char *preset;      /* NULL: the encoder's own */
     const web_image *images; /* [WEB_PHOTOGRAPHS] */
@@ -24,9 +25,9 @@ typedef struct web_job {
     pts_status status;       /* of the first photograph that failed */
     pts_error error;
     size_t failed; /* which */
-    web_job_state state;
-    struct web_job *next;
-} web_job;
+    web_turn_state state;
+    struct web_turn *next;
+} web_turn;
 
 typedef enum web_queue_result {
     WEB_QUEUE_DONE, /* each job has its own status */
@@ -43,19 +44,19 @@ typedef struct web_queue_state {
 } web_queue_state;
 
 /* Starts the worker and loads the models; `options` outlives the queue. */
-pts_status web_queue_create(web_queue **out, const pts_web_options *options, pts_error *err);
+pts_status pts_web_queue_create(web_queue **out, const pts_web_options *options, pts_error *err);
 /* Finishes what is in the queue first. */
-void web_queue_destroy(web_queue *queue);
+void pts_web_queue_destroy(web_queue *queue);
 
 /* The models of now, with a reference for the caller. */
-web_models *web_queue_models(web_queue *queue);
+web_models *pts_web_queue_models(web_queue *queue);
 /* Loads all models anew, between two batches; on failure the old ones stay. */
-pts_status web_queue_reload(web_queue *queue, pts_error *err);
+pts_status pts_web_queue_reload(web_queue *queue, pts_error *err);
 
 /* Waits until all jobs are done; all of them are taken or none. */
-web_queue_result web_queue_run(web_queue *queue, web_job *jobs, size_t count);
-web_queue_state web_queue_look(web_queue *queue);
+web_queue_result pts_web_queue_run(web_queue *queue, web_turn *jobs, size_t count);
+web_queue_state pts_web_queue_look(web_queue *queue);
 /* After how many seconds a place is likely to be free, at least 1. */
-unsigned web_queue_retry(web_queue *queue);
+unsigned pts_web_queue_retry(web_queue *queue);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool web_fail(web_error *e, int status, const char *field, const char *format, ...)
+bool pts_web_fail(web_error *e, int status, const char *field, const char *format, ...)
 {
     va_list args;
     *e = (web_error){.status = status, .field = field};
@@ -16,7 +16,7 @@ bool web_fail(web_error *e, int status, const char *field, const char *format, .
     return false;
 }
 
-bool web_fail_status(web_error *e, pts_status status, const char *field, const pts_error *err)
+bool pts_web_fail_status(web_error *e, pts_status status, const char *field, const pts_error *err)
 {
     int code = 400;
     if (status == PTS_ERR_LIMIT)
@@ -27,12 +27,12 @@ bool web_fail_status(web_error *e, pts_status status, const char *field, const p
         code = 503;
     else if (status == PTS_ERR_IO)
         code = 500;
-    web_fail(e, code, field, "%s", err->message);
+    pts_web_fail(e, code, field, "%s", err->message);
     e->retry_after = code == 503 ? 1 : 0;
     return false;
 }
 
-void web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size)
+void pts_web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size)
 {
     reply->status = status;
     reply->type = type;
@@ -53,17 +53,17 @@ static json_t *json_text(const char *text)
     return json_string(ascii);
 }
 
-void web_reply_error(web_reply *reply, const web_error *e)
+void pts_web_reply_error(web_reply *reply, const web_error *e)
 {
     json_t *root =
         json_pack("{s{ss*so}}", "error", "field", e->field, "message", json_text(e->message));
     char *text = json_dumps(root, JSON_INDENT(1));
     json_decref(root);
-    web_reply_text(reply, e->status, "application/json", text, text ? strlen(text) : 0);
+    pts_web_reply_text(reply, e->status, "application/json", text, text ? strlen(text) : 0);
     reply->retry_after = e->retry_after;
 }
 
-void web_reply_free(web_reply *reply)
+void pts_web_reply_free(web_reply *reply)
 {
     free(reply->owned);
     *reply = (web_reply){0};

@@ -18,16 +18,19 @@ typedef struct route {
 
 /* The form carries the token in a field: a browser sends no header with it. */
 static const route routes[] = {
-    {"/api/v1/predict", true, true, web_api_predict}, {"/api/v1/curve", true, true, web_api_curve},
-    {"/api/v1/models", false, true, web_api_models},  {"/predict", true, false, web_page_form},
-    {"/healthz", false, false, web_health},           {"/metrics", false, true, web_metrics_page},
+    {"/api/v1/predict", true, true, pts_web_api_predict},
+    {"/api/v1/curve", true, true, pts_web_api_curve},
+    {"/api/v1/models", false, true, pts_web_api_models},
+    {"/predict", true, false, pts_web_page_form},
+    {"/healthz", false, false, pts_web_health},
+    {"/metrics", false, true, pts_web_metrics_page},
 };
 enum { ROUTES = sizeof routes / sizeof *routes, ASSETS = ROUTES, UNKNOWN };
 
 /* A curve's question is a few numbers. */
 enum { SMALL_BODY = 65536 };
 
-static const route asset_route = {"assets", false, false, web_asset_page};
+static const route asset_route = {"assets", false, false, pts_web_asset_page};
 
 static const route *find_route(const char *path)
 {
@@ -35,16 +38,16 @@ static const route *find_route(const char *path)
         if (strcmp(path, routes[i].path) == 0)
             return &routes[i];
     }
-    return path[0] == '/' && web_asset_find(path) ? &asset_route : NULL;
+    return path[0] == '/' && pts_web_asset_find(path) ? &asset_route : NULL;
 }
 
-size_t web_route_index(const char *path)
+size_t pts_web_route_index(const char *path)
 {
     const route *r = find_route(path);
     return !r ? UNKNOWN : r == &asset_route ? ASSETS : (size_t)(r - routes);
 }
 
-const char *web_route_name(size_t index)
+const char *pts_web_route_name(size_t index)
 {
     return index < ROUTES     ? routes[index].path
            : index == ASSETS  ? "assets"
@@ -54,7 +57,7 @@ const char *web_route_name(size_t index)
 
 /* ---- the token ---- */
 
-void web_token_digest(const char *token, unsigned char out[32])
+void pts_web_token_digest(const char *token, unsigned char out[32])
 {
     pts_sha256 hash;
     pts_sha256_init(&hash);
@@ -62,23 +65,23 @@ void web_token_digest(const char *token, unsigned char out[32])
     pts_sha256_final(&hash, out);
 }
 
-bool web_token_matches(const web_app *app, const char *given)
+bool pts_web_token_matches(const web_app *app, const char *given)
 {
     unsigned char digest[32], difference = 0;
     if (!app->has_token)
         return true;
-    web_token_digest(given, digest);
+    pts_web_token_digest(given, digest);
     for (size_t i = 0; i < sizeof digest; i++)
         difference |= digest[i] ^ app->token[i];
     return difference == 0;
 }
 
-bool web_bearer_matches(const web_app *app, const web_request *r)
+bool pts_web_bearer_matches(const web_app *app, const web_request *r)
 {
     static const char scheme[] = "Bearer ";
     const size_t length = sizeof scheme - 1;
     bool bearer = strncasecmp(r->authorization, scheme, length) == 0;
-    return web_token_matches(app, bearer ? r->authorization + length : "");
+    return pts_web_token_matches(app, bearer ? r->authorization + length : "");
 }
 
 /* ---- admission ---- */
@@ -90,8 +93,8 @@ static bool check_method(const route *r, const web_request *request, web_reply *
     if (r->post ? post : get)
         return true;
     reply->allow = r->post ? "POST" : "GET, HEAD";
-    return web_fail(e, 405, NULL, "%.60s: expected %s, got %.20s", r->path, reply->allow,
-                    request->method);
+    return pts_web_fail(e, 405, NULL, "%.60s: expected %s, got %.20s", r->path, reply->allow,
+                        request->method);
 }
 
 /* Another site's page may send forms here from a visitor's browser, and have their encoder work. */
@@ -99,14 +102,15 @@ static bool check_site(const web_request *request, web_error *e)
 {
     if (strcmp(request->fetch_site, "cross-site") != 0)
         return true;
-    return web_fail(e, 403, NULL, "Sec-Fetch-Site: expected this site, got another");
+    return pts_web_fail(e, 403, NULL, "Sec-Fetch-Site: expected this site, got another");
 }
 
 static bool check_length(size_t length, size_t limit, web_error *e)
 {
     if (length == SIZE_MAX || length <= limit)
         return true;
-    return web_fail(e, 413, NULL, "expected a body of at most %zu bytes, got %zu", limit, length);
+    return pts_web_fail(e, 413, NULL, "expected a body of at most %zu bytes, got %zu", limit,
+                        length);
 }
 
 static bool admit(web_app *app, const web_request *request, size_t length, size_t *limit,
@@ -115,31 +119,31 @@ static bool admit(web_app *app, const web_request *request, size_t length, size_
     const route *r = find_route(request->path);
     *limit = 0;
     if (!r)
-        return web_fail(e, 404, NULL, "no such path");
+        return pts_web_fail(e, 404, NULL, "no such path");
     if (!check_method(r, request, reply, e))
         return false;
-    if (r->guarded && !web_bearer_matches(app, request))
-        return web_fail(e, 401, NULL, "expected the token: Authorization: Bearer …");
+    if (r->guarded && !pts_web_bearer_matches(app, request))
+        return pts_web_fail(e, 401, NULL, "expected the token: Authorization: Bearer …");
     if (r->post && !check_site(request, e))
         return false;
-    if (r->answer == web_api_curve)
+    if (r->answer == pts_web_api_curve)
         *limit = SMALL_BODY;
     else if (r->post)
         *limit = app->options->body_bytes;
     return check_length(length, *limit, e);
 }
 
-bool web_admit(web_app *app, const web_request *request, size_t length, size_t *limit,
-               web_reply *reply)
+bool pts_web_admit(web_app *app, const web_request *request, size_t length, size_t *limit,
+                   web_reply *reply)
 {
     web_error e;
     if (admit(app, request, length, limit, reply, &e))
         return true;
-    web_reply_error(reply, &e);
+    pts_web_reply_error(reply, &e);
     return false;
 }
 
-void web_answer(web_app *app, const web_request *request, web_reply *reply)
+void pts_web_answer(web_app *app, const web_request *request, web_reply *reply)
 {
     find_route(request->path)->answer(app, request, reply);
 }

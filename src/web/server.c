@@ -61,7 +61,7 @@ static void forget_body(exchange *x)
 static void refuse(exchange *x, const web_error *e)
 {
     forget_body(x);
-    web_reply_error(&x->reply, e);
+    pts_web_reply_error(&x->reply, e);
     x->refused = true;
 }
 
@@ -85,8 +85,8 @@ static bool make_room(exchange *x, size_t needed, web_error *e)
     }
     atomic_fetch_sub(&app->body_bytes, more);
     atomic_fetch_add(&app->metrics.refused, 1);
-    web_fail(e, 503, NULL, "too many requests are being sent at once");
-    e->retry_after = web_queue_retry(app->queue);
+    pts_web_fail(e, 503, NULL, "too many requests are being sent at once");
+    e->retry_after = pts_web_queue_retry(app->queue);
     return false;
 }
 
@@ -98,7 +98,7 @@ static bool take(exchange *x, const char *data, size_t size)
     if (x->refused)
         return x->received <= DRAIN_BYTES;
     if (size > x->limit - x->size) {
-        web_fail(&e, 413, NULL, "expected a body of at most %zu bytes, got more", x->limit);
+        pts_web_fail(&e, 413, NULL, "expected a body of at most %zu bytes, got more", x->limit);
         refuse(x, &e);
     } else if (!make_room(x, x->size + size, &e)) {
         refuse(x, &e);
@@ -187,13 +187,13 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        size_t place = web_connections_add(web->connections, (int)info->connect_fd,
-                                           web->options.header_seconds);
+        size_t place = pts_web_connections_add(web->connections, (int)info->connect_fd,
+                                               web->options.header_seconds);
         *context = (void *)(uintptr_t)(place + 1);
         atomic_fetch_add(&web->app.connections, 1);
     } else {
         if (*context)
-            web_connections_remove(web->connections, (size_t)(uintptr_t)*context - 1);
+            pts_web_connections_remove(web->connections, (size_t)(uintptr_t)*context - 1);
         atomic_fetch_sub(&web->app.connections, 1);
     }
 }
@@ -245,8 +245,9 @@ static enum MHD_Result begin(exchange *x, struct MHD_Connection *connection, con
                                .accept_encoding = header(connection, "Accept-Encoding"),
                                .if_none_match = header(connection, "If-None-Match"),
                                .fetch_site = header(connection, "Sec-Fetch-Site")};
-    web_connections_limit(x->web->connections, place_of(connection), x->web->options.body_seconds);
-    x->refused = !web_admit(&x->web->app, &x->request, length, &x->limit, &x->reply);
+    pts_web_connections_limit(x->web->connections, place_of(connection),
+                              x->web->options.body_seconds);
+    x->refused = !pts_web_admit(&x->web->app, &x->request, length, &x->limit, &x->reply);
     if (x->refused && (asks || (length != SIZE_MAX && length > DRAIN_BYTES)))
         return send_reply(x, connection);
     return MHD_YES;
@@ -256,14 +257,14 @@ static enum MHD_Result finish(exchange *x, struct MHD_Connection *connection)
 {
     size_t place = place_of(connection);
     static char none[1];
-    web_connections_limit(x->web->connections, place, 0);
+    pts_web_connections_limit(x->web->connections, place, 0);
     if (!x->refused) {
         x->request.body = x->body ? x->body : none;
         x->request.size = x->size;
-        web_answer(&x->web->app, &x->request, &x->reply);
+        pts_web_answer(&x->web->app, &x->request, &x->reply);
         forget_body(x);
     }
-    web_connections_limit(x->web->connections, place, x->web->options.answer_seconds);
+    pts_web_connections_limit(x->web->connections, place, x->web->options.answer_seconds);
     return send_reply(x, connection);
 }
 
@@ -298,12 +299,12 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
                                  .seconds = now() - x->begin,
                                  .received = x->received,
                                  .sent = x->sent};
-    web_log_request(&web->options, &entry);
-    web_metrics_note(&web->app.metrics, web_route_index(x->path), x->status, entry.seconds,
-                     x->received, x->sent);
-    web_connections_limit(web->connections, place_of(connection), web->options.header_seconds);
+    pts_web_log_request(&web->options, &entry);
+    pts_web_metrics_note(&web->app.metrics, pts_web_route_index(x->path), x->status, entry.seconds,
+                         x->received, x->sent);
+    pts_web_connections_limit(web->connections, place_of(connection), web->options.header_seconds);
     forget_body(x);
-    web_reply_free(&x->reply);
+    pts_web_reply_free(&x->reply);
     if (x->begun)
         atomic_fetch_sub(&web->active, 1);
     free(x->path);
@@ -342,10 +343,10 @@ static bool start_daemon(pts_web *web, int listening)
 
 static pts_status start_parts(pts_web *web, int listening, pts_error *err)
 {
-    pts_status status = web_queue_create(&web->app.queue, &web->options, err);
+    pts_status status = pts_web_queue_create(&web->app.queue, &web->options, err);
     if (status != PTS_OK)
         return status;
-    web->connections = web_connections_create(web->options.connections + 1, count_cut, web);
+    web->connections = pts_web_connections_create(web->options.connections + 1, count_cut, web);
     if (web->connections && start_daemon(web, listening))
         return PTS_OK;
     snprintf(err->message, sizeof err->message, "libmicrohttpd could not be started");
@@ -357,15 +358,15 @@ static pts_status start_parts(pts_web *web, int listening, pts_error *err)
 static pts_status start(pts_web *web, const pts_web_options *options, pts_error *err)
 {
     int listening = -1;
-    pts_status status = web_options_copy(&web->options, options, err);
+    pts_status status = pts_web_options_copy(&web->options, options, err);
     if (status == PTS_OK)
-        status = web_listen(options, &listening, &web->port, err);
+        status = pts_web_listen(options, &listening, &web->port, err);
     if (status != PTS_OK)
         return status;
     web->app.options = &web->options;
     web->app.has_token = options->token != NULL;
     if (options->token)
-        web_token_digest(options->token, web->app.token);
+        pts_web_token_digest(options->token, web->app.token);
     status = start_parts(web, listening, err);
     if (status != PTS_OK)
         close(listening);
@@ -398,7 +399,7 @@ int pts_web_port(const pts_web *web)
 pts_status pts_web_reload(pts_web *web, pts_error *err)
 {
     pts_error ignored;
-    pts_status status = web_queue_reload(web->app.queue, err ? err : &ignored);
+    pts_status status = pts_web_queue_reload(web->app.queue, err ? err : &ignored);
     atomic_fetch_add(
         status == PTS_OK ? &web->app.metrics.reloads : &web->app.metrics.reloads_failed, 1);
     return status;
@@ -423,8 +424,8 @@ void pts_web_stop(pts_web *web)
         return;
     if (web->daemon)
         finish_requests(web);
-    web_connections_destroy(web->connections);
-    web_queue_destroy(web->app.queue);
-    web_options_free(&web->options);
+    pts_web_connections_destroy(web->connections);
+    pts_web_queue_destroy(web->app.queue);
+    pts_web_options_free(&web->options);
     free(web);
 }

@@ -10,7 +10,7 @@ typedef struct scanner {
     FILE *out;
 } scanner;
 
-void web_escape(FILE *out, const char *text)
+void pts_web_escape(FILE *out, const char *text)
 {
     for (; *text; text++) {
         switch (*text) {
@@ -77,8 +77,8 @@ static bool next_tag(scanner *s, bool shown, tag *t, bool *whole)
 
 enum { DEPTH = 16 };
 
-bool web_template_write(FILE *out, const char *text, size_t size, const web_value *values,
-                        size_t count)
+bool pts_web_template_write(FILE *out, const char *text, size_t size, const web_value *values,
+                            size_t count)
 {
     scanner s = {text, text + size, values, count, out};
     bool shown[DEPTH] = {true}, whole = true;
@@ -95,7 +95,7 @@ bool web_template_write(FILE *out, const char *text, size_t size, const web_valu
             shown[depth + 1] = shown[depth] && (t.kind == '#') == (*value != '\0');
             depth++;
         } else if (shown[depth]) {
-            web_escape(out, value);
+            pts_web_escape(out, value);
         }
     }
     return whole && depth == 0;

@@ -12,9 +12,9 @@ typedef struct web_value {
 } web_value;
 
 /* False for a template that is not whole; names that are not among the values are empty. */
-bool web_template_write(FILE *out, const char *text, size_t size, const web_value *values,
-                        size_t count);
+bool pts_web_template_write(FILE *out, const char *text, size_t size, const web_value *values,
+                            size_t count);
 /* & < > " ' as references; control characters but tab and line end as U+FFFD. */
-void web_escape(FILE *out, const char *text);
+void pts_web_escape(FILE *out, const char *text);
 
 #endif

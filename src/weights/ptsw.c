@@ -12,7 +12,7 @@ static inline uint64_t rotate(uint64_t x, int bits)
     return x << bits | x >> (64 - bits);
 }
 
-void ptsw_sum_init(ptsw_sum *sum)
+void pts_ptsw_sum_init(ptsw_sum *sum)
 {
     for (int i = 0; i < 8; i++)
         sum->lane[i] = P2 * (uint64_t)(i + 1);
@@ -22,7 +22,7 @@ void ptsw_sum_init(ptsw_sum *sum)
  * of each page, where the multiplications then wait. Asking past the end of a map does no harm. */
 enum { SUM_AHEAD = 4096 };
 
-void ptsw_sum_update(ptsw_sum *sum, const void *stripes, size_t count)
+void pts_ptsw_sum_update(ptsw_sum *sum, const void *stripes, size_t count)
 {
     const unsigned char *at = stripes;
     uint64_t lane[8];
@@ -37,7 +37,7 @@ void ptsw_sum_update(ptsw_sum *sum, const void *stripes, size_t count)
     memcpy(sum->lane, lane, sizeof lane);
 }
 
-uint64_t ptsw_sum_final(const ptsw_sum *sum)
+uint64_t pts_ptsw_sum_final(const ptsw_sum *sum)
 {
     uint64_t h = P1;
     for (int i = 0; i < 8; i++)
@@ -70,7 +70,7 @@ static size_t utf8_length(const unsigned char *at, size_t left)
     return length;
 }
 
-int ptsw_text_ok(const char *text, size_t size, int multiline)
+int pts_ptsw_text_ok(const char *text, size_t size, int multiline)
 {
     const unsigned char *at = (const unsigned char *)text;
     for (size_t i = 0; i < size;) {
@@ -83,8 +83,8 @@ int ptsw_text_ok(const char *text, size_t size, int multiline)
     return 1;
 }
 
-const char *ptsw_shape_problem(uint64_t dtype, uint64_t rank, const uint64_t *shape,
-                               uint64_t *bytes)
+const char *pts_ptsw_shape_problem(uint64_t dtype, uint64_t rank, const uint64_t *shape,
+                                   uint64_t *bytes)
 {
     if (dtype != PTS_F32 && dtype != PTS_F16)
         return "dtype: expected 0 (f32) or 1 (f16)";

@@ -108,18 +108,18 @@ typedef struct ptsw_sum {
     uint64_t lane[8];
 } ptsw_sum;
 
-void ptsw_sum_init(ptsw_sum *sum);
-void ptsw_sum_update(ptsw_sum *sum, const void *stripes, size_t count);
-uint64_t ptsw_sum_final(const ptsw_sum *sum);
+void pts_ptsw_sum_init(ptsw_sum *sum);
+void pts_ptsw_sum_update(ptsw_sum *sum, const void *stripes, size_t count);
+uint64_t pts_ptsw_sum_final(const ptsw_sum *sum);
 
 /* Bytes of `size` bytes of text are valid UTF-8 without control characters (below 0x20, 0x7f).
  * Metadata values may also hold newlines and tabs. */
-int ptsw_text_ok(const char *text, size_t size, int multiline);
+int pts_ptsw_text_ok(const char *text, size_t size, int multiline);
 
 /* dtype is known, rank 1 … 4, dims ≥ 1, 1 past the rank, and *bytes their product: what a tensor
  * must be on either side of the file. The message ends the caller's "%s: tensor 'x': ". NULL: ok */
-const char *ptsw_shape_problem(uint64_t dtype, uint64_t rank, const uint64_t *shape,
-                               uint64_t *bytes);
+const char *pts_ptsw_shape_problem(uint64_t dtype, uint64_t rank, const uint64_t *shape,
+                                   uint64_t *bytes);
 
 static inline uint64_t ptsw_pad(uint64_t bytes) /* at most 2^63 */
 {

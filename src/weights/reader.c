@@ -101,10 +101,10 @@ static pts_status check_sum(const pts_weights *w, pts_error *err)
     (void)madvise((void *)(uintptr_t)w->map, w->size, MADV_POPULATE_READ);
 #endif
     blank.checksum = 0;
-    ptsw_sum_init(&sum);
-    ptsw_sum_update(&sum, &blank, 1);
-    ptsw_sum_update(&sum, w->map + PTSW_STRIPE, w->size / PTSW_STRIPE - 1);
-    uint64_t got = ptsw_sum_final(&sum);
+    pts_ptsw_sum_init(&sum);
+    pts_ptsw_sum_update(&sum, &blank, 1);
+    pts_ptsw_sum_update(&sum, w->map + PTSW_STRIPE, w->size / PTSW_STRIPE - 1);
+    uint64_t got = pts_ptsw_sum_final(&sum);
     if (got != w->header.checksum)
         return pts_fail(err, PTS_ERR_FORMAT,
                         "%s: damaged: expected checksum %016" PRIx64 ", got %016" PRIx64, w->path,
@@ -155,7 +155,7 @@ static pts_status check_padding(const pts_weights *w, uint64_t from, pts_error *
 static pts_status check_string(const pts_weights *w, const char *at, size_t size, uint32_t index,
                                const char *what, pts_error *err)
 {
-    if (at[size] != '\0' || !ptsw_text_ok(at, size, what[0] == 'v'))
+    if (at[size] != '\0' || !pts_ptsw_text_ok(at, size, what[0] == 'v'))
         return pts_fail(err, PTS_ERR_FORMAT,
                         "%s: metadata %" PRIu32 ": %s: expected NUL-terminated UTF-8 text", w->path,
                         index, what);
@@ -219,7 +219,7 @@ static pts_status check_name(const pts_weights *w, const char *name, uint32_t in
     int filled = length > 0 && length < PTSW_NAME_FIELD;
     for (size_t i = length; filled && i < PTSW_NAME_FIELD; i++)
         filled = name[i] == '\0';
-    if (!filled || !ptsw_text_ok(name, length, 0))
+    if (!filled || !pts_ptsw_text_ok(name, length, 0))
         return pts_fail(err, PTS_ERR_FORMAT,
                         "%s: tensor %" PRIu32 ": name: expected 1 … %d bytes of UTF-8, then NUL",
                         w->path, index, PTS_TENSOR_NAME_MAX);
@@ -258,7 +258,7 @@ static pts_status read_tensor(pts_weights *w, uint32_t index, uint64_t *at, pts_
     entry += index;
     PTS_TRY(check_name(w, entry->name, index, err));
     uint64_t bytes;
-    const char *problem = ptsw_shape_problem(entry->dtype, entry->rank, entry->shape, &bytes);
+    const char *problem = pts_ptsw_shape_problem(entry->dtype, entry->rank, entry->shape, &bytes);
     if (problem)
         return pts_fail(err, PTS_ERR_FORMAT, "%s: tensor '%s': %s", w->path, entry->name, problem);
     PTS_TRY(check_range(w, entry, bytes, *at, err));

@@ -27,7 +27,7 @@ static pts_status check_meta(const pts_meta *meta, size_t count, size_t *bytes, 
                             "metadata %zu: expected a key of 1 … %d and a value of at most %d "
                             "bytes, got %zu and %zu",
                             i, PTS_META_KEY_MAX, PTS_META_VALUE_MAX, key, value);
-        if (!ptsw_text_ok(meta[i].key, key, 0) || !ptsw_text_ok(meta[i].value, value, 1))
+        if (!pts_ptsw_text_ok(meta[i].key, key, 0) || !pts_ptsw_text_ok(meta[i].value, value, 1))
             return pts_fail(err, PTS_ERR_ARGUMENT, "metadata %zu: expected UTF-8 text", i);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(meta[k].key, meta[i].key) == 0)
@@ -66,7 +66,7 @@ static pts_status fill_entry(ptsw_entry *entry, const pts_tensor *tensor, size_t
                              pts_error *err)
 {
     size_t length = tensor->name ? strlen(tensor->name) : 0;
-    if (length < 1 || length > PTS_TENSOR_NAME_MAX || !ptsw_text_ok(tensor->name, length, 0))
+    if (length < 1 || length > PTS_TENSOR_NAME_MAX || !pts_ptsw_text_ok(tensor->name, length, 0))
         return pts_fail(err, PTS_ERR_ARGUMENT,
                         "tensor %zu: name: expected 1 … %d bytes of UTF-8 text", index,
                         PTS_TENSOR_NAME_MAX);
@@ -76,7 +76,7 @@ static pts_status fill_entry(ptsw_entry *entry, const pts_tensor *tensor, size_t
     for (int i = 0; i < PTS_TENSOR_RANK_MAX; i++)
         entry->shape[i] = i < tensor->rank ? tensor->shape[i] : 1;
     const char *problem =
-        ptsw_shape_problem(entry->dtype, entry->rank, entry->shape, &entry->bytes);
+        pts_ptsw_shape_problem(entry->dtype, entry->rank, entry->shape, &entry->bytes);
     if (problem)
         return pts_fail(err, PTS_ERR_ARGUMENT, "tensor '%s': %s", tensor->name, problem);
     if (tensor->bytes != entry->bytes)
@@ -116,9 +116,9 @@ static void sum_tensor(ptsw_sum *sum, const pts_tensor *tensor)
 {
     unsigned char last[PTSW_STRIPE] = {0};
     size_t whole = tensor->bytes / PTSW_STRIPE, rest = tensor->bytes % PTSW_STRIPE;
-    ptsw_sum_update(sum, tensor->data, whole);
+    pts_ptsw_sum_update(sum, tensor->data, whole);
     memcpy(last, (const unsigned char *)tensor->data + whole * PTSW_STRIPE, rest);
-    ptsw_sum_update(sum, last, rest > 0);
+    pts_ptsw_sum_update(sum, last, rest > 0);
 }
 
 static pts_status build_head(head *out, const pts_meta *meta, size_t meta_count, size_t meta_bytes,
@@ -183,13 +183,13 @@ static pts_status put_all(job *j, FILE *file, pts_error *err)
 {
     ptsw_header *header = (ptsw_header *)(void *)j->top.bytes;
     ptsw_sum sum;
-    ptsw_sum_init(&sum);
-    ptsw_sum_update(&sum, j->top.bytes, j->top.size / PTSW_STRIPE);
+    pts_ptsw_sum_init(&sum);
+    pts_ptsw_sum_update(&sum, j->top.bytes, j->top.size / PTSW_STRIPE);
     if (fwrite(j->top.bytes, 1, j->top.size, file) != j->top.size)
         return cannot_write(j, err);
     for (size_t i = 0; i < j->count; i++)
         PTS_TRY(put_tensor(j, file, i, &sum, err));
-    header->checksum = ptsw_sum_final(&sum);
+    header->checksum = pts_ptsw_sum_final(&sum);
     if (fseek(file, 0, SEEK_SET) != 0 || fwrite(header, 1, sizeof *header, file) != sizeof *header)
         return cannot_write(j, err);
     return PTS_OK;

@@ -31,7 +31,7 @@ static int evaluate(const char *truth, const char *results, pts_iou_kind iou)
 {
     pts_coco *coco;
     pts_coco_figures figures;
-    pts_map map;
+    pts_ap map;
     pts_error err = {""};
     pts_status status = pts_coco_load(&coco, truth, results, iou, NULL, &err);
     if (status == PTS_OK &&

@@ -23,7 +23,7 @@ static web_app *open_app(void)
     options.prior_count = 1;
     options.threads = 1;
     app.options = &options;
-    if (web_queue_create(&app.queue, &options, &(pts_error){""}) != PTS_OK)
+    if (pts_web_queue_create(&app.queue, &options, &(pts_error){""}) != PTS_OK)
         __builtin_trap();
     return &app;
 }
@@ -63,15 +63,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] % 6 < 3) {
         web_form form;
         web_error e;
-        if (web_form_read(&form, &request, &e))
+        if (pts_web_form_read(&form, &request, &e))
             check_form(&form);
-        web_form_free(&form);
+        pts_web_form_free(&form);
     } else {
         web_reply reply = {.status = 0};
-        web_answer(app, &request, &reply);
+        pts_web_answer(app, &request, &reply);
         if (reply.status == 500 || reply.status == 503 || !reply.body)
             __builtin_trap();
-        web_reply_free(&reply);
+        pts_web_reply_free(&reply);
     }
     free(body);
     return 0;

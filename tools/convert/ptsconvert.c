@@ -136,9 +136,9 @@ static void list_json(const checkpoint *c, const verdict *v)
     json_t *rows = json_array();
     for (size_t i = 0; i < c->count; i++)
         json_array_append_new(rows, tensor_json(&c->tensors[i]));
-    cli_print_json(json_pack("{s:o, s:s, s:s?, s:b, s:o, s:o}", "model", cli_json_text(c->path),
+    cli_print_json(json_pack("{s:o, s:s, s:s?, s:b, s:o, s:o}", "model", pts_json_text(c->path),
                              "format", c->format, "arch", v->arch, "complete", (int)v->fits, "why",
-                             cli_json_text(v->why), "tensors", rows));
+                             pts_json_text(v->why), "tensors", rows));
 }
 
 static void list_text(const checkpoint *c, const verdict *v)

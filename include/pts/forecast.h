@@ -1,0 +1,166 @@
+/* pts/forecast.h: a question as people ask it and its answer as every front end gives it. The command
+ * line and the service share what is here, so that they never differ in a figure or a word.
+ *
+ *   pts_question q = PTS_QUESTION_DEFAULTS;
+ *   const char *field;
+ *   bool percent;
+ *   PTS_TRY(pts_target_read("0.5", &q.target, &percent, &err));
+ *   PTS_TRY(pts_question_check(&q, &field, &err));
+ *   pts_answer *answer = malloc(sizeof *answer);          // 100 kB: mind small stacks
+ *   pts_answer_source source = {.encoder = "inception_v3", .uses_photographs = true};
+ *   PTS_TRY(pts_answer_find(&prior, &source, &q, answer, &err));
+ *   char *json;
+ *   PTS_TRY(pts_answer_json(answer, 0, &json, &err));
+ *
+ * Values are plain; texts that are returned come from malloc and are the caller's. All functions
+ * are pure, for any thread. JSON needs jansson and figures cairo: without them the functions return
+ * PTS_ERR_UNSUPPORTED. Numbers in JSON have 17 significant digits; what is not finite is null. */
+#ifndef PTS_FORECAST_H
+#define PTS_FORECAST_H
+
+#include "pts/base.h"
+#include "pts/curve.h"
+
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Reading what people type ---- */
+
+/* 0 < *target < 1; a number in (1, 100) is percent, is divided by 100, and *percent says so. */
+pts_status pts_target_read(const char *text, double *target, bool *percent, pts_error *err);
+/* "A,B,C,D", made canonical. */
+pts_status pts_params_read(const char *text, pts_curve *curve, pts_error *err);
+/* All of `text` is one finite number. */
+bool pts_number_read(const char *text, double *value);
+
+/* ---- Doubts: what is odd about measured points, in words ---- */
+
+enum { PTS_DOUBTS = 8 };
+
+typedef struct pts_doubts {
+    char text[PTS_DOUBTS][200];
+    size_t count;
+} pts_doubts;
+
+/* Adds one; beyond PTS_DOUBTS nothing. */
+void pts_doubt(pts_doubts *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Of a curve read from a file in percent or not: copies of rows, a unit unlike the file's, one size
+ * only, equal values, a fall. y [c->count]: its metric of that name. */
+void pts_doubt_points(pts_doubts *to, const pts_curve_points *c, const double *y,
+                      const char *metric, bool percent);
+
+/* ---- The question of ptsinfer predict ---- */
+
+typedef struct pts_question {
+    double target, confidence;  /* both above 0 and below 1 */
+    double tau, cost;           /* margin of the plan, price of an image; at least 0 */
+    long rounds;                /* of the plan; 0: no plan */
+    const pts_curve_set *pilot; /* of one curve, borrowed; NULL: no pilot results */
+} pts_question;
+
+#define PTS_QUESTION_DEFAULTS                                                                      \
+    {                                                                                              \
+        0.5, 0.8, 0, 0, 0, NULL                                                                    \
+    }
+
+/* On failure *field names the member ("confidence", "rounds", "tau", "cost_per_image") and the
+ * message does not. */
+pts_status pts_question_check(const pts_question *question, const char **field, pts_error *err);
+
+/* Where the prior comes from. */
+typedef struct pts_answer_source {
+    const char *encoder;   /* architecture, of the photographs; NULL: none were given to one */
+    const char *trainer;   /* whose curves; "": not said */
+    bool uses_photographs; /* pts_head_uses_photographs */
+    bool past_curves;      /* the prior is theirs (pts_prior_file, pts_head_population), whatever
+                            * else was given */
+    /* The labels of so many photographs answered (pts_head_predict_labelled), encoder is NULL; how
+     * many of them show the class, and its objects on them. 0: no labels. */
+    size_t labelled, showing, objects;
+} pts_answer_source;
+
+typedef struct pts_answer {
+    pts_question question; /* its pilot still borrowed */
+    bool from_photographs, uses_photographs;
+    size_t labelled, showing, objects; /* as in the source */
+    char encoder[32], trainer[128];
+    pts_curve_prior prior;
+    pts_curve_posterior posterior;
+    pts_curve_answer size;
+    double next, next_width, width; /* where to measure; the interval's width, log2, then and now */
+    pts_curve_plan plan;            /* with rounds */
+    pts_doubts doubts;              /* pilot results that are odd, or at odds with the forecast */
+} pts_answer;
+
+/* The pilot results; a curve of no points where there are none. */
+const pts_curve_points *pts_question_pilot(const pts_question *question);
+
+/* The answer to a question that pts_question_check has passed; source's texts are copied. */
+pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source *source,
+                           const pts_question *question, pts_answer *out, pts_error *err);
+
+/* One more measurement where `next` says narrows the interval by more than 5 %. */
+bool pts_answer_has_next(const pts_answer *answer);
+
+/* What ptsinfer predict --json prints: A, B, C, D, target, n, n_low, n_high (null: out of reach),
+ * status, confidence, probability_reachable, prior ("photographs", "labels" or "past_curves": what
+ * the pilot is weighed against), encoder (null without photographs, and with labels),
+ * uses_photographs, labels (null, or {photographs, showing, objects}), pilot_points, trainer,
+ * n_median, plateau, plateau_error, laplace_agrees, next_size, and where they were asked for cost
+ * and plan; caveats where there are any. With PTS_ANSWER_DETAIL there is a member `detail` besides,
+ * for who draws the figure and moves the target: n, curve, low, high, before [200] (the
+ * forecast, its band and the median before the pilot, over the figure's axis), pilot_n, pilot_map
+ * and targets, sizes, sizes_low, sizes_high, reachable [99]: the answers for 0.01 …
+ * 0.99. */
+enum { PTS_ANSWER_DETAIL = 1 };
+pts_status pts_answer_json(const pts_answer *answer, int flags, char **json, pts_error *err);
+
+/* The figure: to a file (pts/plot.h), or as SVG. */
+pts_status pts_answer_plot(const pts_answer *answer, const char *path, pts_error *err);
+pts_status pts_answer_svg(const pts_answer *answer, char **svg, size_t *size, pts_error *err);
+
+/* ---- The study's page: no interval ---- */
+
+typedef struct pts_study_answer {
+    double target;
+    pts_curve curve; /* as the heads have it */
+    bool is_curve;   /* B ≠ 0, C > 0, all finite */
+    double n;
+    pts_size_status status;
+} pts_study_answer;
+
+/* A and B of the InceptionV3 head's four numbers, C and D of the CLIP head's. */
+pts_study_answer pts_study_answer_find(const double inception[4], const double clip[4],
+                                       double target);
+pts_status pts_study_answer_json(const pts_study_answer *answer, char **json, pts_error *err);
+/* PTS_ERR_NUMERIC where the numbers are no curve. */
+pts_status pts_study_answer_plot(const pts_study_answer *answer, const char *path, pts_error *err);
+pts_status pts_study_answer_svg(const pts_study_answer *answer, char **svg, size_t *size,
+                                pts_error *err);
+
+/* ---- A curve alone: what ptsinfer curve answers ---- */
+
+typedef struct pts_curve_reply {
+    pts_curve curve;        /* canonical */
+    bool has_at;            /* else has a target */
+    double at, target;      /* asked */
+    double map, n;          /* answered */
+    pts_size_status status; /* PTS_SIZE_OK with has_at */
+} pts_curve_reply;
+
+/* Texts as typed; exactly one of target and at is not NULL. On failure *field is "params",
+ * "target", "at" or NULL, and the message does not name it. */
+pts_status pts_curve_reply_find(const char *params, const char *target, const char *at,
+                                pts_curve_reply *out, bool *percent, const char **field,
+                                pts_error *err);
+pts_status pts_curve_reply_json(const pts_curve_reply *reply, char **json, pts_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
