@@ -20,12 +20,12 @@ encoders|kernels|weights image
 store||data
 nn|kernels|
 learn|kernels nn|nn curve weights image encoders data
-study|nn learn|nn learn weights encoders data metrics
 segment|kernels nn|image weights metrics encoders
 ranks||
 collect||weights image encoders metrics data store segment ranks
 forecast||image weights curve plot encoders data learn
-web||image weights curve encoders forecast learn
+study|nn learn forecast|nn learn weights encoders data metrics forecast
+web||image weights curve encoders forecast learn study data
 END
 }
 

@@ -110,14 +110,14 @@ static void take_line(void *user, const char *line)
 static pts_web_options make_options(void)
 {
     static const char *encoders[1], *heads[1];
-    static pts_web_prior priors[1];
+    static pts_prior_name priors[1];
     static char prior[4096];
     pts_web_options o = PTS_WEB_DEFAULTS;
     const char *root = getenv("PTS_TEST_WEIGHTS");
     snprintf(prior, sizeof prior, "%s/prior-builtin.txt", root ? root : "weights");
     encoders[0] = strdup(in_folder("enc.ptsw"));
     heads[0] = strdup(in_folder("head.ptsw"));
-    priors[0] = (pts_web_prior){"builtin", prior};
+    priors[0] = (pts_prior_name){"builtin", prior};
     o.port = 0;
     o.encoders = encoders;
     o.heads = heads;
@@ -607,11 +607,16 @@ START_TEST(fields_are_checked)
     refused_fields("mode", "study", "mode", "mode: expected pts or ptssp, got 'study'");
     refused_fields("mode", "ptssp", "mode",
                    "mode: ptssp needs inception_v3 with a head of the study's");
-    refused_fields("prior", "../../etc/passwd", "prior",
-                   "prior: no prior '../../etc/passwd' (api/v1/models lists them)");
+    refused_fields("prior", "../../etc/passwd", "images",
+                   "expected either prior or photographs, got both");
+    web_text body = {NULL, 0, 0};
+    web_field(&body, "target", "0.5");
+    web_field(&body, "prior", "../../etc/passwd");
+    expect_error(web_post(port, "/api/v1/predict", &body, ""), 400, "prior",
+                 "prior: no prior '../../etc/passwd' (there is: builtin)");
     refused_fields("prior", "builtin", "images", "expected either prior or photographs, got both");
     refused_fields("encoder", "resnet", "encoder",
-                   "encoder: no encoder 'resnet' (api/v1/models lists them)");
+                   "encoder: no encoder 'resnet' (there is: clip_vit)");
     refused_fields("depth", "1", NULL, "no field 'depth'");
     refused_fields("pilot", "n,map\n10,2\n20,1e3\n", "pilot",
                    "pilot: line 3: column map: expected a number in 0 … 100, got '1e3'");

@@ -62,6 +62,22 @@ typedef pts_status (*pts_image_source)(void *user, size_t index, float *image /*
 pts_status pts_encoder_embed_from(pts_encoder *encoder, pts_image_source source, void *user,
                                   size_t count, float *out /* [count][dim] */, pts_error *err);
 
+/* A photograph, wherever its bytes are. */
+typedef struct pts_photograph {
+    const char *name;    /* its path; with data, what messages call it */
+    const uint8_t *data; /* [size]; NULL: the bytes of the file `name` */
+    size_t size;
+} pts_photograph;
+
+/* Decoded within `limits` (NULL: the defaults) and made an encoder's input of side `size` by
+ * `preset` (pts/image.h). Messages begin with its name. */
+pts_status pts_photograph_ready(const pts_photograph *photograph, const pts_image_limits *limits,
+                                const char *preset, size_t size, float *out /* [size][size][3] */,
+                                pts_error *err);
+/* Whether it is a photograph that could be decoded, as pts_image_probe. */
+pts_status pts_photograph_check(const pts_photograph *photograph, const pts_image_limits *limits,
+                                pts_error *err);
+
 /* The same from files: each photograph is read within `limits` (NULL: the defaults) and made ready
  * by `preset` (NULL: the encoder's own; pts/image.h) when its turn comes. On failure the message
  * names the first photograph in order that failed, and *done (may be NULL) is how many rows of

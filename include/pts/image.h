@@ -67,6 +67,10 @@ void pts_image_free(pts_image *image);
  * turn out damaged are not seen. */
 pts_status pts_image_probe(const char *path, const pts_image_limits *limits, size_t *width,
                            size_t *height, pts_error *err);
+/* The same from memory. */
+pts_status pts_image_probe_data(const char *name, const uint8_t *data, size_t size,
+                                const pts_image_limits *limits, size_t *width, size_t *height,
+                                pts_error *err);
 
 typedef enum pts_filter {
     PTS_FILTER_BILINEAR, /* triangle, support 1 */

@@ -26,17 +26,13 @@
 #define PTS_WEB_H
 
 #include "pts/base.h"
+#include "pts/forecast.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef struct pts_web pts_web;
-
-/* A prior of pts/curve.h that requests may name instead of photographs. */
-typedef struct pts_web_prior {
-    const char *name, *path;
-} pts_web_prior;
 
 /* One line about a request or an event, without a line end; called from many threads. */
 typedef void (*pts_web_log)(void *user, const char *line);
@@ -51,7 +47,7 @@ typedef struct pts_web_options {
     size_t encoder_count;
     const char *const *heads; /* each goes with one of the encoders */
     size_t head_count;
-    const pts_web_prior *priors;
+    const pts_prior_name *priors; /* that requests may name instead of photographs */
     size_t prior_count;
     int threads;            /* of the encoder; 0: all cores */
     size_t queue;           /* requests that may wait for the encoder */

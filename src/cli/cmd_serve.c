@@ -1,7 +1,6 @@
 /* ptsinfer serve: the page and its service, until a signal. */
 #include "cli/commands.h"
-#include "cli/defaults.h"
-#include "cli/images.h"
+#include "cli/models.h"
 
 #include "pts/file.h"
 #include "pts/web.h"
@@ -15,16 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TOKEN_MAX = 256, PRIORS = 2, QUEUE_MAX = 10000 };
+enum { TOKEN_MAX = 256, QUEUE_MAX = 10000 };
 
 typedef struct serving {
     const char *address, *token_path;
     long port, queue, threads, max_pixels;
     bool insecure;
-    cli_list encoders, heads;
-    char encoder[4096], head[4096], prior[PRIORS][4096], token[TOKEN_MAX + 2];
-    const char *one_encoder, *one_head;
-    pts_web_prior priors[PRIORS];
+    cli_models models;
+    char token[TOKEN_MAX + 2];
     pts_web_options options;
 } serving;
 
@@ -59,29 +56,16 @@ static int read_token(const cli_syntax *syntax, serving *s)
     return -1;
 }
 
-/* The installed priors; one that is not there is not offered. */
-static void find_priors(serving *s)
-{
-    static const char *const names[PRIORS] = {"builtin", "yolov8m-seg"};
-    for (size_t i = 0; i < PRIORS; i++) {
-        char file[64];
-        snprintf(file, sizeof file, "prior-%s.txt", names[i]);
-        const char *path = cli_default_file(file, s->prior[i], sizeof s->prior[i]);
-        if (access(path, R_OK) == 0)
-            s->priors[s->options.prior_count++] = (pts_web_prior){names[i], path};
-    }
-    s->options.priors = s->priors;
-}
-
 static void find_models(serving *s)
 {
-    pts_web_options *o = &s->options;
-    s->one_encoder = cli_default_file("inception_v3.ptsw", s->encoder, sizeof s->encoder);
-    s->one_head = cli_default_file("head-builtin.ptsw", s->head, sizeof s->head);
-    o->encoders = s->encoders.count ? s->encoders.items : &s->one_encoder;
-    o->encoder_count = s->encoders.count ? s->encoders.count : 1;
-    o->heads = s->heads.count ? s->heads.items : &s->one_head;
-    o->head_count = s->heads.count ? s->heads.count : 1;
+    cli_models_find(&s->models, NULL);
+    const pts_model_files *files = &s->models.files;
+    s->options.encoders = files->encoders;
+    s->options.encoder_count = files->encoder_count;
+    s->options.heads = files->heads;
+    s->options.head_count = files->head_count;
+    s->options.priors = files->priors;
+    s->options.prior_count = files->prior_count;
 }
 
 static int check(const cli_syntax *syntax, serving *s)
@@ -162,7 +146,6 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     if (code >= 0)
         return code;
     find_models(s);
-    find_priors(s);
     keep_memory_flat();
     if (!catch_signals())
         return cli_fail(syntax, "signals: %s", strerror(errno));
@@ -188,8 +171,7 @@ int cmd_serve(int argc, char **argv)
     const cli_option options[] = {
         {"--port", 0, CLI_INTEGER, &s.port, "N", "port; 0: any that is free (8501)"},
         {"--bind", 0, CLI_TEXT, &s.address, "ADDRESS", "address to listen at (127.0.0.1)"},
-        {"--weights", 'w', CLI_TEXTS, &s.encoders, "ENC.ptsw", "encoder (the installed one)"},
-        {"--head", 0, CLI_TEXTS, &s.heads, "HEAD.ptsw", "head (the installed one)"},
+        CLI_MODELS_OPTIONS(&s.models),
         {"--token-file", 0, CLI_TEXT, &s.token_path, "FILE",
          "bearer token that requests must have"},
         {"--insecure", 0, CLI_FLAG, &s.insecure, NULL,

@@ -20,15 +20,30 @@ static pts_status name_photograph(pts_status status, const char *path, pts_error
     return pts_fail(err, status, "%.200s: %.300s", path, why.message);
 }
 
+pts_status pts_photograph_ready(const pts_photograph *p, const pts_image_limits *limits,
+                                const char *preset, size_t size, float *out, pts_error *err)
+{
+    pts_image image;
+    PTS_TRY(p->data ? pts_image_decode(p->name, p->data, p->size, limits, &image, err)
+                    : pts_image_read(p->name, limits, &image, err));
+    pts_status status = pts_preset_apply(preset, &image, size, out, err);
+    pts_image_free(&image);
+    return name_photograph(status, p->name, err);
+}
+
+pts_status pts_photograph_check(const pts_photograph *p, const pts_image_limits *limits,
+                                pts_error *err)
+{
+    size_t width, height;
+    return p->data ? pts_image_probe_data(p->name, p->data, p->size, limits, &width, &height, err)
+                   : pts_image_probe(p->name, limits, &width, &height, err);
+}
+
 static pts_status make_input(void *user, size_t index, float *input, pts_error *err)
 {
     const photographs *p = user;
-    const char *path = p->paths[index];
-    pts_image image;
-    PTS_TRY(pts_image_read(path, p->limits, &image, err));
-    pts_status status = pts_preset_apply(p->preset, &image, p->side, input, err);
-    pts_image_free(&image);
-    return name_photograph(status, path, err);
+    const pts_photograph photograph = {.name = p->paths[index]};
+    return pts_photograph_ready(&photograph, p->limits, p->preset, p->side, input, err);
 }
 
 /* Rows were marked before the run: embeddings are numbers. */

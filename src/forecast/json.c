@@ -7,41 +7,22 @@
 #include <string.h>
 
 #ifdef PTS_HAVE_JSON
-#include <jansson.h>
-
-static json_t *real(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-/* JSON is UTF-8, while a text from a file may be any bytes: those above 127 then become '?'. */
-static json_t *text(const char *string)
-{
-    json_t *value = json_string(string);
-    if (value)
-        return value;
-    char *ascii = strdup(string);
-    for (char *c = ascii; c && *c; c++)
-        *c = (*c & 0x80) ? '?' : *c;
-    value = ascii ? json_string(ascii) : NULL;
-    free(ascii);
-    return value;
-}
+#include "base/json.h"
 
 static json_t *reals(const double *values, size_t count)
 {
     json_t *out = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(out, real(values[i]));
+        json_array_append_new(out, pts_json_real(values[i]));
     return out;
 }
 
 static void set_curve(json_t *out, const pts_curve *c)
 {
-    json_object_set_new(out, "A", real(c->A));
-    json_object_set_new(out, "B", real(c->B));
-    json_object_set_new(out, "C", real(c->C));
-    json_object_set_new(out, "D", real(c->D));
+    json_object_set_new(out, "A", pts_json_real(c->A));
+    json_object_set_new(out, "B", pts_json_real(c->B));
+    json_object_set_new(out, "C", pts_json_real(c->C));
+    json_object_set_new(out, "D", pts_json_real(c->D));
 }
 
 /* Releases the value. */
@@ -55,12 +36,12 @@ static pts_status print(json_t *value, char **out, pts_error *err)
 static json_t *describe_plan(const pts_answer *a)
 {
     json_t *out = json_object();
-    json_object_set_new(out, "first", real(a->plan.first));
-    json_object_set_new(out, "probability", real(a->plan.probability));
-    json_object_set_new(out, "images", real(a->plan.images));
-    json_object_set_new(out, "rounds", real(a->plan.rounds));
+    json_object_set_new(out, "first", pts_json_real(a->plan.first));
+    json_object_set_new(out, "probability", pts_json_real(a->plan.probability));
+    json_object_set_new(out, "images", pts_json_real(a->plan.images));
+    json_object_set_new(out, "rounds", pts_json_real(a->plan.rounds));
     if (a->question.cost > 0)
-        json_object_set_new(out, "cost", real(a->question.cost * a->plan.images));
+        json_object_set_new(out, "cost", pts_json_real(a->question.cost * a->plan.images));
     return out;
 }
 
@@ -68,7 +49,7 @@ static json_t *describe_doubts(const pts_doubts *doubts)
 {
     json_t *out = json_array();
     for (size_t i = 0; i < doubts->count; i++)
-        json_array_append_new(out, text(doubts->text[i]));
+        json_array_append_new(out, pts_json_text(doubts->text[i]));
     return out;
 }
 
@@ -95,27 +76,28 @@ static json_t *describe(const pts_answer *a)
     bool reached = size->status != PTS_SIZE_UNREACHABLE;
     json_t *out = json_object();
     set_curve(out, &a->posterior.curve);
-    json_object_set_new(out, "target", real(q->target));
-    json_object_set_new(out, "n", reached ? real(size->n) : json_null());
-    json_object_set_new(out, "n_low", real(size->n_low));
-    json_object_set_new(out, "n_high", real(size->n_high));
+    json_object_set_new(out, "target", pts_json_real(q->target));
+    json_object_set_new(out, "n", reached ? pts_json_real(size->n) : json_null());
+    json_object_set_new(out, "n_low", pts_json_real(size->n_low));
+    json_object_set_new(out, "n_high", pts_json_real(size->n_high));
     json_object_set_new(out, "status", json_string(pts_size_status_text(size->status)));
-    json_object_set_new(out, "confidence", real(q->confidence));
-    json_object_set_new(out, "probability_reachable", real(size->probability_reachable));
-    json_object_set_new(out, "encoder", *a->encoder ? text(a->encoder) : json_null());
+    json_object_set_new(out, "confidence", pts_json_real(q->confidence));
+    json_object_set_new(out, "probability_reachable", pts_json_real(size->probability_reachable));
+    json_object_set_new(out, "encoder", *a->encoder ? pts_json_text(a->encoder) : json_null());
     json_object_set_new(out, "prior", json_string(describe_prior(a)));
     json_object_set_new(out, "uses_photographs", json_boolean(a->uses_photographs));
     json_object_set_new(out, "labels", describe_labels(a));
     json_object_set_new(out, "pilot_points",
                         json_integer((json_int_t)pts_question_pilot(q)->count));
-    json_object_set_new(out, "trainer", *a->trainer ? text(a->trainer) : json_null());
-    json_object_set_new(out, "n_median", real(size->n_median));
-    json_object_set_new(out, "plateau", real(size->plateau));
-    json_object_set_new(out, "plateau_error", real(size->plateau_error));
+    json_object_set_new(out, "trainer", *a->trainer ? pts_json_text(a->trainer) : json_null());
+    json_object_set_new(out, "n_median", pts_json_real(size->n_median));
+    json_object_set_new(out, "plateau", pts_json_real(size->plateau));
+    json_object_set_new(out, "plateau_error", pts_json_real(size->plateau_error));
     json_object_set_new(out, "laplace_agrees", json_boolean(size->laplace_agrees));
-    json_object_set_new(out, "next_size", pts_answer_has_next(a) ? real(a->next) : json_null());
+    json_object_set_new(out, "next_size",
+                        pts_answer_has_next(a) ? pts_json_real(a->next) : json_null());
     if (q->cost > 0)
-        json_object_set_new(out, "cost", real(q->cost * ceil(size->n)));
+        json_object_set_new(out, "cost", pts_json_real(q->cost * ceil(size->n)));
     if (q->rounds > 0)
         json_object_set_new(out, "plan", describe_plan(a));
     if (a->doubts.count > 0)
@@ -185,8 +167,9 @@ pts_status pts_study_answer_json(const pts_study_answer *a, char **json, pts_err
     json_t *out = json_object();
     json_object_set_new(out, "mode", json_string("ptssp"));
     set_curve(out, &a->curve);
-    json_object_set_new(out, "target", real(a->target));
-    json_object_set_new(out, "n", a->status == PTS_SIZE_UNREACHABLE ? json_null() : real(a->n));
+    json_object_set_new(out, "target", pts_json_real(a->target));
+    json_object_set_new(out, "n",
+                        a->status == PTS_SIZE_UNREACHABLE ? json_null() : pts_json_real(a->n));
     json_object_set_new(out, "status", json_string(pts_size_status_text(a->status)));
     return print(out, json, err);
 }
@@ -196,11 +179,11 @@ pts_status pts_curve_reply_json(const pts_curve_reply *r, char **json, pts_error
     json_t *out = json_object();
     set_curve(out, &r->curve);
     if (r->has_at) {
-        json_object_set_new(out, "at", real(r->at));
-        json_object_set_new(out, "map", real(r->map));
+        json_object_set_new(out, "at", pts_json_real(r->at));
+        json_object_set_new(out, "map", pts_json_real(r->map));
     } else {
-        json_object_set_new(out, "target", real(r->target));
-        json_object_set_new(out, "n", real(r->n));
+        json_object_set_new(out, "target", pts_json_real(r->target));
+        json_object_set_new(out, "n", pts_json_real(r->n));
         json_object_set_new(out, "status", json_string(pts_size_status_text(r->status)));
     }
     return print(out, json, err);

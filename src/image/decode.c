@@ -147,22 +147,28 @@ pts_status pts_image_read(const char *path, const pts_image_limits *limits, pts_
     return status;
 }
 
+pts_status pts_image_probe_data(const char *name, const uint8_t *data, size_t size,
+                                const pts_image_limits *limits, size_t *width, size_t *height,
+                                pts_error *err)
+{
+    image_probe probe;
+    *width = *height = 0;
+    PTS_TRY(check_file(&(image_file){name, data, size}, limits ? limits : &defaults, &probe, err));
+    *width = probe.width;
+    *height = probe.height;
+    return PTS_OK;
+}
+
 pts_status pts_image_probe(const char *path, const pts_image_limits *limits, size_t *width,
                            size_t *height, pts_error *err)
 {
     char *data;
     size_t size;
-    image_probe probe;
     *width = *height = 0;
-    limits = limits ? limits : &defaults;
-    PTS_TRY(pts_read_file(path, limits->bytes, &data, &size, err));
+    PTS_TRY(pts_read_file(path, limits ? limits->bytes : defaults.bytes, &data, &size, err));
     pts_status status =
-        check_file(&(image_file){path, (const uint8_t *)data, size}, limits, &probe, err);
+        pts_image_probe_data(path, (const uint8_t *)data, size, limits, width, height, err);
     free(data);
-    if (status == PTS_OK) {
-        *width = probe.width;
-        *height = probe.height;
-    }
     return status;
 }
 

@@ -1,6 +1,11 @@
 /* The JSON functions. */
 #include "web/ask.h"
 
+#include "base/json.h"
+#ifdef PTS_HAVE_STUDY
+#include "pts/study.h"
+#endif
+
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,7 +108,7 @@ void pts_web_api_curve(web_app *app, const web_request *request, web_reply *repl
 
 /* ---- what there is ---- */
 
-static json_t *describe_model(const web_model *m)
+static json_t *describe_model(const pts_model *m)
 {
     json_t *out = json_pack("{ss ss ss si si sb}", "arch", pts_encoder_arch(m->encoder), "id",
                             pts_encoder_id(m->encoder), "preset", pts_encoder_preset(m->encoder),
@@ -122,36 +127,50 @@ static json_t *describe_model(const web_model *m)
 
 static json_t *describe_limits(const pts_web_options *o)
 {
-    return json_pack("{si sI sI sI sI}", "photographs", WEB_PHOTOGRAPHS, "body_bytes",
+    return json_pack("{si sI sI sI sI}", "photographs", PTS_PHOTOGRAPHS, "body_bytes",
                      (json_int_t)o->body_bytes, "image_bytes", (json_int_t)o->image_bytes,
                      "image_pixels", (json_int_t)o->image_pixels, "queue", (json_int_t)o->queue);
 }
 
-static json_t *describe_models(const web_app *app, const web_models *m)
+static json_t *describe_priors(const pts_models *m)
 {
-    json_t *encoders = json_array(), *priors = json_array(), *modes = json_array();
-    for (size_t i = 0; i < m->count; i++)
-        json_array_append_new(encoders, describe_model(&m->items[i]));
-    for (size_t i = 0; i < m->prior_count; i++) {
-        const pts_prior_file *file = &m->priors[i].file;
-        json_array_append_new(
-            priors, json_pack("{ss ss* si si}", "name", m->priors[i].name, "trainer", file->trainer,
-                              "curves", (int)file->curves, "datasets", (int)file->datasets));
+    size_t count;
+    json_t *out = json_array();
+    const pts_named_prior *priors = pts_models_priors(m, &count);
+    for (size_t i = 0; i < count; i++) {
+        const pts_prior_file *file = &priors[i].file;
+        json_t *trainer = *file->trainer ? pts_json_text(file->trainer) : NULL;
+        json_array_append_new(out, json_pack("{ss so* si si}", "name", priors[i].name, "trainer",
+                                             trainer, "curves", (int)file->curves, "datasets",
+                                             (int)file->datasets));
     }
-    if (pts_web_models_find(m, NULL))
+    return out;
+}
+
+static json_t *describe_models(const web_app *app, const pts_models *m)
+{
+    size_t count;
+    json_t *encoders = json_array(), *modes = json_array();
+    const pts_model *models = pts_models_list(m, &count);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(encoders, describe_model(&models[i]));
+    if (pts_models_find(m, NULL))
         json_array_append_new(modes, json_string("pts"));
-    if (pts_web_models_study(m, "inception_v3") && pts_web_models_study(m, "clip_vit"))
+#ifdef PTS_HAVE_STUDY
+    if (pts_study_has_page(m))
         json_array_append_new(modes, json_string("ptssp"));
+#endif
     return json_pack("{ss so so so so}", "version", PTS_VERSION_STRING, "encoders", encoders,
-                     "priors", priors, "modes", modes, "limits", describe_limits(app->options));
+                     "priors", describe_priors(m), "modes", modes, "limits",
+                     describe_limits(app->options));
 }
 
 void pts_web_api_models(web_app *app, const web_request *request, web_reply *reply)
 {
     web_error e;
-    web_models *models = pts_web_queue_models(app->queue);
+    pts_models *models = pts_web_queue_models(app->queue);
     json_t *root = describe_models(app, models);
-    pts_web_models_release(models);
+    pts_models_release(models);
     (void)request;
     if (!reply_json(reply, json_dumps(root, JSON_INDENT(1)), &e))
         pts_web_reply_error(reply, &e);

@@ -1,5 +1,11 @@
 #include "web/ask.h"
 
+#include "base/error.h"
+#include "base/memory.h"
+#ifdef PTS_HAVE_STUDY
+#include "pts/study.h"
+#endif
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,10 +131,7 @@ static bool read_mode(web_ask *ask, web_error *e)
         return pts_web_fail(e, 400, prior ? "prior" : "pilot",
                             "%s: expected none with mode ptssp, which cannot use it",
                             prior ? "prior" : "pilot");
-    ask->prior = prior ? pts_web_models_prior(ask->models, prior) : NULL;
-    if (prior && !ask->prior)
-        return pts_web_fail(e, 400, "prior", "prior: no prior '%.60s' (api/v1/models lists them)",
-                            prior);
+    ask->prior = prior;
     return true;
 }
 
@@ -186,8 +189,8 @@ static bool read_images(const web_app *app, web_ask *ask, web_error *e)
         count += is_image(&ask->form.parts[i]);
     if (ask->prior && count > 0)
         return pts_web_fail(e, 400, "images", "expected either prior or photographs, got both");
-    if (!ask->prior && count != WEB_PHOTOGRAPHS)
-        return pts_web_fail(e, 400, "images", "expected %d photographs, got %zu", WEB_PHOTOGRAPHS,
+    if (!ask->prior && count != PTS_PHOTOGRAPHS)
+        return pts_web_fail(e, 400, "images", "expected %d photographs, got %zu", PTS_PHOTOGRAPHS,
                             count);
     for (size_t i = 0; i < ask->form.count; i++) {
         const web_part *p = &ask->form.parts[i];
@@ -196,7 +199,7 @@ static bool read_images(const web_app *app, web_ask *ask, web_error *e)
         if (!check_image(app, p, e))
             return false;
         ask->images[ask->image_count++] =
-            (web_image){p->filename, (const uint8_t *)p->value, p->size};
+            (pts_photograph){p->filename, (const uint8_t *)p->value, p->size};
     }
     return true;
 }
@@ -207,12 +210,12 @@ enum { LABEL_BYTES = 1 << 20 };
 
 static bool add_labels(web_ask *ask, const web_part *p, web_error *e)
 {
-    static const char *const names[WEB_PHOTOGRAPHS] = {"labels of image 1", "labels of image 2",
+    static const char *const names[PTS_PHOTOGRAPHS] = {"labels of image 1", "labels of image 2",
                                                        "labels of image 3", "labels of image 4"};
     if (p->size > LABEL_BYTES)
         return pts_web_fail(e, 413, "labels", "labels: expected at most %d bytes each, got %zu",
                             LABEL_BYTES, p->size);
-    if (ask->label_count < WEB_PHOTOGRAPHS)
+    if (ask->label_count < PTS_PHOTOGRAPHS)
         ask->labels[ask->label_count] =
             (pts_label_file){names[ask->label_count], p->value, p->size};
     ask->label_count++;
@@ -229,17 +232,23 @@ static bool read_labels(web_ask *ask, web_error *e)
     if (ask->label_count && (ask->prior || ask->study))
         return pts_web_fail(e, 400, "labels", "labels: expected none with %s",
                             ask->prior ? "prior" : "mode ptssp, which cannot use them");
-    if (ask->label_count && ask->label_count != WEB_PHOTOGRAPHS)
+    if (ask->label_count && ask->label_count != PTS_PHOTOGRAPHS)
         return pts_web_fail(e, 400, "labels",
                             "labels: expected %d, one an image in their order, got "
                             "%zu",
-                            WEB_PHOTOGRAPHS, ask->label_count);
+                            PTS_PHOTOGRAPHS, ask->label_count);
     return true;
 }
 
 /* ---- to embeddings ---- */
 
-static bool fail_queue(web_app *app, web_queue_result result, web_error *e)
+/* Why the queue did not take a request, beside the status that the library hands on. */
+typedef struct turn_of {
+    web_app *app;
+    web_error *refused; /* status 0: it was not */
+} turn_of;
+
+static void refuse(web_app *app, web_queue_result result, web_error *e)
 {
     if (result == WEB_QUEUE_FULL)
         pts_web_fail(e, 503, NULL, "the queue is full: %zu requests wait", app->options->queue);
@@ -249,166 +258,63 @@ static bool fail_queue(web_app *app, web_queue_result result, web_error *e)
         pts_web_fail(e, 503, NULL, "the service is stopping");
     atomic_fetch_add(&app->metrics.refused, 1);
     e->retry_after = pts_web_queue_retry(app->queue);
-    return false;
 }
 
-static bool embed(web_app *app, web_turn *jobs, size_t count, web_error *e)
+static pts_status embed(void *user, const pts_model *model, const char *preset,
+                        const pts_photograph *photographs, float *embeddings, pts_error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        size_t dim = pts_encoder_dim(jobs[i].model->encoder);
-        jobs[i].embeddings = calloc(WEB_PHOTOGRAPHS * dim, sizeof(float));
-        if (!jobs[i].embeddings)
-            return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+    turn_of *t = user;
+    web_turn turn = {
+        .model = model, .preset = preset, .images = photographs, .embeddings = embeddings};
+    web_queue_result result = pts_web_queue_run(t->app->queue, &turn);
+    if (result != WEB_QUEUE_DONE) {
+        refuse(t->app, result, t->refused);
+        return pts_fail(err, PTS_ERR_CANCELLED, "%s", t->refused->message);
     }
-    web_queue_result result = pts_web_queue_run(app->queue, jobs, count);
-    if (result != WEB_QUEUE_DONE)
-        return fail_queue(app, result, e);
-    for (size_t i = 0; i < count; i++) {
-        if (jobs[i].status != PTS_OK)
-            return pts_web_fail_status(e, jobs[i].status, "images", &jobs[i].error);
-    }
-    return true;
+    return turn.status == PTS_OK ? PTS_OK : pts_fail(err, turn.status, "%s", turn.error.message);
 }
+
+/* ---- labels ---- */
+
+#ifdef PTS_HAVE_YAML
+static pts_status sum_labels(const web_ask *ask, pts_label_sums *sums, pts_error *err)
+{
+    static const size_t images[PTS_PHOTOGRAPHS] = {0, 1, 2, 3};
+    const char *class_name = pts_web_form_value(&ask->form, "class");
+    pts_dataset *set;
+    pts_status status = pts_dataset_of_labels(&set, ask->labels, PTS_PHOTOGRAPHS, err);
+    if (status == PTS_OK)
+        status = pts_label_sums_pick(set, images, PTS_PHOTOGRAPHS, class_name, sums, NULL, err);
+    pts_dataset_close(set);
+    return status;
+}
+#else
+static pts_status sum_labels(const web_ask *ask, pts_label_sums *sums, pts_error *err)
+{
+    (void)ask, (void)sums;
+    return pts_fail(err, PTS_ERR_UNSUPPORTED, "built without libyaml");
+}
+#endif
 
 /* ---- answers ---- */
 
-static bool answer(web_ask *ask, const pts_curve_prior *prior, const pts_answer_source *source,
-                   web_error *e)
+/* What the client named wrongly: the message begins with the field, but for a photograph's, which
+ * begins with its name. */
+static bool blame(web_error *e, pts_status status, const char *field, const pts_error *err)
 {
-    pts_error err;
-    ask->answer = malloc(sizeof *ask->answer);
-    if (!ask->answer)
-        return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
-    pts_status status = pts_answer_find(prior, source, &ask->question, ask->answer, &err);
-    return status == PTS_OK || pts_web_fail_status(e, status, NULL, &err);
+    if (!field || strcmp(field, "images") == 0 || strcmp(field, "labels") == 0)
+        return pts_web_fail_status(e, status, field, err);
+    return pts_web_fail(e, 400, field, "%s: %s", field, err->message);
 }
 
-/* encoder: of the photographs that were given; NULL: none, or with labels. */
-static bool answer_past(web_ask *ask, const pts_prior_file *past, const char *encoder, web_error *e)
+static pts_status forecast(web_ask *ask, const pts_given *given, const char **field, pts_error *err)
 {
-    const pts_answer_source source = {
-        .encoder = encoder, .trainer = past->trainer, .past_curves = true};
-    return answer(ask, &past->prior, &source, e);
-}
-
-static bool predict(web_ask *ask, const web_turn *job, web_error *e)
-{
-    pts_error err;
-    pts_curve_prior prior;
-    pts_head *head = job->model->head;
-    const pts_answer_source source = {.encoder = pts_encoder_arch(job->model->encoder),
-                                      .trainer = pts_head_trainer(head),
-                                      .uses_photographs = pts_head_uses_photographs(head)};
-    pthread_mutex_lock(&ask->models->mutex);
-    pts_status status = pts_head_predict(head, job->embeddings, WEB_PHOTOGRAPHS, &prior, &err);
-    pthread_mutex_unlock(&ask->models->mutex);
-    if (status != PTS_OK)
-        return pts_web_fail_status(e, status, NULL, &err);
-    return answer(ask, &prior, &source, e);
-}
-
-/* What the labels say, and which head answers. */
-static pts_status sum_labels(const web_ask *ask, pts_label_sums *sums, pts_error *err)
-{
-#ifdef PTS_HAVE_YAML
-    static const size_t images[WEB_PHOTOGRAPHS] = {0, 1, 2, 3};
-    const char *class_name = pts_web_form_value(&ask->form, "class");
-    pts_dataset *set;
-    pts_status status = pts_dataset_of_labels(&set, ask->labels, WEB_PHOTOGRAPHS, err);
-    if (status == PTS_OK)
-        status = pts_label_sums_pick(set, images, WEB_PHOTOGRAPHS, class_name, sums, NULL, err);
-    pts_dataset_close(set);
-    return status;
-#else
-    (void)ask, (void)sums;
-    snprintf(err->message, sizeof err->message, "labels: built without libyaml");
-    return PTS_ERR_UNSUPPORTED;
+#ifdef PTS_HAVE_STUDY
+    if (ask->study)
+        return pts_study_forecast(ask->models, given, &ask->study_answer, field, err);
 #endif
-}
-
-/* As the command line has it: beside pilot results neither photographs nor labels have made
- * forecasts better. */
-static bool find_past(const web_ask *ask, const web_model *model, pts_prior_file *past)
-{
-    return ask->pilot && pts_head_population(model->head, past);
-}
-
-static bool answer_labels(web_ask *ask, const web_model *model, web_error *e)
-{
-    pts_label_sums sums[WEB_PHOTOGRAPHS];
-    pts_prior_file past;
-    pts_curve_prior prior;
-    pts_error err;
-    if (!pts_head_takes_labels(model->head))
-        return pts_web_fail(e, 400, "labels", "labels: %s has no head that takes them",
-                            pts_encoder_arch(model->encoder));
-    pts_status status = sum_labels(ask, sums, &err);
-    if (status == PTS_OK && find_past(ask, model, &past))
-        return answer_past(ask, &past, NULL, e);
-    if (status == PTS_OK)
-        status = pts_head_predict_labelled(model->head, sums, WEB_PHOTOGRAPHS, &prior, &err);
-    if (status != PTS_OK)
-        return pts_web_fail_status(e, status, "labels", &err);
-    pts_answer_source source = {.trainer = pts_head_trainer(model->head),
-                                .labelled = WEB_PHOTOGRAPHS};
-    for (size_t i = 0; i < WEB_PHOTOGRAPHS; i++) {
-        source.objects += (size_t)sums[i].objects;
-        source.showing += sums[i].objects > 0;
-    }
-    return answer(ask, &prior, &source, e);
-}
-
-static bool answer_photographs(web_app *app, web_ask *ask, web_error *e)
-{
-    pts_prior_file past;
-    web_turn job = {.model = pts_web_models_find(ask->models, ask->encoder), .images = ask->images};
-    if (!job.model)
-        return pts_web_fail(e, 400, "encoder",
-                            "encoder: no encoder '%.80s' (api/v1/models lists them)",
-                            ask->encoder ? ask->encoder : "");
-    if (!job.model->head)
-        return pts_web_fail(e, 400, "encoder", "encoder: %s has no head for mode pts",
-                            pts_encoder_arch(job.model->encoder));
-    if (ask->label_count)
-        return answer_labels(ask, job.model, e);
-    if (find_past(ask, job.model, &past))
-        return answer_past(ask, &past, pts_encoder_arch(job.model->encoder), e);
-    bool done = embed(app, &job, 1, e) && predict(ask, &job, e);
-    free(job.embeddings);
-    return done;
-}
-
-static pts_status study_numbers(web_ask *ask, const web_turn *job, double out[4], pts_error *err)
-{
-    pthread_mutex_lock(&ask->models->mutex);
-    pts_status status = pts_head_study(job->model->study, job->embeddings, out, err);
-    pthread_mutex_unlock(&ask->models->mutex);
-    return status;
-}
-
-static bool answer_study(web_app *app, web_ask *ask, web_error *e)
-{
-    static const char *const archs[2] = {"inception_v3", "clip_vit"};
-    web_turn jobs[2] = {{.preset = "ptssp", .images = ask->images},
-                        {.preset = "ptssp", .images = ask->images}};
-    double numbers[2][4];
-    pts_error err;
-    for (int i = 0; i < 2; i++) {
-        jobs[i].model = pts_web_models_study(ask->models, archs[i]);
-        if (!jobs[i].model)
-            return pts_web_fail(e, 400, "mode", "mode: ptssp needs %s with a head of the study's",
-                                archs[i]);
-    }
-    bool done = embed(app, jobs, 2, e);
-    for (int i = 0; i < 2 && done; i++) {
-        pts_status status = study_numbers(ask, &jobs[i], numbers[i], &err);
-        done = status == PTS_OK || pts_web_fail_status(e, status, NULL, &err);
-    }
-    if (done)
-        ask->study_answer = pts_study_answer_find(numbers[0], numbers[1], ask->question.target);
-    free(jobs[0].embeddings);
-    free(jobs[1].embeddings);
-    return done;
+    PTS_TRY(pts_new(&ask->answer, 1, sizeof *ask->answer, err));
+    return pts_forecast_find(ask->models, given, ask->answer, field, err);
 }
 
 bool pts_web_ask_read(web_app *app, const web_request *request, web_ask *ask, web_error *e)
@@ -422,16 +328,32 @@ bool pts_web_ask_read(web_app *app, const web_request *request, web_ask *ask, we
 
 bool pts_web_ask_answer(web_app *app, web_ask *ask, web_error *e)
 {
-    if (ask->study)
-        return answer_study(app, ask, e);
-    return ask->prior ? answer_past(ask, &ask->prior->file, NULL, e)
-                      : answer_photographs(app, ask, e);
+    pts_error err;
+    pts_label_sums sums[PTS_PHOTOGRAPHS];
+    web_error refused = {.status = 0};
+    turn_of turn = {app, &refused};
+    const char *field = "labels";
+    const pts_image_limits limits = {app->options->image_pixels, app->options->image_bytes};
+    const pts_given given = {.question = ask->question,
+                             .prior = ask->prior,
+                             .encoder = ask->encoder,
+                             .photographs = ask->image_count ? ask->images : NULL,
+                             .labels = ask->label_count ? sums : NULL,
+                             .limits = limits,
+                             .embed = embed,
+                             .user = &turn};
+    pts_status status = ask->label_count ? sum_labels(ask, sums, &err) : PTS_OK;
+    if (status == PTS_OK)
+        status = forecast(ask, &given, &field, &err);
+    if (refused.status)
+        *e = refused;
+    return status == PTS_OK || (refused.status ? false : blame(e, status, field, &err));
 }
 
 void pts_web_ask_free(web_ask *ask)
 {
     free(ask->answer);
     pts_curves_destroy(ask->pilot);
-    pts_web_models_release(ask->models);
+    pts_models_release(ask->models);
     pts_web_form_free(&ask->form);
 }

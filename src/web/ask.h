@@ -10,15 +10,15 @@
 
 typedef struct web_ask {
     web_form form;
-    web_models *models; /* referenced */
+    pts_models *models; /* a share */
     pts_question question;
     pts_curve_set *pilot; /* or NULL */
     bool study, detail;
     const char *encoder; /* as asked, or NULL */
-    const web_prior *prior;
-    web_image images[WEB_PHOTOGRAPHS];
+    const char *prior;   /* as asked, or NULL */
+    pts_photograph images[PTS_PHOTOGRAPHS];
     size_t image_count;
-    pts_label_file labels[WEB_PHOTOGRAPHS]; /* of the images, in their order */
+    pts_label_file labels[PTS_PHOTOGRAPHS]; /* of the images, in their order */
     size_t label_count;                     /* 0: none */
     /* the answer: one of them */
     pts_answer *answer;

@@ -42,11 +42,11 @@ static void free_list(const char *const *items, size_t count)
     free((void *)(uintptr_t)items);
 }
 
-static pts_web_prior *copy_priors(const pts_web_prior *items, size_t count)
+static pts_prior_name *copy_priors(const pts_prior_name *items, size_t count)
 {
-    pts_web_prior *copy = calloc(count + 1, sizeof *copy);
+    pts_prior_name *copy = calloc(count + 1, sizeof *copy);
     for (size_t i = 0; i < count && copy; i++)
-        copy[i] = (pts_web_prior){strdup(items[i].name), strdup(items[i].path)};
+        copy[i] = (pts_prior_name){strdup(items[i].name), strdup(items[i].path)};
     return copy;
 }
 

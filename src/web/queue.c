@@ -1,6 +1,9 @@
 #define _GNU_SOURCE /* gettid */
 #include "web/queue.h"
 
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
 #include "pts/image.h"
 
 #include <pthread.h>
@@ -20,10 +23,10 @@ struct web_queue {
     pts_image_limits limits;
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* the worker */
-    pthread_cond_t done; /* those who wait for jobs or a reload */
+    pthread_cond_t done; /* those who wait for turns or a reload */
     pthread_t worker;
     pts_team *team;
-    web_models *models;
+    pts_models *models;
     web_turn *first, **last;
     web_queue_state state;
     bool stop, reload;
@@ -36,47 +39,34 @@ struct web_queue {
 
 typedef struct batch {
     web_queue *queue;
-    web_turn *jobs[BATCH_IMAGES];
+    web_turn *turns[BATCH_IMAGES];
     size_t count;
-    pthread_mutex_t mutex; /* of the jobs' failures */
+    pthread_mutex_t mutex; /* of the turns' failures */
 } batch;
 
-static void note_failure(batch *b, web_turn *job, size_t image, pts_status status,
+static void note_failure(batch *b, web_turn *turn, size_t image, pts_status status,
                          const pts_error *err)
 {
     pthread_mutex_lock(&b->mutex);
-    if (job->status == PTS_OK || image < job->failed) {
-        job->status = status;
-        job->failed = image;
-        job->error = *err;
+    if (turn->status == PTS_OK || image < turn->failed) {
+        turn->status = status;
+        turn->failed = image;
+        turn->error = *err;
     }
     pthread_mutex_unlock(&b->mutex);
-}
-
-static pts_status make_ready(const web_queue *q, const web_turn *job, const web_image *image,
-                             float *out, pts_error *err)
-{
-    pts_image pixels;
-    const pts_encoder *encoder = job->model->encoder;
-    const char *preset = job->preset ? job->preset : pts_encoder_preset(encoder);
-    pts_status status =
-        pts_image_decode(image->name, image->data, image->size, &q->limits, &pixels, err);
-    if (status != PTS_OK)
-        return status;
-    status = pts_preset_apply(preset, &pixels, pts_encoder_input_size(encoder), out, err);
-    pts_image_free(&pixels);
-    return status;
 }
 
 /* A photograph that cannot be read fails its own request only: the batch goes on with zeros. */
 static pts_status make_image(void *user, size_t index, float *out, pts_error *err)
 {
     batch *b = user;
-    web_turn *job = b->jobs[index / WEB_PHOTOGRAPHS];
-    size_t image = index % WEB_PHOTOGRAPHS, side = pts_encoder_input_size(job->model->encoder);
-    pts_status status = make_ready(b->queue, job, &job->images[image], out, err);
+    web_turn *turn = b->turns[index / PTS_PHOTOGRAPHS];
+    size_t image = index % PTS_PHOTOGRAPHS, side = pts_encoder_input_size(turn->model->encoder);
+    const char *preset = turn->preset ? turn->preset : pts_encoder_preset(turn->model->encoder);
+    pts_status status =
+        pts_photograph_ready(&turn->images[image], &b->queue->limits, preset, side, out, err);
     if (status != PTS_OK) {
-        note_failure(b, job, image, status, err);
+        note_failure(b, turn, image, status, err);
         memset(out, 0, side * side * 3 * sizeof *out);
     }
     return PTS_OK;
@@ -85,25 +75,25 @@ static pts_status make_image(void *user, size_t index, float *out, pts_error *er
 static void fail_all(batch *b, pts_status status, const pts_error *err)
 {
     for (size_t i = 0; i < b->count; i++)
-        note_failure(b, b->jobs[i], 0, status, err);
+        note_failure(b, b->turns[i], 0, status, err);
 }
 
 static void run_batch(batch *b)
 {
     pts_error err;
-    const web_turn *job = b->jobs[0];
-    const size_t dim = pts_encoder_dim(job->model->encoder), row = WEB_PHOTOGRAPHS * dim;
-    float *out = b->count > 1 ? malloc(b->count * row * sizeof *out) : job->embeddings;
+    const web_turn *turn = b->turns[0];
+    const size_t dim = pts_encoder_dim(turn->model->encoder), row = PTS_PHOTOGRAPHS * dim;
+    float *out = b->count > 1 ? malloc(b->count * row * sizeof *out) : turn->embeddings;
     if (!out) {
         fail_all(b, PTS_ERR_MEMORY, &(pts_error){"out of memory"});
         return;
     }
-    pts_status status = pts_encoder_embed_from(job->model->encoder, make_image, b,
-                                               b->count * WEB_PHOTOGRAPHS, out, &err);
+    pts_status status = pts_encoder_embed_from(turn->model->encoder, make_image, b,
+                                               b->count * PTS_PHOTOGRAPHS, out, &err);
     if (status != PTS_OK)
         fail_all(b, status, &err);
     for (size_t i = 0; i < b->count && b->count > 1; i++)
-        memcpy(b->jobs[i]->embeddings, out + i * row, row * sizeof *out);
+        memcpy(b->turns[i]->embeddings, out + i * row, row * sizeof *out);
     if (b->count > 1)
         free(out);
 }
@@ -117,44 +107,37 @@ static bool same_run(const web_turn *a, const web_turn *b)
     return a->model == b->model && same_preset;
 }
 
-static void unlink_job(web_queue *q, web_turn **place)
+static void unlink_turn(web_queue *q, web_turn **place)
 {
-    web_turn *job = *place;
-    *place = job->next;
-    if (!job->next)
+    web_turn *turn = *place;
+    *place = turn->next;
+    if (!turn->next)
         q->last = place;
     q->state.waiting--;
 }
 
-/* The first job, and those behind it that run with it. */
+/* The first turn, and those behind it that run with it. */
 static void take_batch(web_queue *q, batch *b)
 {
     for (web_turn **place = &q->first; *place;) {
-        web_turn *job = *place;
-        if (b->count && !same_run(b->jobs[0], job)) {
-            place = &job->next;
+        web_turn *turn = *place;
+        if (b->count && !same_run(b->turns[0], turn)) {
+            place = &turn->next;
             continue;
         }
-        unlink_job(q, place);
-        job->state = WEB_TURN_RUNNING;
-        b->jobs[b->count++] = job;
-        if ((b->count + 1) * WEB_PHOTOGRAPHS > BATCH_IMAGES)
+        unlink_turn(q, place);
+        turn->state = WEB_TURN_RUNNING;
+        b->turns[b->count++] = turn;
+        if ((b->count + 1) * PTS_PHOTOGRAPHS > BATCH_IMAGES)
             return;
     }
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* Called and left with the mutex held. */
 static void work(web_queue *q)
 {
     batch b = {.queue = q};
-    double begin = now();
+    double begin = pts_clock();
     take_batch(q, &b);
     pthread_mutex_unlock(&q->mutex);
     pthread_mutex_init(&b.mutex, NULL);
@@ -162,10 +145,10 @@ static void work(web_queue *q)
     pthread_mutex_destroy(&b.mutex);
     pthread_mutex_lock(&q->mutex);
     for (size_t i = 0; i < b.count; i++)
-        b.jobs[i]->state = WEB_TURN_DONE;
+        b.turns[i]->state = WEB_TURN_DONE;
     q->state.batches++;
-    q->state.images += b.count * WEB_PHOTOGRAPHS;
-    q->state.seconds += now() - begin;
+    q->state.images += b.count * PTS_PHOTOGRAPHS;
+    q->state.seconds += pts_clock() - begin;
     pthread_cond_broadcast(&q->done);
 }
 
@@ -173,14 +156,17 @@ static void work(web_queue *q)
  * priority. */
 static void load(web_queue *q)
 {
-    web_models *fresh, *old = NULL;
+    const pts_web_options *o = q->options;
+    const pts_model_files files = {o->encoders,   o->encoder_count, o->heads,
+                                   o->head_count, o->priors,        o->prior_count};
+    pts_models *fresh, *old = NULL;
     pts_error err;
     pts_status status = PTS_OK;
     pthread_mutex_unlock(&q->mutex);
     if (!q->team)
         status = pts_team_create(&q->team, q->options->threads, &err);
     if (status == PTS_OK)
-        status = pts_web_models_load(&fresh, q->options, q->team, &err);
+        status = pts_models_load(&fresh, &files, q->team, &err);
     pthread_mutex_lock(&q->mutex);
     if (status == PTS_OK) {
         old = q->models;
@@ -193,7 +179,7 @@ static void load(web_queue *q)
     q->reload = false;
     pthread_cond_broadcast(&q->done);
     pthread_mutex_unlock(&q->mutex);
-    pts_web_models_release(old);
+    pts_models_release(old);
     pthread_mutex_lock(&q->mutex);
 }
 
@@ -218,7 +204,7 @@ static void *worker_main(void *user)
     web_queue *q = user;
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     serve(q);
-    pts_web_models_release(q->models);
+    pts_models_release(q->models);
     pts_team_destroy(q->team);
     return NULL;
 }
@@ -261,11 +247,8 @@ static void init_condition(pthread_cond_t *condition)
 pts_status pts_web_queue_create(web_queue **out, const pts_web_options *options, pts_error *err)
 {
     *out = NULL;
-    web_queue *q = calloc(1, sizeof *q);
-    if (!q) {
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return PTS_ERR_MEMORY;
-    }
+    web_queue *q;
+    PTS_TRY(pts_new(&q, 1, sizeof *q, err));
     q->options = options;
     q->limits = (pts_image_limits){options->image_pixels, options->image_bytes};
     q->last = &q->first;
@@ -275,8 +258,7 @@ pts_status pts_web_queue_create(web_queue **out, const pts_web_options *options,
     init_condition(&q->done);
     if (pthread_create(&q->worker, NULL, worker_main, q) != 0) {
         free_queue(q);
-        snprintf(err->message, sizeof err->message, "the encoder's thread could not be started");
-        return PTS_ERR_IO;
+        return pts_fail(err, PTS_ERR_IO, "the encoder's thread could not be started");
     }
     pts_status status = pts_web_queue_reload(q, err);
     if (status == PTS_OK)
@@ -298,88 +280,64 @@ void pts_web_queue_destroy(web_queue *q)
     free_queue(q);
 }
 
-web_models *pts_web_queue_models(web_queue *q)
+pts_models *pts_web_queue_models(web_queue *q)
 {
     pthread_mutex_lock(&q->mutex);
-    atomic_fetch_add(&q->models->references, 1);
-    web_models *models = q->models;
+    pts_models *models = pts_models_share(q->models);
     pthread_mutex_unlock(&q->mutex);
     return models;
 }
 
-static void push(web_queue *q, web_turn *job)
+static void push(web_queue *q, web_turn *turn)
 {
-    job->state = WEB_TURN_WAITING;
-    job->status = PTS_OK;
-    job->next = NULL;
-    *q->last = job;
-    q->last = &job->next;
+    turn->state = WEB_TURN_WAITING;
+    turn->status = PTS_OK;
+    turn->next = NULL;
+    *q->last = turn;
+    q->last = &turn->next;
     q->state.waiting++;
 }
 
-static bool any_in(const web_turn *jobs, size_t count, web_turn_state state)
+/* A turn that has not come leaves the queue. */
+static bool withdraw(web_queue *q, web_turn *turn)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (jobs[i].state == state)
+    for (web_turn **place = &q->first; *place; place = &(*place)->next)
+        if (*place == turn) {
+            turn->state = WEB_TURN_DONE;
+            unlink_turn(q, place);
             return true;
-    }
-    return false;
-}
-
-static bool is_among(const web_turn *job, const web_turn *jobs, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (job == &jobs[i])
-            return true;
-    }
-    return false;
-}
-
-/* Those whose turn has not come leave the queue. */
-static bool withdraw(web_queue *q, web_turn *jobs, size_t count)
-{
-    bool withdrawn = false;
-    for (web_turn **place = &q->first; *place;) {
-        if (is_among(*place, jobs, count)) {
-            (*place)->state = WEB_TURN_DONE;
-            unlink_job(q, place);
-            withdrawn = true;
-        } else {
-            place = &(*place)->next;
         }
-    }
-    return withdrawn;
+    return false;
 }
 
 /* A batch that has begun is waited for, as it reads the caller's memory; it does not take long. */
-static web_queue_result await(web_queue *q, web_turn *jobs, size_t count)
+static web_queue_result await(web_queue *q, web_turn *turn)
 {
     struct timespec until;
     bool expired = false, late = false;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += q->options->queue_seconds;
-    while (any_in(jobs, count, WEB_TURN_WAITING) || any_in(jobs, count, WEB_TURN_RUNNING)) {
+    while (turn->state != WEB_TURN_DONE) {
         if (expired) {
             pthread_cond_wait(&q->done, &q->mutex);
         } else if (pthread_cond_timedwait(&q->done, &q->mutex, &until) != 0) {
             expired = true;
-            late = withdraw(q, jobs, count);
+            late = withdraw(q, turn);
         }
     }
     return late ? WEB_QUEUE_LATE : WEB_QUEUE_DONE;
 }
 
-web_queue_result pts_web_queue_run(web_queue *q, web_turn *jobs, size_t count)
+web_queue_result pts_web_queue_run(web_queue *q, web_turn *turn)
 {
     web_queue_result result = WEB_QUEUE_FULL;
     pthread_mutex_lock(&q->mutex);
     if (q->stop) {
         result = WEB_QUEUE_STOPPING;
-    } else if (q->state.waiting + count <= q->state.capacity) {
-        for (size_t i = 0; i < count; i++)
-            push(q, &jobs[i]);
+    } else if (q->state.waiting < q->state.capacity) {
+        push(q, turn);
         pthread_cond_signal(&q->wake);
-        result = await(q, jobs, count);
+        result = await(q, turn);
     }
     pthread_mutex_unlock(&q->mutex);
     return result;
@@ -397,6 +355,6 @@ unsigned pts_web_queue_retry(web_queue *q)
 {
     web_queue_state s = pts_web_queue_look(q);
     double image = s.images ? s.seconds / (double)s.images : 0;
-    double wait = image * WEB_PHOTOGRAPHS * (double)s.waiting;
+    double wait = image * PTS_PHOTOGRAPHS * (double)s.waiting;
     return wait < 1 ? 1 : wait > 60 ? 60 : (unsigned)(wait + 0.999);
 }

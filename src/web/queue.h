@@ -3,26 +3,23 @@
 #ifndef PTS_SRC_WEB_QUEUE_H
 #define PTS_SRC_WEB_QUEUE_H
 
-#include "web/models.h"
+#include "pts/forecast.h"
+#include "pts/web.h"
+
+#include <stdbool.h>
 
 typedef struct web_queue web_queue;
-
-typedef struct web_image {
-    const char *name; /* as the client has it, for messages */
-    const uint8_t *data;
-    size_t size;
-} web_image;
 
 typedef enum web_turn_state { WEB_TURN_WAITING, WEB_TURN_RUNNING, WEB_TURN_DONE } web_turn_state;
 
 /* Four photographs through one encoder; everything is the caller's and outlives pts_web_queue_run.
  */
 typedef struct web_turn {
-    const web_model *model;
-    const char *preset;      /* NULL: the encoder's own */
-    const web_image *images; /* [WEB_PHOTOGRAPHS] */
-    float *embeddings;       /* [WEB_PHOTOGRAPHS][dim], written */
-    pts_status status;       /* of the first photograph that failed */
+    const pts_model *model;
+    const char *preset;           /* NULL: the encoder's own */
+    const pts_photograph *images; /* [PTS_PHOTOGRAPHS] */
+    float *embeddings;            /* [PTS_PHOTOGRAPHS][dim], written */
+    pts_status status;            /* of the first photograph that failed */
     pts_error error;
     size_t failed; /* which */
     web_turn_state state;
@@ -30,7 +27,7 @@ typedef struct web_turn {
 } web_turn;
 
 typedef enum web_queue_result {
-    WEB_QUEUE_DONE, /* each job has its own status */
+    WEB_QUEUE_DONE, /* the turn has its own status */
     WEB_QUEUE_FULL,
     WEB_QUEUE_LATE, /* the time limit ran out before their turn came */
     WEB_QUEUE_STOPPING
@@ -48,13 +45,13 @@ pts_status pts_web_queue_create(web_queue **out, const pts_web_options *options,
 /* Finishes what is in the queue first. */
 void pts_web_queue_destroy(web_queue *queue);
 
-/* The models of now, with a reference for the caller. */
-web_models *pts_web_queue_models(web_queue *queue);
+/* The models of now, with a share for the caller. */
+pts_models *pts_web_queue_models(web_queue *queue);
 /* Loads all models anew, between two batches; on failure the old ones stay. */
 pts_status pts_web_queue_reload(web_queue *queue, pts_error *err);
 
-/* Waits until all jobs are done; all of them are taken or none. */
-web_queue_result pts_web_queue_run(web_queue *queue, web_turn *jobs, size_t count);
+/* Waits until the turn is over. */
+web_queue_result pts_web_queue_run(web_queue *queue, web_turn *turn);
 web_queue_state pts_web_queue_look(web_queue *queue);
 /* After how many seconds a place is likely to be free, at least 1. */
 unsigned pts_web_queue_retry(web_queue *queue);

@@ -16,7 +16,7 @@ static const char *const types[3] = {"multipart/form-data; boundary=b", "applica
 
 static web_app *open_app(void)
 {
-    static const pts_web_prior prior = {"builtin", "weights/prior-builtin.txt"};
+    static const pts_prior_name prior = {"builtin", "weights/prior-builtin.txt"};
     static pts_web_options options = PTS_WEB_DEFAULTS;
     static web_app app;
     options.priors = &prior;

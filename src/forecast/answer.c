@@ -88,6 +88,7 @@ pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source
 {
     out->question = *question;
     out->prior = *prior;
+    out->from_past_curves = source->past_curves;
     out->from_photographs = source->encoder && !source->past_curves;
     out->uses_photographs = source->uses_photographs;
     snprintf(out->encoder, sizeof out->encoder, "%s", source->encoder ? source->encoder : "");
@@ -95,6 +96,8 @@ pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source
     out->labelled = source->labelled;
     out->showing = source->showing;
     out->objects = source->objects;
+    out->curves = source->curves;
+    out->datasets = source->datasets;
     out->doubts.count = 0;
     if (out->showing < out->labelled)
         pts_doubt(
