@@ -3,7 +3,7 @@
 
 #include "pts/curve.h"
 #include "pts/image.h"
-#include "pts/learn.h"
+#include "pts/mlp.h"
 #include "pts/metrics.h"
 
 #include <math.h>

@@ -6,6 +6,7 @@
 #include "learn/perceptron.h"
 #include "learn/theta.h"
 #include "pts/learn.h"
+#include "pts/study.h"
 #include "pts/lm.h"
 #include "pts/weights.h"
 
@@ -536,8 +537,7 @@ END_TEST
 START_TEST(study_head_recognises_its_curves)
 {
     pts_tasks *tasks = make_tasks(4, 1, 7);
-    pts_head_options options = PTS_HEAD_DEFAULTS;
-    options.kind = PTS_HEAD_STUDY;
+    pts_study_options options = PTS_STUDY_DEFAULTS;
     options.seed = 3;
     options.epochs = 8;
     options.batch = options.combinations = 32;
@@ -553,7 +553,8 @@ START_TEST(study_head_recognises_its_curves)
     ck_assert_uint_eq(report.samples_test, 8 * 5); /* sets of four of five photographs */
     ck_assert_double_le(report.smape[2],
                         0.7 * report.smape_constant[2]); /* C: what its loss sees */
-    pts_head *head = train(tasks, options, 2), *again;
+    pts_head *head, *again;
+    ck_assert_int_eq(pts_study_head_train(&head, tasks, &options, NULL, NULL, NULL, NULL), PTS_OK);
     ck_assert_int_eq(pts_head_write(head, path, NULL), PTS_OK);
     ck_assert_int_eq(pts_head_open(&again, path, NULL), PTS_OK);
     ck_assert_str_eq(pts_head_trainer(again), "YOLOv8m-seg");
@@ -621,16 +622,20 @@ START_TEST(training_refuses)
     ck_assert_str_eq(err.message, "curves: expected at least 3 data sets (one is predicted from "
                                   "the others), got 2");
     ck_assert_ptr_null(head);
-    options.batch = 0;
-    ck_assert_int_eq(pts_evaluate_study(&report, tasks, &options, NULL, NULL, NULL, &err),
+    options.kind = PTS_HEAD_STUDY;
+    ck_assert_int_eq(pts_head_train(&head, tasks, &options, NULL, NULL, NULL, &err),
+                     PTS_ERR_ARGUMENT);
+    pts_study_options study = PTS_STUDY_DEFAULTS;
+    study.batch = 0;
+    ck_assert_int_eq(pts_evaluate_study(&report, tasks, &study, NULL, NULL, NULL, &err),
                      PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "batch: expected 1 … 4096, got 0");
     double n[] = {2, 4}, map[] = {0.1, 0.2};
     float *e = calloc(23 * DIM, sizeof *e);
     pts_task few = {"few", "c", 2, n, map, 23, e, NULL, NULL, NULL};
     ck_assert_int_eq(pts_tasks_add(tasks, &few, NULL), PTS_OK);
-    options.batch = 8;
-    ck_assert_int_eq(pts_evaluate_study(&report, tasks, &options, NULL, NULL, NULL, &err),
+    study.batch = 8;
+    ck_assert_int_eq(pts_evaluate_study(&report, tasks, &study, NULL, NULL, NULL, &err),
                      PTS_ERR_SHAPE);
     ck_assert_str_eq(err.message, "few: class c: expected at least 24 photographs (four in each "
                                   "part of 0.7, 0.15, 0.15), got 23");

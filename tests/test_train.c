@@ -132,17 +132,16 @@ static pts_tasks *make_tasks(size_t sets)
     return tasks;
 }
 
-static pts_head_options study_options(void)
+static pts_study_options study_options(void)
 {
-    pts_head_options o = PTS_HEAD_DEFAULTS;
-    o.kind = PTS_HEAD_STUDY;
+    pts_study_options o = PTS_STUDY_DEFAULTS;
     o.epochs = 4;
     o.batch = 8;
     o.combinations = 12;
     return o;
 }
 
-static pts_status train(pts_mlp **mlp, pts_study_report *report, const pts_head_options *options,
+static pts_status train(pts_mlp **mlp, pts_study_report *report, const pts_study_options *options,
                         pts_progress progress, void *user, pts_error *err)
 {
     pts_tasks *tasks = make_tasks(3);
@@ -200,7 +199,7 @@ static int stop_at(void *user, const char *stage, size_t done, size_t total)
 START_TEST(resumed_training_goes_on_bit_for_bit)
 {
     char path[128];
-    pts_head_options o = study_options();
+    pts_study_options o = study_options();
     pts_study_report whole, resumed;
     pts_mlp *a, *b;
     pts_error err;
@@ -254,7 +253,7 @@ static int go_on(void *user, const char *stage, size_t done, size_t total)
 
 START_TEST(patience_ends_training)
 {
-    pts_head_options o = study_options();
+    pts_study_options o = study_options();
     pts_study_report report;
     history h = {.count = 0};
     o.epochs = 40;
@@ -289,7 +288,7 @@ static size_t epoch_of(const char *path)
 START_TEST(lost_training_keeps_its_checkpoint)
 {
     char path[128], expected[256];
-    pts_head_options o = study_options();
+    pts_study_options o = study_options();
     pts_study_report report;
     pts_mlp *mlp;
     pts_error err;
@@ -328,7 +327,7 @@ static void limit_files(void *user, const pts_study_epoch *row)
 START_TEST(full_disk_keeps_the_checkpoint)
 {
     char path[128];
-    pts_head_options o = study_options();
+    pts_study_options o = study_options();
     pts_study_report report;
     pts_error err;
     snprintf(path, sizeof path, "%s/training.ptsw", folder);
@@ -345,7 +344,7 @@ END_TEST
 
 START_TEST(study_options_are_checked)
 {
-    pts_head_options o = study_options();
+    pts_study_options o = study_options();
     pts_study_report report;
     pts_error err;
     o.dropout = 1;
@@ -659,9 +658,9 @@ static pts_status gather_ranks(void *user, void *data, const size_t *begin, pts_
 /* Runs of training, by number. */
 enum { RUN_SGD, RUN_ADAM, RUN_ALL, RUN_RESUMED, RUN_PATIENCE };
 
-static pts_head_options ranks_options(int run, const char *checkpoint)
+static pts_study_options ranks_options(int run, const char *checkpoint)
 {
-    pts_head_options o = study_options();
+    pts_study_options o = study_options();
     o.rule = run == RUN_SGD ? PTS_MLP_SGD : PTS_MLP_ADAM;
     o.rate = run == RUN_SGD ? 1e-5 : 1e-3;
     o.epochs = 2;
@@ -687,7 +686,7 @@ static pts_head_options ranks_options(int run, const char *checkpoint)
 }
 
 /* Stopped in the second epoch, and gone on from the checkpoint of the first. */
-static pts_status train_in_two_goes(pts_mlp **mlp, pts_study_report *report, pts_head_options *o,
+static pts_status train_in_two_goes(pts_mlp **mlp, pts_study_report *report, pts_study_options *o,
                                     pts_error *err)
 {
     size_t stop = 8; /* of six steps an epoch */
@@ -707,7 +706,7 @@ static int train_as_rank(const char *path, int run, const char *checkpoint)
     pts_mlp *mlp = NULL;
     pts_status status = pts_ranks_start(&ranks, &err);
     const pts_peers peers = {pts_ranks_rank(ranks), pts_ranks_count(ranks), gather_ranks, ranks};
-    pts_head_options o = ranks_options(run, checkpoint);
+    pts_study_options o = ranks_options(run, checkpoint);
     o.peers = &peers;
     if (status == PTS_OK && run == RUN_RESUMED)
         status = train_in_two_goes(&mlp, &report, &o, &err);
@@ -736,7 +735,7 @@ static void check_ranks(int run, int count)
     size_t size;
     snprintf(path, sizeof path, "%s/ranks.f32", folder);
     snprintf(checkpoint, sizeof checkpoint, "%s/training.ptsw", folder);
-    pts_head_options o = ranks_options(run, NULL);
+    pts_study_options o = ranks_options(run, NULL);
     ck_assert_int_eq(train(&mlp, &alone, &o, NULL, NULL, NULL), PTS_OK);
     ck_assert_msg(
         run_program(MPIRUN_OF "'%s' --rank %s %d %s", count, self, path, run, checkpoint) == 0,

@@ -11,7 +11,7 @@
  *   pts_tasks_destroy(tasks);
  *
  *   pts_head_open(&head, "head.ptsw", &err);       // and later, for new photographs:
- *   if (strcmp(pts_head_encoder_id(head), pts_encoder_id(encoder)) != 0) … // refuse
+ *   pts_head_check_encoder(head, "head.ptsw", encoder, "encoder.ptsw", &err);
  *   pts_curve_prior prior;
  *   pts_head_predict(head, embeddings, 4, &prior, &err);
  *
@@ -23,7 +23,8 @@
 #include "pts/curve.h"
 #include "pts/data.h"
 #include "pts/encoder.h"
-#include "pts/mlp.h"
+
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,7 +41,7 @@ extern "C" {
 typedef struct pts_embed_options {
     const char *cache;     /* folder; NULL: nothing is kept */
     const char *preset;    /* NULL: the encoder's own */
-    int masks;             /* pts_tasks_collect: a class's label mask is embedded, too */
+    int masks;             /* pts_tasks_collect: a class's label mask is embedded, too (study) */
     pts_team *team;        /* that hashes; the encoder has its own. NULL: the calling thread */
     pts_progress progress; /* stage: the data set's name, over photographs; or NULL */
     void *user;
@@ -138,14 +139,8 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
  * choices followed pure chance in five of twelve synthetic populations). Training samples are sets
  * of four photographs, so that their scatter counts.
  *
- * Kind `study`, the original's: exactly four photographs, in order, 4·dim → 2048 → 1024 → 512 →
- * 256 → 4 with ReLU; mean squared error on (A, B, C, D) + 10, Adam. The targets are fits with a
- * weak prior, as a flat curve's C could else be any number. Photographs of a class are split 0.7 /
- * 0.15 / 0.15; of each part `combinations`, for validation and test a quarter of that, different
- * sets of four are drawn once, in random order (2,000, 500 and 500, or as many as there are);
- * every epoch sees all of them, shuffled. The epoch with the least validation loss stays. A loss
- * that is not finite ends training (PTS_ERR_NUMERIC, with epoch and step); the checkpoint of the
- * epoch before stays.
+ * Kind `study`, the original's, is trained by pts/study.h and takes exactly four photographs, in
+ * order; a build without study refuses its files by name.
  *
  * Kinds `mlp` and `mean` carry a second predictor for photographs that are labelled, where the
  * training data are: measured curves, weighted by how alike the labels' numbers are (objects a
@@ -163,45 +158,23 @@ const char *pts_head_kind_name(pts_head_kind kind); /* "mean", "study", "mlp" */
 
 typedef struct pts_head pts_head; /* predict: one thread at a time */
 
-/* An epoch of training: losses as means over samples and outputs, the rate of its last step. */
-typedef struct pts_study_epoch {
-    size_t epoch; /* from 1 */
-    double loss, validation, rate, seconds;
-    int best; /* validation fell below that of all epochs before */
-} pts_study_epoch;
-
 typedef struct pts_head_options {
-    pts_head_kind kind;
+    pts_head_kind kind; /* mlp or mean */
     uint64_t seed;
-    size_t epochs, batch, combinations; /* study only, as is what follows the trainer */
-    double rate;
     const char *trainer; /* whose curves it learns from, one line; NULL: not said */
-    pts_mlp_rule rule;
-    double momentum, weight_decay, clip, huber; /* as in pts_mlp_training */
-    double dropout;                             /* behind each ReLU */
-    pts_mlp_decay schedule; /* over all steps; PTS_MLP_STEPS: a tenth after each third of epochs */
-    size_t patience;        /* epochs without a better validation before it stops; 0: never */
-    /* Replaced whole after each epoch (rank 0's work); with `resume` training goes on from it, bit
-     * for bit as if it had not stopped. Every process must see it. NULL: none. */
-    const char *checkpoint;
-    int resume;
-    const pts_peers *peers; /* that train as one, to the bit (pts_mlp_share); NULL: alone */
-    const char *config;     /* all options as JSON, kept in the file; NULL: none */
-    /* After each epoch, and for those of the checkpoint at its start; `user` is progress's. */
-    void (*epoch)(void *user, const pts_study_epoch *epoch);
+    const char *config;  /* all options as JSON, kept in the file; NULL: none */
 } pts_head_options;
 
 #define PTS_HEAD_DEFAULTS                                                                          \
     {                                                                                              \
-        PTS_HEAD_MLP, 43, 10, 64, 2000, 1e-3, NULL, PTS_MLP_ADAM, 0, 0, 0, 0, 0, PTS_MLP_CONSTANT, \
-            0, NULL, 0, NULL, NULL, NULL                                                           \
+        PTS_HEAD_MLP, 43, NULL, NULL                                                               \
     }
 
-/* Needs three data sets or more (PTS_ERR_SHAPE). `progress` stages: "choose", "epoch" (steps of
- * all epochs). */
+/* Needs three data sets or more (PTS_ERR_SHAPE). `progress` stage: "choose". */
 pts_status pts_head_train(pts_head **out, const pts_tasks *tasks, const pts_head_options *options,
                           pts_team *team, pts_progress progress, void *user, pts_error *err);
-/* PTS_ERR_FORMAT for a file that is no head, with what it is instead. */
+/* PTS_ERR_FORMAT for a file that is no head, with what it is instead; PTS_ERR_UNSUPPORTED for a
+ * kind that this build lacks. */
 pts_status pts_head_open(pts_head **out, const char *path, pts_error *err);
 pts_status pts_head_write(const pts_head *head, const char *path, pts_error *err);
 void pts_head_close(pts_head *head);
@@ -230,6 +203,15 @@ int pts_head_takes_labels(const pts_head *head);
 int pts_head_population(const pts_head *head, pts_prior_file *out);
 /* 0 when the answer is the same for all photographs: a `mean` head that fell back to one curve. */
 int pts_head_uses_photographs(const pts_head *head);
+
+/* Whether it was trained on this encoder: by its id, or by the architecture where that is all the
+ * file names. */
+bool pts_head_goes_with(const pts_head *head, const pts_encoder *encoder);
+/* The same as a failure that says what was expected, with the paths as they were given:
+ * PTS_ERR_FORMAT for another encoder, PTS_ERR_UNSUPPORTED for another number of embeddings. */
+pts_status pts_head_check_encoder(const pts_head *head, const char *head_path,
+                                  const pts_encoder *encoder, const char *encoder_path,
+                                  pts_error *err);
 
 /* embeddings [count][dim], count ≥ 1 (study: 4). PTS_ERR_UNSUPPORTED for a head without spread. */
 pts_status pts_head_predict(pts_head *head, const float *embeddings, size_t count,
@@ -330,19 +312,6 @@ typedef struct pts_pilot_row {
  * Three data sets or more (PTS_ERR_SHAPE). `progress` stages: "choose", "forecast". */
 pts_status pts_evaluate_pilot(const pts_tasks *tasks, const double *upto, size_t count,
                               pts_pilot_row *rows, uint64_t seed, pts_team *team,
-                              pts_progress progress, void *user, pts_error *err);
-
-/* The study's protocol: train and test know the same curves and differ in photographs only. */
-typedef struct pts_study_report {
-    size_t tasks, samples_train, samples_test, epochs, best_epoch;
-    double seconds;
-    double smape[4];            /* of A, B, C, D, each + 10, in percent */
-    double smape_constant[4];   /* of the mean of the training targets */
-    double mae, mae_mean_curve; /* of the curve, over ln n */
-} pts_study_report;
-
-pts_status pts_evaluate_study(pts_study_report *out, const pts_tasks *tasks,
-                              const pts_head_options *options, pts_team *team,
                               pts_progress progress, void *user, pts_error *err);
 
 #ifdef __cplusplus

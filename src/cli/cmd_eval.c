@@ -227,6 +227,8 @@ static int eval_pilot(const cli_syntax *syntax, cli_tasks *t, bool json)
 
 /* ---- the study's protocol ---- */
 
+#ifdef PTS_HAVE_STUDY
+
 static void print_study(const pts_study_report *r, const cli_tasks *t)
 {
     printf("The study's protocol: %zu classes, test photographs unseen, curves the same\n",
@@ -266,7 +268,7 @@ static int eval_study(const cli_syntax *syntax, cli_tasks *t, bool json)
 {
     pts_error err;
     pts_study_report report;
-    pts_head_options options = cli_tasks_head_options(t, PTS_HEAD_STUDY);
+    const pts_study_options options = cli_tasks_study_options(t);
     pts_status status =
         pts_evaluate_study(&report, t->tasks, &options, t->team, cli_tasks_progress, &t->bar, &err);
     cli_progress_end(&t->bar);
@@ -281,6 +283,13 @@ static int eval_study(const cli_syntax *syntax, cli_tasks *t, bool json)
     print_study(&report, t);
     return CLI_DONE;
 }
+#else
+static int eval_study(const cli_syntax *syntax, cli_tasks *t, bool json)
+{
+    (void)t, (void)json;
+    return cli_fail(syntax, "--protocol study: built without study");
+}
+#endif
 
 /* ---- the command ---- */
 
@@ -302,6 +311,10 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
         return cli_wrong(syntax,
                          "--protocol: expected leave-one-dataset-out, pilot or study, got '%s'",
                          o->protocol);
+#ifndef PTS_HAVE_STUDY
+    if (protocols[p].run == eval_study) /* at once, not after all photographs */
+        return eval_study(syntax, t, o->json);
+#endif
 #ifndef PTS_HAVE_JSON
     if (o->json)
         return cli_fail(syntax, "built without jansson: no --json");

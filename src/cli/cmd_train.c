@@ -2,6 +2,9 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/tasks.h"
+
+#include "base/error.h"
+#include "base/memory.h"
 #include "pts/file.h"
 #include "pts/plot.h"
 
@@ -107,11 +110,8 @@ static pts_status plot_losses(const watch *w, pts_error *err)
                          w->options->plot, w->count);
         return PTS_OK;
     }
-    double *values = calloc(w->count, 3 * sizeof *values);
-    if (!values) {
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return PTS_ERR_MEMORY;
-    }
+    double *values;
+    PTS_TRY(pts_new(&values, w->count, 3 * sizeof *values, err));
     pts_status status = draw_losses(w, values, err);
     free(values);
     return status;
@@ -120,33 +120,58 @@ static pts_status plot_losses(const watch *w, pts_error *err)
 
 /* ---- training ---- */
 
-static pts_status train_head(train_options *o, pts_head_options *options, watch *w, pts_error *err)
+static pts_status train_study(const train_options *o, const pts_study_options *options, watch *w,
+                              pts_head **head, pts_error *err)
+{
+#ifdef PTS_HAVE_STUDY
+    return pts_study_head_train(head, o->tasks.tasks, options, o->tasks.team, watch_progress, w,
+                                err);
+#else
+    (void)o, (void)options, (void)w, (void)head; /* check() has refused it */
+    return pts_fail(err, PTS_ERR_UNSUPPORTED, "built without study");
+#endif
+}
+
+static pts_status train_head(train_options *o, pts_head_kind kind, const char *config, watch *w,
+                             pts_head **head, pts_error *err)
 {
     cli_tasks *t = &o->tasks;
-    pts_head *head;
-    pts_status status = pts_head_train(&head, t->tasks, options, t->team, watch_progress, w, err);
-    cli_progress_end(&t->bar);
-    if (w->status != PTS_OK) {
-        *err = w->err;
-        status = w->status;
+    pts_status status;
+    if (kind == PTS_HEAD_STUDY) {
+        pts_study_options options = cli_tasks_study_options(t);
+        options.trainer = o->trainer;
+        options.epoch = watch_epoch;
+        options.config = config;
+        status = train_study(o, &options, w, head, err);
+    } else {
+        const pts_head_options options = {kind, (uint64_t)t->seed, o->trainer, config};
+        status = pts_head_train(head, t->tasks, &options, t->team, watch_progress, w, err);
     }
-    if (status == PTS_OK && !w->silent)
-        status = pts_head_write(head, o->output, err);
+    cli_progress_end(&t->bar);
+    if (w->status == PTS_OK)
+        return status;
+    *err = w->err;
+    return w->status;
+}
+
+/* What is left behind, by the rank that speaks. */
+static pts_status write_all(const train_options *o, const pts_head *head, const watch *w,
+                            pts_error *err)
+{
+    PTS_TRY(pts_head_write(head, o->output, err));
 #ifdef PTS_HAVE_PLOT
-    if (status == PTS_OK && !w->silent && o->plot)
-        status = plot_losses(w, err);
+    if (o->plot)
+        PTS_TRY(plot_losses(w, err));
 #endif
-    if (status == PTS_OK && !w->silent)
-        printf("%s\n%s\n", o->output, pts_head_summary(head));
-    pts_head_close(head);
-    return status;
+    printf("%s\n%s\n", o->output, pts_head_summary(head));
+    return PTS_OK;
 }
 
 static int train(const cli_syntax *syntax, train_options *o, pts_head_kind kind)
 {
     pts_error err;
+    pts_head *head = NULL;
     watch w = {.options = o, .bar = &o->tasks.bar, .silent = pts_ranks_rank(o->tasks.ranks) > 0};
-    pts_head_options options = cli_tasks_head_options(&o->tasks, kind);
     char *config = NULL;
 #ifdef PTS_HAVE_JSON
     /* What changes where results go or how soon they come, not what they are. */
@@ -154,13 +179,13 @@ static int train(const cli_syntax *syntax, train_options *o, pts_head_kind kind)
                                        "checkpoint", "resume", "plot",   NULL};
     config = cli_config_text(syntax, skip);
 #endif
-    options.trainer = o->trainer;
-    options.epoch = watch_epoch;
-    options.config = config;
-    pts_status status = train_head(o, &options, &w, &err);
+    pts_status status = train_head(o, kind, config, &w, &head, &err);
+    if (status == PTS_OK && !w.silent)
+        status = write_all(o, head, &w, &err);
+    pts_head_close(head);
     free(config);
     free(w.rows);
-    if (status == PTS_ERR_CANCELLED && options.checkpoint)
+    if (status == PTS_ERR_CANCELLED && kind == PTS_HEAD_STUDY && o->tasks.checkpoint)
         return cli_fail(syntax, "%s; --resume goes on", err.message);
     return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", err.message);
 }
@@ -184,6 +209,10 @@ static int check(const cli_syntax *syntax, const train_options *o, pts_head_kind
         return cli_wrong(syntax, "--head: expected mlp, mean or study, got '%s'", o->kind);
     if (!o->output)
         return cli_wrong(syntax, "-o: expected a file, got none");
+#ifndef PTS_HAVE_STUDY
+    if (*kind == PTS_HEAD_STUDY)
+        return cli_fail(syntax, "--head study: built without study");
+#endif
     if (*kind == PTS_HEAD_STUDY)
         return -1;
     const char *of_study = o->log                ? "--log"

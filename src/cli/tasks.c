@@ -43,6 +43,10 @@ static int check_names(const cli_syntax *syntax, const cli_tasks *t)
                          t->schedule);
     if (t->resume && !t->checkpoint)
         return cli_wrong(syntax, "--resume: expected --checkpoint FILE, got none");
+#ifndef PTS_HAVE_STUDY
+    if (t->masks)
+        return cli_fail(syntax, "--masks: built without study");
+#endif
     return cli_check_preset(syntax, t->preset);
 }
 
@@ -141,10 +145,9 @@ static pts_status gather_ranks(void *user, void *data, const size_t *begin, pts_
     return pts_ranks_gather(user, data, begin, err);
 }
 
-pts_head_options cli_tasks_head_options(cli_tasks *t, pts_head_kind kind)
+pts_study_options cli_tasks_study_options(cli_tasks *t)
 {
-    pts_head_options options = PTS_HEAD_DEFAULTS;
-    options.kind = kind;
+    pts_study_options options = PTS_STUDY_DEFAULTS;
     options.seed = (uint64_t)t->seed;
     options.epochs = (size_t)t->epochs;
     options.batch = (size_t)t->batch;

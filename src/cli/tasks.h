@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 #include "pts/learn.h"
 #include "pts/ranks.h"
+#include "pts/study.h"
 
 typedef struct cli_tasks {
     cli_list data;
@@ -68,7 +69,7 @@ int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *opera
 void cli_tasks_free(cli_tasks *t);
 
 /* After cli_tasks_load; points into *t. */
-pts_head_options cli_tasks_head_options(cli_tasks *t, pts_head_kind kind);
+pts_study_options cli_tasks_study_options(cli_tasks *t);
 /* A pts_progress over `user`, a cli_progress; stops on Ctrl-C. */
 int cli_tasks_progress(void *user, const char *stage, size_t done, size_t total);
 /* --preset, NULL where it was not given: -1 to go on, else the exit code. */

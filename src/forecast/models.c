@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of several encoders a head goes with some; of a single one it must, and the reason why it does
- * not says more than that none was found. */
 static pts_status no_encoder(const pts_head *head, const char *path, pts_error *err)
 {
     const char *arch = pts_head_encoder_arch(head);
@@ -18,25 +16,6 @@ static pts_status no_encoder(const pts_head *head, const char *path, pts_error *
                     "%s: expected the encoder it was trained with (%.12s…) among the encoders, got "
                     "none",
                     path, pts_head_encoder_id(head));
-}
-
-static pts_status pts_head_check_encoder(const pts_head *head, const char *head_path,
-                                         const pts_encoder *encoder, const char *encoder_path,
-                                         pts_error *err)
-{
-    const char *id = pts_head_encoder_id(head);
-    bool same = *id ? strcmp(id, pts_encoder_id(encoder)) == 0
-                    : strcmp(pts_head_encoder_arch(head), pts_encoder_arch(encoder)) == 0;
-    if (!same)
-        return pts_fail(err, PTS_ERR_FORMAT,
-                        "%s: expected the encoder it was trained with (%.12s…), got %s (%.12s…)",
-                        head_path, id, encoder_path, pts_encoder_id(encoder));
-    if (pts_head_dim(head) == pts_encoder_dim(encoder))
-        return PTS_OK;
-    return pts_fail(err, PTS_ERR_SHAPE,
-                    "%s: expected a head for embeddings of %zu numbers, got one for %zu (trained "
-                    "with label masks)",
-                    head_path, pts_encoder_dim(encoder), pts_head_dim(head));
 }
 
 /* The first head of its kind stays. */
@@ -52,27 +31,23 @@ static void take_head(pts_model *model, pts_head *head, const char *path)
     }
 }
 
+/* Of several encoders a head goes with some; of a single one it must, and the reason why it does
+ * not says more than that none was found. */
 static pts_status place_head(pts_models *m, const pts_model_files *files, pts_head *head,
                              const char *path, pts_error *err)
 {
-    pts_status fits = PTS_OK;
-    bool placed = false;
-    if (files->encoder_count == 0) {
-        take_head(&m->items[m->count++], head, path);
-        return PTS_OK;
-    }
-    for (size_t i = 0; i < m->count; i++) {
-        fits = pts_head_check_encoder(head, path, m->items[i].encoder, files->encoders[i], err);
-        if (fits == PTS_ERR_SHAPE)
-            return fits;
-        if (fits != PTS_OK)
-            continue;
-        take_head(&m->items[i], head, path);
-        placed = true;
-    }
+    bool placed = files->encoder_count == 0;
     if (placed)
-        return PTS_OK;
-    return m->count == 1 ? fits : no_encoder(head, path, err);
+        take_head(&m->items[m->count++], head, path);
+    for (size_t i = 0; i < files->encoder_count; i++) {
+        const pts_encoder *encoder = m->items[i].encoder;
+        if (pts_head_goes_with(head, encoder) || files->encoder_count == 1) {
+            PTS_TRY(pts_head_check_encoder(head, path, encoder, files->encoders[i], err));
+            take_head(&m->items[i], head, path);
+            placed = true;
+        }
+    }
+    return placed ? PTS_OK : no_encoder(head, path, err);
 }
 
 static pts_status load_encoders(pts_models *m, const pts_model_files *files, pts_team *team,

@@ -53,20 +53,32 @@ static void gather(const pts_dataset *set, int class_id, const pts_embeddings *e
     }
 }
 
+/* Masks are the study's, and its room may be missing. */
+static pts_status mask_embeddings(pts_embeddings *out, join *j, const pts_dataset *set,
+                                  int class_id, pts_error *err)
+{
+#ifdef PTS_HAVE_STUDY
+    return pts_mask_embeddings_of(out, j->encoder, set, class_id, j->options, err);
+#else
+    (void)out, (void)j, (void)set, (void)class_id;
+    return pts_fail(err, PTS_ERR_UNSUPPORTED, "label masks: built without study");
+#endif
+}
+
 /* *rows [count][dim] become [count][2·dim]. */
 static pts_status add_masks(join *j, const pts_dataset *set, int class_id, float **rows,
                             pts_error *err)
 {
     pts_embeddings m;
-    PTS_TRY(pts_mask_embeddings_of(&m, j->encoder, set, class_id, j->options, err));
-    float *wide = pts_calloc64(m.images * m.dim, 2 * sizeof *wide);
+    PTS_TRY(mask_embeddings(&m, j, set, class_id, err));
+    float *wide;
+    pts_status status = pts_new(&wide, m.images * m.dim, 2 * sizeof *wide, err);
     for (size_t i = 0; wide && i < m.images; i++) {
         memcpy(wide + 2 * i * m.dim, *rows + i * m.dim, m.dim * sizeof *wide);
         memcpy(wide + (2 * i + 1) * m.dim, m.values + i * m.dim, m.dim * sizeof *wide);
     }
     pts_embeddings_free(&m);
-    if (!wide)
-        return pts_fail_memory(err, 0);
+    PTS_TRY(status);
     free(*rows);
     *rows = wide;
     return PTS_OK;

@@ -9,21 +9,32 @@
 
 enum { LABELS = PREDICTOR_LABELS, GRID = PREDICTOR_GRID };
 
-pts_status pts_labelled_create(labelled_model *model, size_t count, pts_error *err)
+/* In float as in the file, so that a head answers alike before and after it was saved. */
+typedef struct labelled_model {
+    size_t count;  /* known curves */
+    float *votes;  /* [count], sum 1; the block that holds the next two as well */
+    float *labels; /* [count][PREDICTOR_LABELS] */
+    float *curves; /* [count][PREDICTOR_GRID] */
+    float log_n[PREDICTOR_GRID], start[4], parameters[2], covariance[16], noise;
+} labelled_model;
+
+static void close_model(void *own)
 {
-    *model = (labelled_model){.count = count};
-    model->votes = pts_calloc64(count, (1 + LABELS + GRID) * sizeof *model->votes);
-    if (!model->votes)
-        return pts_fail_memory(err, count * (1 + LABELS + GRID) * sizeof *model->votes);
-    model->labels = model->votes + count;
-    model->curves = model->labels + count * LABELS;
-    return PTS_OK;
+    labelled_model *model = own;
+    if (model)
+        free(model->votes);
+    free(model);
 }
 
-void pts_labelled_free(labelled_model *model)
+static pts_status create(labelled_model **out, size_t count, pts_error *err)
 {
-    free(model->votes);
-    *model = (labelled_model){.count = 0};
+    PTS_TRY(pts_new(out, 1, sizeof **out, err));
+    labelled_model *m = *out;
+    m->count = count;
+    PTS_TRY(pts_new(&m->votes, count, (1 + LABELS + GRID) * sizeof *m->votes, err));
+    m->labels = m->votes + count;
+    m->curves = m->labels + count * LABELS;
+    return PTS_OK;
 }
 
 static void narrow(float *to, const double *from, size_t count)
@@ -38,30 +49,33 @@ static void widen(double *to, const float *from, size_t count)
         to[i] = from[i];
 }
 
+/* Each data set has one vote, as in the evaluation. */
 static pts_status take_votes(labelled_model *model, const sweep *s, pts_error *err)
 {
-    size_t *all = pts_calloc64(s->tasks, sizeof *all);
-    double *votes = pts_calloc64(s->tasks, sizeof *votes);
-    int have = all && votes;
-    for (size_t t = 0; have && t < s->tasks; t++)
+    size_t *all;
+    double *votes;
+    PTS_TRY(pts_new(&votes, s->tasks, sizeof *votes + sizeof *all, err));
+    all = (size_t *)(votes + s->tasks);
+    for (size_t t = 0; t < s->tasks; t++)
         all[t] = t;
-    if (have) {
-        pts_predictor_votes(s->data.tasks, all, s->tasks, votes);
-        narrow(model->votes, votes, s->tasks);
-    }
-    free(all);
+    pts_predictor_votes(s->data.tasks, all, s->tasks, votes);
+    narrow(model->votes, votes, s->tasks);
     free(votes);
-    return have ? PTS_OK : pts_fail_memory(err, s->tasks * sizeof *votes);
+    return PTS_OK;
 }
 
-pts_status pts_labelled_fit(labelled_model *model, const sweep *s, const linear_model *one,
+pts_status pts_labelled_fit(head_use *out, size_t *count, const sweep *s, const linear_model *one,
                             pts_error *err)
 {
     double covariance[16], noise;
+    labelled_model *model;
     if (!s->data.label_means)
         return PTS_OK;
     size_t choice = pts_sweep_choose_predictor(s, SIZE_MAX, PREDICTOR_LABELLED);
-    PTS_TRY(pts_labelled_create(model, s->tasks, err));
+    pts_status status = create(&model, s->tasks, err);
+    *out = (head_use){&pts_head_labels_part, model}; /* the head's from here on */
+    *count = s->tasks;
+    PTS_TRY(status);
     PTS_TRY(take_votes(model, s, err));
     PTS_TRY(pts_sweep_spread(s, SIZE_MAX, choice, covariance, &noise, err));
     size_t number = choice - SWEEP_PREDICTORS - pts_predictor_first(PREDICTOR_LABELLED);
@@ -75,7 +89,35 @@ pts_status pts_labelled_fit(labelled_model *model, const sweep *s, const linear_
     return PTS_OK;
 }
 
-pts_status pts_labelled_check(const labelled_model *model, pts_error *err)
+/* ---- the file ---- */
+
+static void list_model(void *own, head_tensors *list)
+{
+    const labelled_model *m = own;
+    pts_head_list(list, "labelled.votes", m->votes, m->count, 0);
+    pts_head_list(list, "labelled.labels", m->labels, m->count, LABELS);
+    pts_head_list(list, "labelled.curves", m->curves, m->count, GRID);
+    pts_head_list(list, "labelled.log_n", m->log_n, GRID, 0);
+    pts_head_list(list, "labelled.start", m->start, 4, 0);
+    pts_head_list(list, "labelled.parameters", m->parameters, 2, 0);
+    pts_head_list(list, "labelled.covariance", m->covariance, 4, 4);
+    pts_head_list(list, "labelled.noise", &m->noise, 1, 0);
+}
+
+static pts_status take(labelled_model *m, const pts_weights *w, pts_error *err)
+{
+    PTS_TRY(pts_head_take(w, "labelled.votes", m->count, 0, m->votes, err));
+    PTS_TRY(pts_head_take(w, "labelled.labels", m->count, LABELS, m->labels, err));
+    PTS_TRY(pts_head_take(w, "labelled.curves", m->count, GRID, m->curves, err));
+    PTS_TRY(pts_head_take(w, "labelled.log_n", GRID, 0, m->log_n, err));
+    PTS_TRY(pts_head_take(w, "labelled.start", 4, 0, m->start, err));
+    PTS_TRY(pts_head_take(w, "labelled.parameters", 2, 0, m->parameters, err));
+    PTS_TRY(pts_head_take(w, "labelled.covariance", 4, 4, m->covariance, err));
+    return pts_head_take(w, "labelled.noise", 1, 0, &m->noise, err);
+}
+
+/* What training cannot have written is refused, in words without the file's name. */
+static pts_status check(const labelled_model *model, pts_error *err)
 {
     double covariance[16], lower[16], votes = 0;
     for (size_t g = 1; g < GRID; g++)
@@ -101,6 +143,21 @@ pts_status pts_labelled_check(const labelled_model *model, pts_error *err)
     return PTS_OK;
 }
 
+static pts_status read_model(void **own, size_t count, const pts_weights *w, pts_error *err)
+{
+    labelled_model *model;
+    pts_error why;
+    pts_status status = create(&model, count, err);
+    *own = model;
+    PTS_TRY(status);
+    PTS_TRY(take(model, w, err));
+    status = check(model, &why);
+    return status == PTS_OK ? PTS_OK
+                            : pts_fail(err, status, "%s: %s", pts_weights_path(w), why.message);
+}
+
+/* ---- the answer ---- */
+
 /* block: votes, labels and curves as in the model, then weights [count]. */
 static pts_status answer(const labelled_model *model, const double asked[LABELS], double *block,
                          double theta[4], pts_error *err)
@@ -119,15 +176,30 @@ static pts_status answer(const labelled_model *model, const double asked[LABELS]
     return PTS_OK;
 }
 
-pts_status pts_labelled_predict(const labelled_model *model, const pts_label_sums *labels,
-                                size_t count, pts_curve_prior *out, pts_error *err)
+/* Sums from outside: without an object, or with a NaN, there is no answer. */
+static pts_status check_sums(const pts_label_sums *labels, size_t count, pts_error *err)
 {
+    double objects = 0;
+    for (size_t i = 0; i < count; i++) {
+        const pts_label_sums *l = &labels[i];
+        if (!isfinite(l->objects + l->log_size + l->log_size_squared + l->filled + l->crowded))
+            return pts_fail(err, PTS_ERR_NUMERIC, "head: labels of photograph %zu are not finite",
+                            i + 1);
+        objects += l->objects;
+    }
+    if (!(objects >= 1))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "head: expected labelled objects, got none");
+    return PTS_OK;
+}
+
+static pts_status predict(void *own, const pts_label_sums *labels, size_t count,
+                          pts_curve_prior *out, pts_error *err)
+{
+    const labelled_model *model = own;
     double asked[LABELS], *block;
-    size_t doubles = model->count * (2 + LABELS + GRID);
+    PTS_TRY(check_sums(labels, count, err));
     pts_linear_label_numbers(labels, count, asked);
-    block = pts_calloc64(doubles, sizeof *block);
-    if (!block)
-        return pts_fail_memory(err, doubles * sizeof *block);
+    PTS_TRY(pts_new(&block, model->count, (2 + LABELS + GRID) * sizeof *block, err));
     pts_status status = answer(model, asked, block, out->mean, err);
     free(block);
     widen(out->covariance, model->covariance, 16);
@@ -135,3 +207,6 @@ pts_status pts_labelled_predict(const labelled_model *model, const pts_label_sum
     out->noise_dof = 0;
     return status;
 }
+
+const head_part pts_head_labels_part = {
+    .read = read_model, .list = list_model, .free = close_model, .labelled = predict};

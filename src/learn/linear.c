@@ -18,8 +18,6 @@ const linear_choice pts_linear_choices[LINEAR_CHOICES] = {
     {4, 0.064}, {8, 0.001}, {8, 0.004}, {8, 0.016}, {8, 0.064},
 };
 
-const double pts_linear_unit[4] = {0.1, 0.5, 1.5, 0.3};
-
 /* ---- data ---- */
 
 static void add_row(float *sum, const float *row, size_t dim, float share)

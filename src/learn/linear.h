@@ -3,13 +3,14 @@
 #ifndef PTS_SRC_LEARN_LINEAR_H
 #define PTS_SRC_LEARN_LINEAR_H
 
+#include "learn/network.h"
 #include "learn/tasks.h"
 
 enum {
-    LINEAR_COMPONENTS = 8, /* at most */
-    LINEAR_VIEWS = 6,      /* draws of four photographs a task */
-    LINEAR_GRID = 12,      /* points of the loss over ln n */
-    LINEAR_LABELS = 5      /* what is made of pts_label_sums */
+    LINEAR_COMPONENTS = PERCEPTRON_INPUTS, /* at most */
+    LINEAR_VIEWS = 6,                      /* draws of four photographs a task */
+    LINEAR_GRID = 12,                      /* points of the loss over ln n */
+    LINEAR_LABELS = 5                      /* what is made of pts_label_sums */
 };
 
 /* How strongly to regularise; 0 components is one curve for all. */
@@ -20,9 +21,6 @@ typedef struct linear_choice {
 
 #define LINEAR_CHOICES 17
 extern const linear_choice pts_linear_choices[LINEAR_CHOICES]; /* the first: one curve for all */
-
-/* θ changes that matter about equally to the curve: units of the penalty and of networks. */
-extern const double pts_linear_unit[4];
 
 /* What does not change between folds. */
 typedef struct linear_data {

@@ -99,46 +99,44 @@ static pts_status train(const training *t, size_t components, pts_mlp *mlp, pts_
     return PTS_OK;
 }
 
-/* The ensemble's step away from one curve, in units. */
-static pts_status mean_step(const perceptron_model *model, const float *scores, double step[4],
-                            pts_error *err)
-{
-    memset(step, 0, 4 * sizeof *step);
-    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++) {
-        float y[4];
-        PTS_TRY(pts_mlp_forward(model->member[m], scores, 1, y, err));
-        for (size_t i = 0; i < 4; i++)
-            step[i] += (double)y[i] / PERCEPTRON_MEMBERS;
-    }
-    return PTS_OK;
-}
-
-static pts_status note_range(perceptron_model *model, const training *t, pts_error *err)
+/* What the step may be later: photographs unlike any in training would else leave it far behind. */
+static void note_range(perceptron_model *model, const training *t)
 {
     for (size_t i = 0; i < 4; i++)
         model->low[i] = INFINITY, model->high[i] = -INFINITY;
     for (size_t r = 0; r < t->batch.count * LINEAR_VIEWS; r++) {
         double step[4];
-        PTS_TRY(mean_step(model, t->x + r * model->components, step, err));
+        pts_perceptron_step(model, t->x + r * model->components, step);
         for (size_t i = 0; i < 4; i++) {
             model->low[i] = fmin(model->low[i], step[i]);
             model->high[i] = fmax(model->high[i], step[i]);
         }
     }
-    return PTS_OK;
 }
 
 /* The last layer starts at zero, so that the network sets out from one curve for all. */
+static pts_status train_member(float *parameters, const training *t, size_t components,
+                               uint64_t seed, pts_error *err)
+{
+    pts_mlp *mlp;
+    PTS_TRY(pts_perceptron_network(&mlp, components, seed, err));
+    memset(pts_mlp_weight(mlp, 1), 0, PERCEPTRON_HIDDEN * 4 * sizeof(float));
+    pts_status status = train(t, components, mlp, err);
+    if (status == PTS_OK)
+        memcpy(parameters, pts_mlp_parameters(mlp),
+               pts_mlp_parameter_count(mlp) * sizeof *parameters);
+    pts_mlp_destroy(mlp);
+    return status;
+}
+
 static pts_status train_members(perceptron_model *model, const training *t, uint64_t seed,
                                 pts_error *err)
 {
-    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++) {
-        PTS_TRY(pts_perceptron_network(&model->member[m], model->components,
-                                       pts_rng_stream(seed, m).state, err));
-        memset(pts_mlp_weight(model->member[m], 1), 0, PERCEPTRON_HIDDEN * 4 * sizeof(float));
-        PTS_TRY(train(t, model->components, model->member[m], err));
-    }
-    return note_range(model, t, err);
+    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++)
+        PTS_TRY(train_member(model->members + m * PERCEPTRON_PARAMETERS(model->components), t,
+                             model->components, pts_rng_stream(seed, m).state, err));
+    note_range(model, t);
+    return PTS_OK;
 }
 
 pts_status pts_perceptron_fit(const linear_data *data, const linear_fold *fold, size_t components,
@@ -162,25 +160,5 @@ pts_status pts_perceptron_fit(const linear_data *data, const linear_fold *fold, 
     }
     free(x);
     free(share);
-    if (status != PTS_OK)
-        pts_perceptron_free(model);
     return status;
-}
-
-void pts_perceptron_free(perceptron_model *model)
-{
-    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++)
-        pts_mlp_destroy(model->member[m]);
-    *model = (perceptron_model){0};
-}
-
-pts_status pts_perceptron_predict(const perceptron_model *model, double shrinkage,
-                                  const float *scores, double theta[4], pts_error *err)
-{
-    double step[4];
-    PTS_TRY(mean_step(model, scores, step, err));
-    for (size_t i = 0; i < 4; i++)
-        theta[i] = model->theta[i] + shrinkage * pts_linear_unit[i] *
-                                         fmin(fmax(step[i], model->low[i]), model->high[i]);
-    return PTS_OK;
 }

@@ -5,8 +5,9 @@
 #define PTS_SRC_LEARN_PERCEPTRON_H
 
 #include "learn/linear.h"
+#include "pts/mlp.h"
 
-enum { PERCEPTRON_HIDDEN = 16, PERCEPTRON_MEMBERS = 5, PERCEPTRON_NETWORKS = 3 };
+enum { PERCEPTRON_NETWORKS = 3 };
 
 /* Components of each network that is trained. Shrinkage acts on trained networks, so that it costs
  * nothing to choose. */
@@ -21,21 +22,10 @@ typedef struct perceptron_choice {
 /* From the most cautious on; all look at photographs. */
 extern const perceptron_choice pts_perceptron_choices[PERCEPTRON_CHOICES];
 
-typedef struct perceptron_model {
-    size_t components;
-    double theta[4];        /* one curve for all */
-    double low[4], high[4]; /* range of the step seen in training: odd photographs stay within */
-    pts_mlp *member[PERCEPTRON_MEMBERS];
-} perceptron_model;
-
 /* `one`: the linear model of one curve for all. */
 pts_status pts_perceptron_fit(const linear_data *data, const linear_fold *fold, size_t components,
                               const linear_model *one, uint64_t seed, perceptron_model *model,
                               pts_error *err);
-void pts_perceptron_free(perceptron_model *model);
-/* scores [components] */
-pts_status pts_perceptron_predict(const perceptron_model *model, double shrinkage,
-                                  const float *scores, double theta[4], pts_error *err);
 
 pts_status pts_perceptron_network(pts_mlp **out, size_t components, uint64_t seed, pts_error *err);
 

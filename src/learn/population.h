@@ -3,8 +3,7 @@
 #ifndef PTS_SRC_LEARN_POPULATION_H
 #define PTS_SRC_LEARN_POPULATION_H
 
-#include "learn/tasks.h"
-#include "pts/curve.h"
+#include "pts/learn.h"
 
 /* Every training by itself where it is known: pooled, points would hide how far seeds differ.
  * Borrows the task's arrays. */

@@ -39,40 +39,35 @@ typedef struct fold_model {
     const perceptron_model *perceptron;
 } fold_model;
 
-static pts_status predict_view(const fold_model *m, const float *scores, size_t choice,
-                               double theta[4])
+static void predict_view(const fold_model *m, const float *scores, size_t choice, double theta[4])
 {
     if (m->perceptron)
-        return pts_perceptron_predict(m->perceptron,
-                                      pts_perceptron_choices[choice - SWEEP_MLP].shrinkage, scores,
-                                      theta, NULL);
-    pts_linear_predict(m->linear, scores, theta);
-    return PTS_OK;
+        pts_perceptron_predict(m->perceptron, pts_perceptron_choices[choice - SWEEP_MLP].shrinkage,
+                               scores, theta);
+    else
+        pts_linear_predict(m->linear, scores, theta);
 }
 
-static pts_status predict_task(sweep *s, const fold_model *m, size_t task, size_t out,
-                               size_t choice)
+static void predict_task(sweep *s, const fold_model *m, size_t task, size_t out, size_t choice)
 {
     size_t at = slot(s, task, out, choice);
     s->error[at] = 0;
     for (size_t v = 0; v < LINEAR_VIEWS; v++) {
         const float *scores = m->fold->scores + (task * LINEAR_VIEWS + v) * LINEAR_COMPONENTS;
         double *theta = s->theta + (at * LINEAR_VIEWS + v) * 4;
-        PTS_TRY(predict_view(m, scores, choice, theta));
+        predict_view(m, scores, choice, theta);
         s->error[at] += absolute_error(&s->data, task, theta) / LINEAR_VIEWS;
     }
-    return PTS_OK;
 }
 
 /* Predicts what the fold left out: data sets a and b. */
-static pts_status predict_left_out(sweep *s, const fold_model *m, size_t a, size_t b, size_t choice)
+static void predict_left_out(sweep *s, const fold_model *m, size_t a, size_t b, size_t choice)
 {
     for (size_t t = 0; t < s->tasks; t++) {
         size_t group = s->data.tasks->rows[t].group;
         if (group == a || group == b)
-            PTS_TRY(predict_task(s, m, t, group == a ? b : a, choice));
+            predict_task(s, m, t, group == a ? b : a, choice);
     }
-    return PTS_OK;
 }
 
 typedef struct sweep_job {
@@ -90,8 +85,7 @@ static void unpack(size_t pair, size_t *a, size_t *b)
     *a = pair;
 }
 
-static pts_status run_linear(sweep *s, const linear_fold *fold, size_t a, size_t b,
-                             linear_model *one)
+static void run_linear(sweep *s, const linear_fold *fold, size_t a, size_t b, linear_model *one)
 {
     linear_model model;
     fold_model trained = {.fold = fold, .linear = &model};
@@ -99,9 +93,8 @@ static pts_status run_linear(sweep *s, const linear_fold *fold, size_t a, size_t
         pts_linear_fit(&s->data, fold, pts_linear_choices[c], c ? one : NULL, &model);
         if (c == 0)
             *one = model;
-        PTS_TRY(predict_left_out(s, &trained, a, b, c));
+        predict_left_out(s, &trained, a, b, c);
     }
-    return PTS_OK;
 }
 
 static pts_status run_network(sweep *s, const linear_fold *fold, size_t a, size_t b,
@@ -111,12 +104,10 @@ static pts_status run_network(sweep *s, const linear_fold *fold, size_t a, size_
     fold_model trained = {.fold = fold, .perceptron = &model};
     PTS_TRY(pts_perceptron_fit(&s->data, fold, pts_perceptron_components[network], one, s->seed,
                                &model, NULL));
-    pts_status status = PTS_OK;
-    for (size_t c = 0; status == PTS_OK && c < PERCEPTRON_CHOICES; c++)
+    for (size_t c = 0; c < PERCEPTRON_CHOICES; c++)
         if (pts_perceptron_choices[c].network == network)
-            status = predict_left_out(s, &trained, a, b, SWEEP_MLP + c);
-    pts_perceptron_free(&model);
-    return status;
+            predict_left_out(s, &trained, a, b, SWEEP_MLP + c);
+    return PTS_OK;
 }
 
 /* The prediction of one task's views by a rule's weights, as θ. */
@@ -166,7 +157,7 @@ static void run_pair(void *user, size_t task, int thread)
     linear_model one;
     pts_status status = pts_linear_fold_create(&fold, &job->s->data, a, b, NULL);
     if (status == PTS_OK) {
-        status = run_linear(job->s, &fold, a, b, &one);
+        run_linear(job->s, &fold, a, b, &one);
         for (size_t network = 0; status == PTS_OK && network < PERCEPTRON_NETWORKS; network++)
             status = run_network(job->s, &fold, a, b, &one, network);
         if (status == PTS_OK)

@@ -29,26 +29,6 @@ double pts_theta_measured(const theta_points *p, const double beyond[4], double 
     return p->map[i - 1] + t * (p->map[i] - p->map[i - 1]);
 }
 
-int pts_theta_cholesky(const double matrix[16], double lower[16])
-{
-    memcpy(lower, matrix, 16 * sizeof *lower);
-    if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', 4, lower, 4) != 0)
-        return 0;
-    for (int i = 0; i < 4; i++)
-        for (int j = i + 1; j < 4; j++)
-            lower[i * 4 + j] = 0;
-    return 1;
-}
-
-void pts_theta_inverse(const double matrix[16], double inverse[16])
-{
-    pts_theta_cholesky(matrix, inverse);
-    LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', 4, inverse, 4);
-    for (int i = 0; i < 4; i++)
-        for (int j = i + 1; j < 4; j++)
-            inverse[i * 4 + j] = inverse[j * 4 + i];
-}
-
 void pts_theta_weak_prior(theta_prior *prior)
 {
     static const double mean[4] = {0.05, 0.3, 4, 0.5}, deviation[4] = {0.1, 0.7, 2, 0.4};

@@ -16,7 +16,7 @@
 
 typedef struct study_state {
     const pts_tasks *tasks;
-    const pts_head_options *options;
+    const pts_study_options *options;
     pts_mlp *mlp;
     study_samples samples;
     float (*targets)[4]; /* [tasks]: (A, B, C, D) + 10 */
@@ -40,7 +40,7 @@ pts_status pts_study_network(pts_mlp **out, size_t dim, uint64_t seed, pts_team 
 }
 
 /* The same with dropout behind each ReLU. */
-static pts_status network_to_train(pts_mlp **out, size_t dim, const pts_head_options *o,
+static pts_status network_to_train(pts_mlp **out, size_t dim, const pts_study_options *o,
                                    pts_team *team, pts_error *err)
 {
     pts_mlp_layer layers[3 * STUDY_LAYERS];
@@ -67,7 +67,7 @@ void pts_study_theta(const float output[4], double theta[4])
 
 /* ---- options ---- */
 
-static pts_status check_numbers(const pts_head_options *o, pts_error *err)
+static pts_status check_numbers(const pts_study_options *o, pts_error *err)
 {
     const struct {
         const char *name;
@@ -85,7 +85,7 @@ static pts_status check_numbers(const pts_head_options *o, pts_error *err)
     return PTS_OK;
 }
 
-static pts_status check_options(const pts_head_options *o, pts_error *err)
+static pts_status check_options(const pts_study_options *o, pts_error *err)
 {
     if (o->epochs < 1 || o->epochs > 100000)
         return pts_fail(err, PTS_ERR_ARGUMENT, "epochs: expected 1 … 100000, got %zu", o->epochs);
@@ -122,7 +122,7 @@ static pts_mlp_schedule schedule_of(const study_state *s)
  * constant rate, the number of epochs may change. */
 static void describe_training(study_state *s)
 {
-    const pts_head_options *o = s->options;
+    const pts_study_options *o = s->options;
     const pts_tasks *t = s->tasks;
     pts_sha256 hash;
     char hex[PTS_SHA256_HEX];
@@ -292,7 +292,7 @@ static pts_status measure(const study_state *s, size_t part, study_sums *sums, p
 
 /* ---- training ---- */
 
-static pts_mlp_training rule_of(const pts_head_options *o)
+static pts_mlp_training rule_of(const pts_study_options *o)
 {
     pts_mlp_training training = PTS_MLP_TRAINING_DEFAULTS;
     training.rule = o->rule;
@@ -379,7 +379,7 @@ static pts_status validate(study_state *s, pts_study_epoch *row, pts_error *err)
 static pts_status keep(study_state *s, const pts_study_epoch *row, pts_error *err)
 {
     study_progress *p = &s->progress;
-    const pts_head_options *o = s->options;
+    const pts_study_options *o = s->options;
     p->history[p->epoch++] = *row;
     if (row->best) {
         p->least = row->validation;
@@ -403,7 +403,7 @@ static pts_status keep(study_state *s, const pts_study_epoch *row, pts_error *er
 
 static pts_status take_up(study_state *s, pts_error *err)
 {
-    const pts_head_options *o = s->options;
+    const pts_study_options *o = s->options;
     s->progress.least = INFINITY;
     if (!o->resume)
         return PTS_OK;
@@ -422,7 +422,7 @@ static int patience_is_over(const study_state *s)
 
 static pts_status train(study_state *s, pts_error *err)
 {
-    const pts_head_options *o = s->options;
+    const pts_study_options *o = s->options;
     PTS_TRY(take_up(s, err));
     while (s->progress.epoch < o->epochs && !patience_is_over(s)) {
         double start = seconds_now();
@@ -473,7 +473,7 @@ static pts_status run(study_state *s, pts_study_report *report, pts_error *err)
 }
 
 pts_status pts_study_run(pts_mlp **out, pts_study_report *report, const pts_tasks *tasks,
-                         const pts_head_options *options, pts_team *team, pts_progress progress,
+                         const pts_study_options *options, pts_team *team, pts_progress progress,
                          void *user, pts_error *err)
 {
     if (out)
@@ -497,7 +497,7 @@ pts_status pts_study_run(pts_mlp **out, pts_study_report *report, const pts_task
 }
 
 pts_status pts_evaluate_study(pts_study_report *out, const pts_tasks *tasks,
-                              const pts_head_options *options, pts_team *team,
+                              const pts_study_options *options, pts_team *team,
                               pts_progress progress, void *user, pts_error *err)
 {
     return pts_study_run(NULL, out, tasks, options, team, progress, user, err);

@@ -4,6 +4,7 @@
 
 #include "nn/layers.h"
 #include "learn/tasks.h"
+#include "pts/study.h"
 
 #define STUDY_LAYERS 5
 #define STUDY_SHIFT 10
@@ -17,7 +18,7 @@ void pts_study_theta(const float output[4], double theta[4]);
 
 /* Trains and measures; *out (the network of the best epoch) may be NULL. */
 pts_status pts_study_run(pts_mlp **out, pts_study_report *report, const pts_tasks *tasks,
-                         const pts_head_options *options, pts_team *team, pts_progress progress,
+                         const pts_study_options *options, pts_team *team, pts_progress progress,
                          void *user, pts_error *err);
 
 /* ---- samples: drawn once ---- */

@@ -1,0 +1,25 @@
+/* [4][4] matrices of θ: all that asking a head needs of this room's algebra. */
+#include "learn/theta.h"
+
+#include <lapacke.h>
+#include <string.h>
+
+int pts_theta_cholesky(const double matrix[16], double lower[16])
+{
+    memcpy(lower, matrix, 16 * sizeof *lower);
+    if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', 4, lower, 4) != 0)
+        return 0;
+    for (int i = 0; i < 4; i++)
+        for (int j = i + 1; j < 4; j++)
+            lower[i * 4 + j] = 0;
+    return 1;
+}
+
+void pts_theta_inverse(const double matrix[16], double inverse[16])
+{
+    pts_theta_cholesky(matrix, inverse);
+    LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', 4, inverse, 4);
+    for (int i = 0; i < 4; i++)
+        for (int j = i + 1; j < 4; j++)
+            inverse[i * 4 + j] = inverse[j * 4 + i];
+}
