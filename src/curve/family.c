@@ -126,8 +126,13 @@ static const double shapeless[] = {0};
 
 /* ---- what a family is ---- */
 
+/* What a parameter is, which says when it is known: a level, an mAP; an amplitude, a difference of
+ * mAP that may be large; a positive number, whose logarithm is fitted; or plainly the data's. */
+typedef enum parameter_kind { DATA, LEVEL, AMPLITUDE, POSITIVE } parameter_kind;
+
 typedef struct family_entry {
     const char *name, *parameters[4];
+    parameter_kind kinds[4];
     size_t count;
     separable shape;
 } family_entry;
@@ -135,30 +140,40 @@ typedef struct family_entry {
 static const family_entry table[PTS_FAMILIES] = {
     [PTS_FAMILY_4PL] = {"4pl",
                         {"A", "B", "C", "D"},
+                        {LEVEL, POSITIVE, POSITIVE, LEVEL},
                         4,
                         {logistic, 2, false, true, GRID(steepness), centre_nodes}},
-    [PTS_FAMILY_POW2] = {"pow2", {"a", "b"}, 2, {plain_power, 1, true, false, GRID(powers), NULL}},
+    [PTS_FAMILY_POW2] = {"pow2",
+                         {"a", "b"},
+                         {AMPLITUDE, POSITIVE},
+                         2,
+                         {plain_power, 1, true, false, GRID(powers), NULL}},
     [PTS_FAMILY_POW3] = {"pow3",
                          {"a", "b", "c"},
+                         {AMPLITUDE, POSITIVE, LEVEL},
                          3,
                          {plain_power, 1, false, false, GRID(powers), NULL}},
     [PTS_FAMILY_POW4] = {"pow4",
                          {"a", "b", "c", "d"},
+                         {AMPLITUDE, POSITIVE, LEVEL, POSITIVE},
                          4,
                          {power, 2, false, false, GRID(powers), offset_nodes}},
     [PTS_FAMILY_EXP3] = {"exp3",
                          {"a", "b", "c"},
+                         {AMPLITUDE, POSITIVE, LEVEL},
                          3,
                          {exponential, 1, false, false, GRID(scales), NULL}},
     [PTS_FAMILY_LOG2] = {"log2",
                          {"a", "c"},
+                         {AMPLITUDE, LEVEL},
                          2,
                          {logarithm, 0, false, false, GRID(shapeless), NULL}},
     [PTS_FAMILY_WBL4] = {"wbl4",
                          {"a", "b", "c", "d"},
+                         {POSITIVE, AMPLITUDE, LEVEL, POSITIVE},
                          4,
                          {weibull, 2, false, false, GRID(steepness), centre_nodes}},
-    [PTS_FAMILY_LAST1] = {"last1", {"a"}, 1, {NULL, 0, false, false, NULL, 0, NULL}},
+    [PTS_FAMILY_LAST1] = {"last1", {"a"}, {DATA}, 1, {NULL, 0, false, false, NULL, 0, NULL}},
 };
 
 const char *pts_family_name(pts_family family)
@@ -219,17 +234,21 @@ double pts_family_at(const pts_family_fit *f, double n)
 
 /* ---- fits ---- */
 
-/* g·covariance·g, covariance [4][4]; spares 0 · ∞. */
+/* g·covariance·g, covariance [4][4]; spares 0 · ∞. INFINITY too where the terms cancel to their
+ * rounding: D = u + v is then as little known as A = u, whose error is 10¹² and more. */
 static double variance_along(const double *covariance, const double g[4])
 {
-    double sum = 0;
+    double sum = 0, size = 0;
     for (int i = 0; i < 4; i++) {
         for (int j = 0; j < 4; j++) {
-            if (g[i] != 0 && g[j] != 0)
-                sum += g[i] * covariance[i * 4 + j] * g[j];
+            if (g[i] != 0 && g[j] != 0) {
+                double term = g[i] * covariance[i * 4 + j] * g[j];
+                sum += term;
+                size += fabs(term);
+            }
         }
     }
-    return isnan(sum) ? INFINITY : sum;
+    return size == 0 || sum > 1e-12 * size ? sum : INFINITY;
 }
 
 /* One parameter of the family's own definition: its value and its slopes by u, v, p and q. */
@@ -299,27 +318,63 @@ static void fit_last(const separable_data *data, pts_family_fit *out)
     out->se[0] = data->count > 1 ? sqrt(out->sse / (double)(data->count - 1) / total) : INFINITY;
 }
 
+/* By the linearised 95 % interval, ± 2 standard errors: a level's must be shorter than all that an
+ * mAP can be, 0 … 1, and a positive number must be known within a factor of ten either way. */
+bool pts_family_determined(const pts_family_fit *fit, size_t k)
+{
+    const double most_level = 1.0 / 4, most_log = log(10) / 2;
+    if (k >= pts_family_parameters(fit->family))
+        return false;
+    const double size = fabs(fit->x[k]);
+    switch (table[fit->family].kinds[k]) {
+    case LEVEL:
+        return fit->se[k] <= most_level;
+    case AMPLITUDE:
+        return fit->se[k] <= fmax(most_level, size);
+    case POSITIVE:
+        return fit->se[k] <= most_log * size;
+    default:
+        return true;
+    }
+}
+
+static bool all_determined(const pts_family_fit *fit)
+{
+    for (size_t k = 0; k < pts_family_parameters(fit->family); k++) {
+        if (!pts_family_determined(fit, k))
+            return false;
+    }
+    return true;
+}
+
+/* Where the way to the plateau begins: of the 4PL at A, or at the end of 0 … 1 beyond which A lies:
+ * the way from −192,777 is made with the first image. */
+static double begin_of(const pts_family_fit *fit, double smallest)
+{
+    return fit->family == PTS_FAMILY_4PL ? fmin(fmax(fit->x[0], 0), 1)
+                                         : pts_family_at(fit, smallest);
+}
+
 /* The plateau counts as seen where the largest size has made 80 % of the way to it. */
 static pts_fit_status judge(const pts_family_fit *fit, const pts_lm_result *lm, double smallest,
                             double largest)
 {
-    double first = pts_family_at(fit, smallest), last = pts_family_at(fit, largest);
-    double limit = fit->family == PTS_FAMILY_4PL    ? fit->x[3]
-                   : fit->family == PTS_FAMILY_POW2 ? 1
-                   : fit->family == PTS_FAMILY_LOG2 ? INFINITY
-                                                    : fit->x[2];
-    if (fit->family == PTS_FAMILY_4PL)
-        first = fit->x[0];
-    size_t plateau = fit->family == PTS_FAMILY_4PL ? 3 : 2;
-    bool vague = fit->family != PTS_FAMILY_POW2 && isfinite(fit->se[plateau]) &&
-                 fit->se[plateau] > 0.25 * fabs(limit - first);
+    const bool is_4pl = fit->family == PTS_FAMILY_4PL, is_pow2 = fit->family == PTS_FAMILY_POW2;
+    const size_t plateau = is_4pl ? 3 : 2;
+    double first = begin_of(fit, smallest), last = pts_family_at(fit, largest);
+    double limit = is_pow2 ? 1 : fit->family == PTS_FAMILY_LOG2 ? INFINITY : fit->x[plateau];
+    /* an infinite error is no vague plateau but nothing known at all: undetermined */
+    bool vague =
+        !is_pow2 && isfinite(fit->se[plateau]) && fit->se[plateau] > 0.25 * fabs(limit - first);
     if (lm->stop == PTS_LM_RANK_DEFICIENT || lm->rank < pts_family_parameters(fit->family))
         return PTS_FIT_RANK_DEFICIENT;
     /* said before a limit reached: the optimum lies at infinity, which is why the evaluations did
      * not suffice */
     if (!(fabs(last - first) >= 0.8 * fabs(limit - first)) || vague)
         return PTS_FIT_PLATEAU_NOT_REACHED;
-    return pts_lm_converged(lm) ? PTS_FIT_OK : PTS_FIT_LIMIT;
+    if (!pts_lm_converged(lm))
+        return PTS_FIT_LIMIT;
+    return all_determined(fit) ? PTS_FIT_OK : PTS_FIT_UNDETERMINED;
 }
 
 static double smape(const pts_family_fit *fit, const separable_data *data)
@@ -407,6 +462,18 @@ pts_status pts_family_fit_points(pts_family family, const double *n, const doubl
 }
 
 /* ---- what a fit is worth ---- */
+
+bool pts_family_smape_of_zeros(const pts_family_fit *fit, const double *n, const double *map,
+                               size_t count)
+{
+    double all = 0, small = 0;
+    for (size_t i = 0; i < count; i++) {
+        double f = pts_family_at(fit, n[i]), term = pts_smape(&f, &map[i], 1);
+        all += term;
+        small += fabs(map[i]) < 0.01 ? term : 0;
+    }
+    return small > all / 2;
+}
 
 pts_status pts_family_sensitivity(const pts_family_fit *fit, const double *n, const double *map,
                                   size_t count, double share, double change[4][2], pts_error *err)
