@@ -393,7 +393,7 @@ static size_t fit_all(const cli_syntax *syntax, const options *o, const char *pa
     return done;
 }
 
-static int answer(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
+static int report(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
                   const fitted *fits)
 {
     int code = CLI_DONE;
@@ -439,7 +439,7 @@ static int fit_file(const cli_syntax *syntax, const options *o, const char *path
         cli_fail(syntax, "%s: no column %s", path, o->metric);
     else if (fit_all(syntax, o, path, set, fits) > 0) {
         find_doubts(syntax, o, path, set, fits);
-        code = answer(syntax, o, set, fits);
+        code = report(syntax, o, set, fits);
     }
     free(fits);
     pts_curves_destroy(set);

@@ -31,6 +31,7 @@ static pts_status next_line(reader *in, const char *name, char **value, pts_erro
     return PTS_OK;
 }
 
+/* Exactly `count`: what follows on the line would be read as something else by another reader. */
 static pts_status read_numbers(reader *in, const char *name, double *out, size_t count,
                                pts_error *err)
 {

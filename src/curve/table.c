@@ -70,6 +70,7 @@ static int by_index(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
+/* Sorted by curve, then back into the order of the file, which is that of all output. */
 static pts_status find_groups(point_table *table, const char *path, group **out, size_t *count,
                               pts_error *err)
 {
@@ -105,6 +106,7 @@ static size_t drop_copies(table_row *rows, size_t count)
     return kept;
 }
 
+/* One block holds all columns, freed by its first. */
 static pts_status fill_curve(table_row *rows, size_t count, bool weighted, pts_curve_points *out,
                              pts_error *err)
 {
