@@ -264,6 +264,63 @@ START_TEST(fit_says_what_the_points_do_not_tell)
 }
 END_TEST
 
+/* Points of a power law, whose 4PL has its A at −∞: numbers like A = −192,777 ± 3·10¹¹ and an error
+ * of D that is rounding. The plateau is seen of the steeper one only. */
+START_TEST(absurd_parameters_are_not_ok)
+{
+    const double n[] = {10, 20, 40, 80, 160, 320};
+    const double slow[] = {.12, .20, .25, .30, .35, .395};
+    double quick[6];
+    pts_family_fit fit;
+    ck_assert_int_eq(pts_family_fit_points(PTS_FAMILY_4PL, n, slow, NULL, 6, &fit, NULL), PTS_OK);
+    ck_assert_int_eq(fit.status, PTS_FIT_PLATEAU_NOT_REACHED);
+    for (size_t k = 0; k < 4; k++)
+        ck_assert(!pts_family_determined(&fit, k));
+    ck_assert_double_eq(fit.se[3], INFINITY);
+    for (int i = 0; i < 6; i++)
+        quick[i] = 0.6 - 0.9 * pow(n[i], -0.6) + (i % 2 ? 1e-4 : -1e-4);
+    ck_assert_int_eq(pts_family_fit_points(PTS_FAMILY_4PL, n, quick, NULL, 6, &fit, NULL), PTS_OK);
+    ck_assert_int_eq(fit.status, PTS_FIT_UNDETERMINED);
+    ck_assert_str_eq(pts_fit_status_text(fit.status), "undetermined");
+    ck_assert(!pts_family_determined(&fit, 0) && !pts_family_determined(&fit, 2));
+    ck_assert(!pts_family_determined(&fit, 4)); /* there is none */
+    for (int i = 0; i < 6; i++)                 /* where the curve is seen whole, all are */
+        quick[i] = textbook(&(pts_curve){0.1, 2, 40, 0.6}, n[i]) + (i % 2 ? 1e-3 : -1e-3);
+    ck_assert_int_eq(pts_family_fit_points(PTS_FAMILY_4PL, n, quick, NULL, 6, &fit, NULL), PTS_OK);
+    ck_assert_int_eq(fit.status, PTS_FIT_OK);
+    for (size_t k = 0; k < 4; k++)
+        ck_assert(pts_family_determined(&fit, k));
+}
+END_TEST
+
+/* ± 2 standard errors against the range of an mAP and a factor of ten. */
+START_TEST(determined_is_a_matter_of_standard_errors)
+{
+    pts_family_fit fit = {.family = PTS_FAMILY_4PL, .x = {0.1, 2, 50, 0.6}};
+    const double known[4] = {0.24, 2.3, 57, 0.24}, unknown[4] = {0.26, 2.4, 58, INFINITY};
+    for (size_t k = 0; k < 4; k++) {
+        fit.se[k] = known[k];
+        ck_assert(pts_family_determined(&fit, k));
+        fit.se[k] = unknown[k];
+        ck_assert(!pts_family_determined(&fit, k));
+    }
+    fit = (pts_family_fit){.family = PTS_FAMILY_LAST1, .x = {0.3}, .se = {INFINITY}};
+    ck_assert(pts_family_determined(&fit, 0)); /* the mean of the last size, of one point too */
+}
+END_TEST
+
+/* Half of all points are zeros, which the fit misses by a thousandth: 200 % each. */
+START_TEST(smape_of_zeros_is_told)
+{
+    const pts_family_fit fit = {.family = PTS_FAMILY_LAST1, .x = {0.001}};
+    const pts_family_fit far = {.family = PTS_FAMILY_LAST1, .x = {0.4}};
+    const double n[] = {1, 2, 4, 8}, zeros[] = {0, 0, 0.001, 0.001}, none[] = {.3, .4, .5, .6};
+    ck_assert(pts_family_smape_of_zeros(&fit, n, zeros, 4));
+    ck_assert(!pts_family_smape_of_zeros(&far, n, none, 4));
+    ck_assert(!pts_family_smape_of_zeros(&fit, n, (double[4]){0.001, 0.001, 0.5, 0.6}, 4));
+}
+END_TEST
+
 /* The definitions, written out a second time. */
 static double by_definition(pts_family family, const double *x, double n)
 {
@@ -1212,7 +1269,8 @@ END_TEST
 CHECK_SUITE("curve", curve_is_the_textbook_formula, curve_is_safe_at_the_ends,
             gradient_equals_central_differences, mirrored_parameters_are_the_same_curve,
             size_equals_bisection, size_has_three_answers, smape_and_percent,
-            fit_recovers_noiseless_curves, published_fits_are_reproduced,
+            absurd_parameters_are_not_ok, determined_is_a_matter_of_standard_errors,
+            smape_of_zeros_is_told, fit_recovers_noiseless_curves, published_fits_are_reproduced,
             fit_says_what_the_points_do_not_tell, families_recover_noiseless_curves,
             normal_quantiles, posterior_equals_scipy, posterior_without_points_is_the_prior,
             posterior_with_many_points_is_the_fit, intervals_cover_what_they_say,

@@ -302,6 +302,68 @@ START_TEST(fit_takes_any_family)
 }
 END_TEST
 
+/* What the points leave open is no number for people, in the table and in the figure's box. */
+START_TEST(fit_prints_only_what_is_determined)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    write_rows(folder, "10,.12\n20,.20\n40,.25\n80,.30\n160,.35\n320,.395\n");
+    ck_assert_int_eq(run_program("ptstrain fit %s/c.csv", folder), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, " not determined not determined not determined "));
+    ck_assert_ptr_null(strstr(ran.out, "-19"));
+    ck_assert_ptr_nonnull(strstr(ran.out, "plateau_not_reached\n"));
+    ck_assert_int_eq(run_program("ptstrain fit --family wbl4 %s/c.csv", folder), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "; not determined: "));
+#ifdef PTS_HAVE_JSON
+    ck_assert_int_eq(run_program("ptstrain fit --json %s/c.csv", folder), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "\"undetermined\": ["));
+    ck_assert_ptr_nonnull(strstr(ran.out, "\"A\": -19"));
+#endif
+#ifdef PTS_HAVE_PLOT
+    ck_assert_int_eq(run_program("ptstrain fit --plots %s %s/c.csv", folder, folder), 0);
+    ck_assert_int_eq(run_program("ls %s/x-0.svg %s/x-0-sensitivity.svg", folder, folder), 0);
+#endif
+    write_rows(folder, "2,0\n4,0\n8,0\n16,0\n32,.2\n64,.3\n128,.35\n");
+    ck_assert_int_eq(run_program("ptstrain fit %s/c.csv", folder), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, ", SMAPE not meaningful: mAP near 0\n"));
+    ck_assert_int_eq(run_program("rm -r %s", folder), 0);
+}
+END_TEST
+
+/* The caveat about copies says what keeps them: one row of weight 2 is the fit of both. */
+START_TEST(advice_about_copies_holds)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX";
+    const char *fit = "ptstrain fit %s/w.csv 2>&1";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(
+        run_program("cd %s && echo dataset,class,n,map,weight > w.csv && for k in 1 2; "
+                    "do echo x,0,2,.1,1; done >> w.csv && for n in 4 8 16; do echo "
+                    "x,0,$n,.2,1; done >> w.csv",
+                    folder),
+        0);
+    ck_assert_int_eq(run_program(fit, folder), 0);
+    ck_assert_ptr_nonnull(strstr(ran.out, "of measurements of their own keep one row with their "
+                                          "number in a column weight"));
+    const char *rows = "cd %s && echo dataset,class,n,map,weight > w.csv && for r in %s; do echo "
+                       "x,0,$r; done >> w.csv";
+    static char weighted[512];
+    ck_assert_int_eq(run_program(rows, folder, "2,.1,2 4,.2,1 8,.3,1 16,.4,1 32,.41,1"), 0);
+    ck_assert_int_eq(run_program(fit, folder), 0);
+    ck_assert_ptr_null(strstr(ran.out, "repeat another"));
+    snprintf(weighted, sizeof weighted, "%s", strstr(ran.out, "\nx"));
+    ck_assert_int_eq(
+        run_program(rows, folder, "2,.1,1 2,.1000000001,1 4,.2,1 8,.3,1 16,.4,1 32,.41,1"), 0);
+    ck_assert_int_eq(run_program(fit, folder), 0);
+    double both[2], one[2]; /* sse and SMAPE follow the parameters */
+    ck_assert_int_eq(sscanf(strstr(ran.out, "\nx"), "\nx 0 6 %lf %lf", &both[0], &both[1]), 2);
+    ck_assert_int_eq(sscanf(weighted, "\nx 0 5 %lf %lf", &one[0], &one[1]), 2);
+    ck_assert_double_eq_tol(both[0], one[0], 1e-4);
+    ck_assert_double_eq_tol(both[1], one[1], 1e-4);
+    ck_assert_int_eq(run_program("rm -r %s", folder), 0);
+}
+END_TEST
+
 #ifdef PTS_HAVE_JSON
 #include <jansson.h>
 
@@ -385,6 +447,7 @@ CHECK_SUITE("curve_cli",
 #ifdef PTS_HAVE_PLOT
             fit_draws_two_figures_a_curve, figures_do_not_overwrite_each_other,
 #endif
+            fit_prints_only_what_is_determined, advice_about_copies_holds,
             bad_input_is_said_by_every_command, files_at_odds_are_said,
             unlike_pilot_gets_its_caveat, prior_is_made_and_used, fit_takes_any_family,
             curve_answers_and_exits, curve_refuses_in_one_line, fit_refuses_in_one_line)

@@ -1448,6 +1448,32 @@ START_TEST(command_exports_and_refuses)
 }
 END_TEST
 
+#ifdef PTS_HAVE_PLOT
+/* Names that a file name cannot tell apart, and a class named as another's second figure. */
+START_TEST(exported_figures_do_not_overwrite_each_other)
+{
+    static const char *const classes[] = {"a b", "a/b", "A?b", "c", "c-memory"};
+    make_folder();
+    pts_store *store = open_run();
+    for (int k = 0; k < 5; k++) {
+        for (size_t n = 2; n <= 8; n *= 2) {
+            pts_store_job job = job_of("d", k, n, 43);
+            job.class_name = classes[k];
+            add_job(store, job, 0.5);
+        }
+    }
+    pts_store_close(store);
+    ck_assert_int_eq(run_export("--store runs.db --plots p && ls p/*.svg | grep -vc memory.svg"),
+                     0);
+    ck_assert_int_eq(atoi(ran.out), 5);
+    ck_assert_int_eq(run_export("--store runs.db --plots p && ls p/d-a_b.svg p/d-a_b~2.svg "
+                                "p/d-A_b~3.svg p/d-c.svg p/d-c-memory~1.svg"),
+                     0);
+    remove_folder();
+}
+END_TEST
+#endif
+
 static void write_text(const char *name, const char *text)
 {
     char full[192];
@@ -1626,4 +1652,8 @@ CHECK_SUITE("store", points_come_back_in_order, points_keep_every_figure_and_can
             exports_json, exports_refuse_and_leave_nothing,
             exports_keep_data_sets_of_one_name_apart, exports_incremental_curves,
             exports_without_map50_where_there_is_none, command_exports_and_refuses,
+#ifdef PTS_HAVE_PLOT
+            exported_figures_do_not_overwrite_each_other,
+#endif
+
             command_imports_once, command_import_refuses, command_lists_runs_and_jobs JSON_CASES)

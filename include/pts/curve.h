@@ -57,7 +57,8 @@ const char *pts_size_status_text(pts_size_status status); /* "ok", "already_met"
  * A falling curve only ever loses: ALREADY_MET with n = 0 if f(1) ≥ target, else UNREACHABLE. */
 pts_size_status pts_curve_size(const pts_curve *curve, double target, double *n);
 
-/* Mean of 2|f − y| / (|f| + |y|) in percent; a term 0/0 counts 0. */
+/* Mean of 2|f − y| / (|f| + |y|) in percent; a term 0/0 counts 0. Next to y = 0 a term is 200 %
+ * however small the miss: see pts_family_smape_of_zeros. */
 double pts_smape(const double *f, const double *y, size_t count);
 
 /* Are these mAP in percent? True when one of them is above 1 and all lie in 0 … 100; then they
@@ -69,13 +70,15 @@ bool pts_map_from_percent(double *map, size_t count);
 
 typedef enum pts_fit_status {
     PTS_FIT_OK,
-    PTS_FIT_PLATEAU_NOT_REACHED, /* f(largest n) is below 80 % of the way from A to D, or D is
-                                  * known no better than ± a quarter of |D − A|: D is a guess */
+    PTS_FIT_PLATEAU_NOT_REACHED, /* f(largest n) is below 80 % of the way from A (cut to 0 … 1) to
+                                  * D, or D is known no better than ± a quarter of it: a guess */
     PTS_FIT_RANK_DEFICIENT,      /* the points do not determine the four parameters */
-    PTS_FIT_LIMIT                /* 400 evaluations were not enough */
+    PTS_FIT_LIMIT,               /* 400 evaluations were not enough */
+    PTS_FIT_UNDETERMINED         /* the plateau is seen, but a parameter is not determined
+                                  * (pts_family_determined): the curve is worth more than it */
 } pts_fit_status;
 
-/* "ok", "plateau_not_reached", "rank_deficient", "limit". */
+/* "ok", "plateau_not_reached", "rank_deficient", "limit", "undetermined". */
 const char *pts_fit_status_text(pts_fit_status status);
 
 typedef struct pts_fit {
@@ -145,6 +148,17 @@ typedef struct pts_family_fit {
 } pts_family_fit;
 
 double pts_family_at(const pts_family_fit *fit, double n); /* n > 0 */
+
+/* Do the points say what parameter k is? By ± 2 standard errors: a plateau or start (A, D, c) is
+ * known to less than the range of an mAP, 0 … 1, a positive parameter (B, C, b, d; the a of wbl4)
+ * within a factor of ten either way, another better than its own size or than a level. Where not,
+ * its number is for programs alone. */
+bool pts_family_determined(const pts_family_fit *fit, size_t k);
+
+/* Does more than half of the SMAPE come from points below an mAP of 0.01? Then it says how many of
+ * these there are, not how good the fit is. */
+bool pts_family_smape_of_zeros(const pts_family_fit *fit, const double *n, const double *map,
+                               size_t count);
 
 /* As pts_curve_fit_weighted, for any family: at least as many distinct sizes as parameters. */
 pts_status pts_family_fit_points(pts_family family, const double *n, const double *map,

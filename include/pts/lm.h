@@ -36,6 +36,8 @@
 
 #include "pts/base.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -77,7 +79,7 @@ typedef struct pts_lm_settings {
     pts_lm_differences differences;
     pts_lm_loss loss;
     double loss_scale; /* residuals (after weighting) beyond it count as outliers; > 0 */
-    int accelerate;    /* geodesic acceleration; for PTS_LM_SQUARES only */
+    bool accelerate;   /* geodesic acceleration; for PTS_LM_SQUARES only */
 } pts_lm_settings;
 
 /* ftol 1e-22 (at 1e-14 the parameters would have 7 digits: the sum of squares is flat there), xtol
@@ -109,7 +111,7 @@ typedef struct pts_lm_result {
                    * below n − at_bound */
 } pts_lm_result;
 
-static inline int pts_lm_converged(const pts_lm_result *result)
+static inline bool pts_lm_converged(const pts_lm_result *result)
 {
     return result->stop <= PTS_LM_AT_BOUND;
 }

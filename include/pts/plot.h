@@ -46,7 +46,8 @@ typedef struct pts_plot_target {
     double confidence;    /* of the interval, 0.8 for 80 %; 0: not said */
 } pts_plot_target;
 
-/* mAP(n) = (A − D) / (1 + (n/C)^B) + D, and the fit's quality in percent (negative: not shown). */
+/* mAP(n) = (A − D) / (1 + (n/C)^B) + D, and the fit's quality in percent (negative: not shown).
+ * A parameter NAN is shown as not determined. */
 typedef struct pts_plot_parameters {
     double A, B, C, D, smape;
 } pts_plot_parameters;

@@ -2,17 +2,19 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/doubts.h"
+#include "cli/figure_names.h"
+
+#include "base/error.h"
+#include "base/memory.h"
 
 #include "pts/curve.h"
 #include "pts/file.h"
 #include "pts/plot.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 enum { SAMPLES = 200 };
@@ -28,6 +30,7 @@ typedef struct options {
 typedef struct fitted {
     pts_family_fit fit; /* points 0: none */
     double weights[PTS_FAMILIES];
+    bool of_zeros; /* the SMAPE is not meaningful */
     pts_doubts doubts;
 } fitted;
 
@@ -77,6 +80,19 @@ static json_t *describe_any(const options *o, const pts_curve_points *c, const f
                      f->points ? pts_fit_status_text(f->status) : "too_few_sizes");
 }
 
+/* Which numbers the points leave open; no key where they leave none. */
+static void add_undetermined(json_t *to, const pts_family_fit *f)
+{
+    json_t *names = json_array();
+    for (size_t k = 0; f->points && k < pts_family_parameters(f->family); k++) {
+        if (!pts_family_determined(f, k))
+            json_array_append_new(names, json_string(pts_family_parameter(f->family, k)));
+    }
+    if (json_array_size(names))
+        json_object_set(to, "undetermined", names);
+    json_decref(names);
+}
+
 static json_t *describe_all(const options *o, const pts_curve_set *set, const fitted *fits)
 {
     json_t *list = json_array();
@@ -84,6 +100,7 @@ static json_t *describe_all(const options *o, const pts_curve_set *set, const fi
     for (size_t i = 0; i < set->count; i++) {
         json_t *one = plain ? describe_4pl(&set->curves[i], &fits[i].fit)
                             : describe_any(o, &set->curves[i], &fits[i]);
+        add_undetermined(one, &fits[i].fit);
         cli_json_add_doubts(one, &fits[i].doubts);
         json_array_append_new(list, one);
     }
@@ -107,25 +124,56 @@ static int write_json(const cli_syntax *syntax, const options *o, const pts_curv
 }
 #endif
 
-static void print_4pl(const pts_family_fit *f)
+/* In place of a number that the points leave open; JSON keeps it. */
+static const char undetermined[] = "not determined";
+
+/* What follows a line's numbers. */
+static void print_status(const pts_family_fit *f, bool of_zeros)
 {
-    if (f->points == 0)
-        printf("%9s %9s %10s %9s %9s %7s  too_few_sizes\n", "-", "-", "-", "-", "-", "-");
-    else
-        printf("%9.4f %9.4f %10.4f %9.4f %9.6f %7.2f  %s\n", f->x[0], f->x[1], f->x[2], f->x[3],
-               f->sse, f->smape, pts_fit_status_text(f->status));
+    printf("  %s%s", pts_fit_status_text(f->status),
+           of_zeros ? ", SMAPE not meaningful: mAP near 0" : "");
 }
 
-static void print_any(const pts_family_fit *f)
+static void print_4pl(const pts_family_fit *f, bool of_zeros)
+{
+    if (f->points == 0) {
+        printf("%14s %14s %14s %14s %9s %7s  too_few_sizes\n", "-", "-", "-", "-", "-", "-");
+        return;
+    }
+    for (size_t k = 0; k < 4; k++) {
+        if (pts_family_determined(f, k))
+            printf("%14.4f ", f->x[k]);
+        else
+            printf("%14s ", undetermined);
+    }
+    printf("%9.6f %7.2f", f->sse, f->smape);
+    print_status(f, of_zeros);
+    putchar('\n');
+}
+
+static void print_any(const pts_family_fit *f, bool of_zeros)
 {
     printf("%-6s ", pts_family_name(f->family));
     if (f->points == 0) {
         printf("too_few_sizes\n");
         return;
     }
-    printf("%9.6f %7.2f %9.2f  %s ", f->sse, f->smape, f->aicc, pts_fit_status_text(f->status));
-    for (size_t k = 0; k < pts_family_parameters(f->family); k++)
-        printf(" %s %.5g", pts_family_parameter(f->family, k), f->x[k]);
+    printf("%9.6f %7.2f %9.2f", f->sse, f->smape, f->aicc);
+    print_status(f, of_zeros);
+    const char *before = "  ";
+    for (size_t k = 0; k < pts_family_parameters(f->family); k++) {
+        if (pts_family_determined(f, k)) {
+            printf("%s%s %.5g", before, pts_family_parameter(f->family, k), f->x[k]);
+            before = " ";
+        }
+    }
+    before = "; not determined:";
+    for (size_t k = 0; k < pts_family_parameters(f->family); k++) {
+        if (!pts_family_determined(f, k)) {
+            printf("%s %s", before, pts_family_parameter(f->family, k));
+            before = ",";
+        }
+    }
     putchar('\n');
 }
 
@@ -134,13 +182,13 @@ static void print_table(const options *o, const pts_curve_set *set, const fitted
     bool plain = !o->choose && o->only == PTS_FAMILY_4PL;
     printf("%-28s %-8s %6s ", "dataset", "class", "points");
     if (plain)
-        printf("%9s %9s %10s %9s %9s %7s  %s\n", "A", "B", "C", "D", "sse", "smape", "status");
+        printf("%14s %14s %14s %14s %9s %7s  %s\n", "A", "B", "C", "D", "sse", "smape", "status");
     else
         printf("%-6s %9s %7s %9s  %s\n", "family", "sse", "smape", "aicc", "status");
     for (size_t i = 0; i < set->count; i++) {
         const pts_curve_points *c = &set->curves[i];
         printf("%-28s %-8s %6zu ", c->dataset, c->class_name, c->count);
-        (plain ? print_4pl : print_any)(&fits[i].fit);
+        (plain ? print_4pl : print_any)(&fits[i].fit, fits[i].of_zeros);
     }
 }
 
@@ -148,67 +196,6 @@ static void print_table(const options *o, const pts_curve_set *set, const fitted
 
 #ifdef PTS_HAVE_PLOT
 static const double confidence = 0.8, share = 0.05;
-
-/* dataset-class, all but letters, digits and "._-" replaced: names come from a file. */
-static void figure_name(const pts_curve_points *c, char *name, size_t size)
-{
-    snprintf(name, size, "%s-%s", c->dataset, c->class_name);
-    for (char *at = name; *at; at++) {
-        if (!isalnum((unsigned char)*at) && !strchr("._-", *at))
-            *at = '_';
-    }
-}
-
-typedef struct figure {
-    char name[200];       /* without folder and ending; a file's name has 255 bytes at most */
-    size_t curve, number; /* 0: none */
-} figure;
-
-/* As a disk sees names that does not tell a from A; then in the file's order. */
-static int by_name(const void *a, const void *b)
-{
-    const figure *x = a, *y = b;
-    int order = strcasecmp(x->name, y->name);
-    return order ? order : (x->curve > y->curve) - (x->curve < y->curve);
-}
-
-static int by_curve(const void *a, const void *b)
-{
-    const figure *x = a, *y = b;
-    return (x->curve > y->curve) - (x->curve < y->curve);
-}
-
-/* Names that are alike once replaced ("a/b" and "a b") or cut overwrote each other's figures: from
- * the second on they are numbered behind a sign that no replaced name has. Class "x-sensitivity"
- * would draw over the second figure of x. */
-static void name_figures(const pts_curve_set *set, figure *figures)
-{
-    static const char second[] = "-sensitivity";
-    for (size_t i = 0; i < set->count; i++) {
-        figures[i].curve = i;
-        figure_name(&set->curves[i], figures[i].name, sizeof figures->name);
-    }
-    qsort(figures, set->count, sizeof *figures, by_name);
-    for (size_t i = 0, first = 0, number; i < set->count; i++) {
-        if (strcasecmp(figures[i].name, figures[first].name) != 0)
-            first = i;
-        number = i - first + 1;
-        size_t length = strlen(figures[i].name), tail = sizeof second - 1;
-        bool taken = length >= tail && strcasecmp(figures[i].name + length - tail, second) == 0;
-        figures[i].number = number > 1 || taken ? number : 0;
-    }
-    qsort(figures, set->count, sizeof *figures, by_curve);
-}
-
-static bool figure_path(const options *o, const figure *f, const char *ending, char *path,
-                        size_t size)
-{
-    char number[24] = "";
-    if (f->number > 0)
-        snprintf(number, sizeof number, "~%zu", f->number);
-    int length = snprintf(path, size, "%s/%s%s%s", o->plots, f->name, number, ending);
-    return length >= 0 && (size_t)length < size;
-}
 
 static const char *axis_title(const char *metric)
 {
@@ -236,24 +223,35 @@ static void shorten(const char *text, char *out, size_t size)
     memcpy(out + length, dots, sizeof dots);
 }
 
-static heading head(const options *o, const pts_curve_points *c, const pts_family_fit *f)
+static heading head(const options *o, const pts_curve_points *c, const fitted *one)
 {
+    static const char *const notes[] = {
+        [PTS_FIT_OK] = "",
+        [PTS_FIT_PLATEAU_NOT_REACHED] = "; the plateau is not reached",
+        [PTS_FIT_RANK_DEFICIENT] = "; the points do not determine the fit",
+        [PTS_FIT_LIMIT] = "; the fit did not settle",
+        [PTS_FIT_UNDETERMINED] = "; not all parameters are determined"};
+    const pts_family_fit *f = &one->fit;
     heading h;
     char class_name[64];
     shorten(c->dataset, h.title, sizeof h.title);
     shorten(c->class_name, class_name, sizeof class_name);
-    snprintf(h.subtitle, sizeof h.subtitle, "class %s: %s of %zu points of %s, SMAPE %.2f %%%s",
+    snprintf(h.subtitle, sizeof h.subtitle, "class %s: %s of %zu points of %s, SMAPE %.2f %%%s%s",
              class_name, pts_family_name(f->family), c->count, axis_title(o->metric), f->smape,
-             f->status == PTS_FIT_OK                    ? ""
-             : f->status == PTS_FIT_PLATEAU_NOT_REACHED ? "; the plateau is not reached"
-             : f->status == PTS_FIT_RANK_DEFICIENT      ? "; the points do not determine the fit"
-                                                        : "; the fit did not settle");
+             one->of_zeros ? " (not meaningful: mAP near 0)" : "", notes[f->status]);
     return h;
 }
 
-static pts_status draw_fit(const options *o, const pts_curve_points *c, const pts_family_fit *f,
+/* NAN in the figure's box where the points leave a parameter open. */
+static double boxed(const pts_family_fit *f, size_t k)
+{
+    return pts_family_determined(f, k) ? f->x[k] : NAN;
+}
+
+static pts_status draw_fit(const options *o, const pts_curve_points *c, const fitted *one,
                            const char *path, pts_error *err)
 {
+    const pts_family_fit *f = &one->fit;
     double n[SAMPLES], y[SAMPLES], low[SAMPLES], high[SAMPLES];
     double first = c->n[0], last = fmax(c->n[c->count - 1], first * 1.1);
     for (int i = 0; i < SAMPLES; i++) {
@@ -261,12 +259,11 @@ static pts_status draw_fit(const options *o, const pts_curve_points *c, const pt
         y[i] = fmin(fmax(pts_family_at(f, n[i]), 0), 1);
     }
     const pts_fit_points points = {c->n, c->weight, c->count};
-    pts_status status = pts_family_band(f, &points, confidence, n, SAMPLES, low, high, err);
-    if (status != PTS_OK)
-        return status;
-    heading h = head(o, c, f);
+    PTS_TRY(pts_family_band(f, &points, confidence, n, SAMPLES, low, high, err));
+    heading h = head(o, c, one);
     const pts_plot_series series = {"measured", c->n, metric_of(o, c), c->count};
-    const pts_plot_parameters box = {f->x[0], f->x[1], f->x[2], f->x[3], f->smape};
+    const pts_plot_parameters box = {boxed(f, 0), boxed(f, 1), boxed(f, 2), boxed(f, 3),
+                                     one->of_zeros ? -1 : f->smape};
     const pts_plot plot = {.title = h.title,
                            .subtitle = h.subtitle,
                            .curve_label = "fit",
@@ -285,18 +282,16 @@ static pts_status draw_fit(const options *o, const pts_curve_points *c, const pt
 }
 
 /* The study's second figure: what ±5 % of each parameter does to the SMAPE. */
-static pts_status draw_sensitivity(const options *o, const pts_curve_points *c,
-                                   const pts_family_fit *f, const char *path, pts_error *err)
+static pts_status draw_sensitivity(const options *o, const pts_curve_points *c, const fitted *one,
+                                   const char *path, pts_error *err)
 {
+    const pts_family_fit *f = &one->fit;
     double change[4][2];
     const char *names[4];
-    pts_status status =
-        pts_family_sensitivity(f, c->n, metric_of(o, c), c->count, share, change, err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_family_sensitivity(f, c->n, metric_of(o, c), c->count, share, change, err));
     for (size_t k = 0; k < 4; k++)
         names[k] = pts_family_parameter(f->family, k);
-    heading h = head(o, c, f);
+    heading h = head(o, c, one);
     const pts_plot_bars bars = {.title = h.title,
                                 .subtitle = h.subtitle,
                                 .axis_title = "change of SMAPE, percentage points",
@@ -307,35 +302,39 @@ static pts_status draw_sensitivity(const options *o, const pts_curve_points *c,
     return pts_plot_write_bars(path, &bars, err);
 }
 
-static pts_status draw(const options *o, const pts_curve_points *c, const pts_family_fit *f,
-                       const figure *named, pts_error *err)
+static pts_status draw(const options *o, const pts_curve_points *c, const fitted *one,
+                       const cli_figure *named, pts_error *err)
 {
     char path[4096];
-    if (!figure_path(o, named, "-sensitivity.svg", path, sizeof path)) {
-        snprintf(err->message, sizeof err->message, "%.200s: the name of a figure is too long",
-                 o->plots);
-        return PTS_ERR_ARGUMENT;
+    if (!cli_figure_path(named, o->plots, "-sensitivity.svg", path, sizeof path))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "%.200s: the name of a figure is too long",
+                        o->plots);
+    PTS_TRY(draw_sensitivity(o, c, one, path, err));
+    cli_figure_path(named, o->plots, ".svg", path, sizeof path);
+    return draw_fit(o, c, one, path, err);
+}
+
+static pts_status draw_curves(const options *o, const pts_curve_set *set, const fitted *fits,
+                              cli_figure *figures, pts_error *err)
+{
+    for (size_t i = 0; i < set->count; i++)
+        cli_figure_set(&figures[i], i, set->curves[i].dataset, set->curves[i].class_name);
+    cli_figures_number(figures, set->count, "-sensitivity");
+    for (size_t i = 0; i < set->count; i++) {
+        if (fits[i].fit.points)
+            PTS_TRY(draw(o, &set->curves[i], &fits[i], &figures[i], err));
     }
-    pts_status status = draw_sensitivity(o, c, f, path, err);
-    if (status != PTS_OK)
-        return status;
-    figure_path(o, named, ".svg", path, sizeof path);
-    return draw_fit(o, c, f, path, err);
+    return PTS_OK;
 }
 
 static int draw_all(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
                     const fitted *fits)
 {
     pts_error err;
-    pts_status status = PTS_OK;
-    figure *figures = calloc(set->count, sizeof *figures);
-    if (!figures)
-        return cli_fail(syntax, "out of memory");
-    name_figures(set, figures);
-    for (size_t i = 0; i < set->count && status == PTS_OK; i++) {
-        if (fits[i].fit.points)
-            status = draw(o, &set->curves[i], &fits[i].fit, &figures[i], &err);
-    }
+    cli_figure *figures;
+    pts_status status = pts_new(&figures, set->count, sizeof *figures, &err);
+    if (status == PTS_OK)
+        status = draw_curves(o, set, fits, figures, &err);
     free(figures);
     return status == PTS_OK ? CLI_DONE : cli_fail(syntax, "%s", err.message);
 }
@@ -383,6 +382,8 @@ static size_t fit_all(const cli_syntax *syntax, const options *o, const char *pa
         pts_error err;
         tell_progress(syntax, i, set->count, &told);
         if (fit_one(o, c, &fits[i], &err) == PTS_OK) {
+            fits[i].of_zeros =
+                pts_family_smape_of_zeros(&fits[i].fit, c->n, metric_of(o, c), c->count);
             done++;
             continue;
         }
@@ -392,7 +393,7 @@ static size_t fit_all(const cli_syntax *syntax, const options *o, const char *pa
     return done;
 }
 
-static int answer(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
+static int report(const cli_syntax *syntax, const options *o, const pts_curve_set *set,
                   const fitted *fits)
 {
     int code = CLI_DONE;
@@ -438,7 +439,7 @@ static int fit_file(const cli_syntax *syntax, const options *o, const char *path
         cli_fail(syntax, "%s: no column %s", path, o->metric);
     else if (fit_all(syntax, o, path, set, fits) > 0) {
         find_doubts(syntax, o, path, set, fits);
-        code = answer(syntax, o, set, fits);
+        code = report(syntax, o, set, fits);
     }
     free(fits);
     pts_curves_destroy(set);

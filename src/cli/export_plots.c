@@ -1,7 +1,10 @@
 #include "cli/export_plots.h"
+#include "cli/figure_names.h"
+
+#include "base/error.h"
+#include "base/memory.h"
 #include "pts/plot.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +17,7 @@ static const double gib = 1024.0 * 1024 * 1024;
 
 typedef struct row {
     double n, value[METRICS]; /* NAN where not known */
-    int retrained;            /* "blue" */
+    bool retrained;           /* "blue" */
 } row;
 
 typedef struct plotter {
@@ -22,8 +25,10 @@ typedef struct plotter {
     char dataset[256], class_name[256];
     row *rows; /* of the class at hand, [count] */
     size_t count, room;
+    cli_figure *names; /* of the classes so far, [classes]; the last is at hand */
+    size_t classes, names_room;
     size_t figures;
-    int incremental;
+    bool incremental;
     pts_status status;
     pts_error err;
 } plotter;
@@ -69,22 +74,21 @@ static size_t points_of(const plotter *p, int metric, int retrained, double *n, 
     return count;
 }
 
-static void write_figure(plotter *p, const char *ending, pts_plot *plot)
+static const char memory_ending[] = "-memory";
+
+static pts_status write_figure(plotter *p, const char *ending, pts_plot *plot)
 {
-    char path[4096], subtitle[300];
-    int length = snprintf(path, sizeof path, "%s/", p->folder);
-    char *name = path + length;
-    snprintf(name, sizeof path - (size_t)length, "%.100s-%.100s%s.svg", p->dataset, p->class_name,
-             ending);
-    for (; *name; name++) {
-        if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
-            *name = '_';
-    }
+    char path[4096], whole[32], subtitle[300];
+    snprintf(whole, sizeof whole, "%s.svg", ending);
+    if (!cli_figure_path(&p->names[p->classes - 1], p->folder, whole, path, sizeof path))
+        return pts_fail(&p->err, PTS_ERR_ARGUMENT, "%.200s: the name of a figure is too long",
+                        p->folder);
     snprintf(subtitle, sizeof subtitle, "class %s", p->class_name);
     plot->title = p->dataset;
     plot->subtitle = subtitle;
-    p->status = pts_plot_write(path, plot, &p->err);
-    p->figures += p->status == PTS_OK;
+    PTS_TRY(pts_plot_write(path, plot, &p->err));
+    p->figures++;
+    return PTS_OK;
 }
 
 static void add_series(pts_plot_series *series, size_t *count, const char *label, const double *n,
@@ -94,15 +98,15 @@ static void add_series(pts_plot_series *series, size_t *count, const char *label
         series[(*count)++] = (pts_plot_series){label, n, y, points};
 }
 
-/* room: [8][count] numbers. */
-static void draw_metrics(plotter *p, double *room)
+/* room: [10][count] numbers. */
+static pts_status draw_metrics(plotter *p, double *room)
 {
     double *line[2] = {room, room + p->count};
     pts_plot_series series[4];
     size_t used = 0, sizes = means_of(p, MAP, line[0], line[1]);
     static const char *const names[] = {"mAP", "mAP50", "mAP75"};
     if (sizes < 2)
-        return;
+        return PTS_OK;
     for (int m = p->incremental ? MAP50 : MAP; m <= MAP75; m++) {
         double *n = room + (size_t)(2 + 2 * m) * p->count, *y = n + p->count;
         add_series(series, &used, names[m], n, y, points_of(p, m, -1, n, y));
@@ -121,15 +125,15 @@ static void draw_metrics(plotter *p, double *room)
                      .series = series,
                      .series_count = used,
                      .tight = 1};
-    write_figure(p, "", &plot);
+    return write_figure(p, "", &plot);
 }
 
-static void draw_memory(plotter *p, double *room)
+static pts_status draw_memory(plotter *p, double *room)
 {
     double *n = room, *mean = room + p->count, *all = room + 2 * p->count, *y = all + p->count;
     size_t sizes = means_of(p, GIB, n, mean), points = points_of(p, GIB, -1, all, y);
-    if (p->status != PTS_OK || sizes < 2)
-        return;
+    if (sizes < 2)
+        return PTS_OK;
     const pts_plot_series series = {"each step", all, y, points};
     pts_plot plot = {.curve_label = "mean",
                      .n = n,
@@ -139,35 +143,33 @@ static void draw_memory(plotter *p, double *room)
                      .series_count = 1,
                      .y_limit = 1e6,
                      .y_title = "peak memory, GiB"};
-    write_figure(p, "-memory", &plot);
+    return write_figure(p, memory_ending, &plot);
 }
 
+static pts_status draw_class(plotter *p)
+{
+    double *room;
+    PTS_TRY(pts_new(&room, p->count, 10 * sizeof *room, &p->err));
+    qsort(p->rows, p->count, sizeof *p->rows, by_n);
+    pts_status status = draw_metrics(p, room);
+    if (status == PTS_OK)
+        status = draw_memory(p, room);
+    free(room);
+    return status;
+}
+
+/* Of the rows gathered so far; after a failure of anything nothing more is drawn. */
 static void finish_class(plotter *p)
 {
-    double *room = p->count && p->status == PTS_OK ? calloc(10 * p->count, sizeof *room) : NULL;
-    if (p->count && p->status == PTS_OK && !room) {
-        p->status = PTS_ERR_MEMORY;
-        snprintf(p->err.message, sizeof p->err.message, "out of memory");
-    } else if (room) {
-        qsort(p->rows, p->count, sizeof *p->rows, by_n);
-        draw_metrics(p, room);
-        draw_memory(p, room);
-    }
-    free(room);
+    if (p->count && p->status == PTS_OK)
+        p->status = draw_class(p);
     p->count = 0;
-    p->incremental = 0;
+    p->incremental = false;
 }
 
-static int add_row(plotter *p, const pts_store_point *point)
+static pts_status add_row(plotter *p, const pts_store_point *point)
 {
-    if (p->count == p->room) {
-        size_t room = p->room ? 2 * p->room : 256;
-        row *rows = realloc(p->rows, room * sizeof *rows);
-        if (!rows)
-            return -1;
-        p->rows = rows;
-        p->room = room;
-    }
+    PTS_TRY(pts_grow(&p->rows, &p->room, p->count + 1, sizeof *p->rows, &p->err));
     p->rows[p->count++] = (row){
         (double)point->n,
         {point->map, point->map50, point->map75,
@@ -175,22 +177,31 @@ static int add_row(plotter *p, const pts_store_point *point)
         strcmp(point->kind, "blue") == 0,
     };
     p->incremental |= *point->kind != '\0';
-    return 0;
+    return PTS_OK;
+}
+
+static pts_status begin_class(plotter *p, const pts_store_job *job)
+{
+    snprintf(p->dataset, sizeof p->dataset, "%s", job->dataset);
+    snprintf(p->class_name, sizeof p->class_name, "%s", job->class_name);
+    PTS_TRY(pts_grow(&p->names, &p->names_room, p->classes + 1, sizeof *p->names, &p->err));
+    cli_figure_set(&p->names[p->classes], p->classes, job->dataset, job->class_name);
+    cli_figures_number(p->names, ++p->classes, memory_ending);
+    return PTS_OK;
 }
 
 /* Points come class by class. */
 static int visit(void *user, const pts_store_job *job, const pts_store_point *point)
 {
     plotter *p = user;
-    if (strcmp(job->dataset, p->dataset) != 0 || strcmp(job->class_name, p->class_name) != 0) {
+    if (p->count == 0 || strcmp(job->dataset, p->dataset) != 0 ||
+        strcmp(job->class_name, p->class_name) != 0) {
         finish_class(p);
-        snprintf(p->dataset, sizeof p->dataset, "%s", job->dataset);
-        snprintf(p->class_name, sizeof p->class_name, "%s", job->class_name);
+        if (p->status == PTS_OK)
+            p->status = begin_class(p, job);
     }
-    if (p->status == PTS_OK && add_row(p, point) != 0) {
-        p->status = PTS_ERR_MEMORY;
-        snprintf(p->err.message, sizeof p->err.message, "out of memory");
-    }
+    if (p->status == PTS_OK)
+        p->status = add_row(p, point);
     return p->status != PTS_OK;
 }
 
@@ -204,6 +215,7 @@ int export_plots(const cli_syntax *syntax, pts_store *store, const pts_store_fil
     pts_status status = pts_store_each(store, filter, visit, &p, &err);
     finish_class(&p);
     free(p.rows);
+    free(p.names);
     if (p.status != PTS_OK)
         return cli_fail(syntax, "%s", p.err.message);
     if (status != PTS_OK)

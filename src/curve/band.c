@@ -1,6 +1,7 @@
 /* The band of a fitted curve, by refitting: pts/curve.h. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/random.h"
 #include "curve/normal.h"
 #include "pts/curve.h"
@@ -49,52 +50,42 @@ static void refit(refits *r, const pts_family_fit *fit, const pts_fit_points *po
     }
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, size_t count, double p)
-{
-    double at = p * (double)(count - 1);
-    size_t i = (size_t)at;
-    return i + 1 < count ? sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]) : sorted[i];
-}
-
+/* Without refits, as where no degree of freedom is left, anything is possible. */
 static void cut(refits *r, double confidence, size_t count, double *low, double *high)
 {
     for (size_t i = 0; i < count; i++) {
         double *row = r->values + i * REFITS;
-        qsort(row, r->done, sizeof *row, compare);
-        low[i] = r->done ? quantile(row, r->done, (1 - confidence) / 2) : 0;
-        high[i] = r->done ? quantile(row, r->done, (1 + confidence) / 2) : 1;
+        qsort(row, r->done, sizeof *row, pts_compare_doubles);
+        low[i] = r->done ? pts_quantile(row, r->done, (1 - confidence) / 2) : 0;
+        high[i] = r->done ? pts_quantile(row, r->done, (1 + confidence) / 2) : 1;
     }
+}
+
+/* The residuals' deviation, widened by Student's t over the normal quantile. */
+static double spread_of(const pts_family_fit *fit, const pts_fit_points *points, double confidence)
+{
+    size_t spare = points->count - pts_family_parameters(fit->family);
+    double p = (1 + confidence) / 2;
+    return sqrt(fit->sse / (double)spare) * pts_student_quantile(spare, p) / pts_normal_quantile(p);
 }
 
 pts_status pts_family_band(const pts_family_fit *fit, const pts_fit_points *points,
                            double confidence, const double *n, size_t count, double *low,
                            double *high, pts_error *err)
 {
-    const size_t parameters = pts_family_parameters(fit->family);
-    PTS_TRY(check(confidence, n, count, err));
     refits r = {NULL, NULL, 0};
-    if (points->count > parameters) {
-        size_t spare = points->count - parameters;
-        double p = (1 + confidence) / 2;
-        double spread = sqrt(fit->sse / (double)spare) * pts_student_quantile(spare, p) /
-                        pts_normal_quantile(p);
-        r.values = pts_calloc64(count, REFITS * sizeof *r.values);
-        r.drawn = pts_calloc64(points->count, sizeof *r.drawn);
-        if (!r.values || !r.drawn) {
-            free(r.values);
-            free(r.drawn);
-            return pts_fail_memory(err, count * REFITS * sizeof *r.values);
-        }
-        refit(&r, fit, points, spread, n, count);
+    PTS_TRY(check(confidence, n, count, err));
+    pts_status status = PTS_OK;
+    if (points->count > pts_family_parameters(fit->family)) {
+        status = pts_new(&r.values, count, REFITS * sizeof *r.values, err);
+        if (status == PTS_OK)
+            status = pts_new(&r.drawn, points->count, sizeof *r.drawn, err);
+        if (status == PTS_OK)
+            refit(&r, fit, points, spread_of(fit, points, confidence), n, count);
     }
-    cut(&r, confidence, count, low, high);
+    if (status == PTS_OK)
+        cut(&r, confidence, count, low, high);
     free(r.values);
     free(r.drawn);
-    return PTS_OK;
+    return status;
 }

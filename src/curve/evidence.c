@@ -27,11 +27,6 @@
 static const double any_mean[4] = {0.2, 0.5, 4, 0.5}, any_sd[4] = {0.3, 0.8, 2, 0.35};
 #define ANY_SHARE 0.005
 
-double pts_evidence_scatter(double n)
-{
-    return sqrt(1 + 50 / n);
-}
-
 pts_curve pts_curve_of(const double theta[4])
 {
     return (pts_curve){theta[0], exp(theta[1]), exp(theta[2]), theta[3]};
@@ -51,6 +46,7 @@ pts_status pts_cholesky4(const double *a, double *lower, const char *what, pts_e
     return PTS_OK;
 }
 
+/* A prior may come from a file; what is not positive definite is found by pts_cholesky4. */
 static pts_status check_prior(const pts_curve_prior *prior, pts_error *err)
 {
     if (!(prior->noise > 0) || !isfinite(prior->noise))
@@ -66,6 +62,7 @@ static pts_status check_prior(const pts_curve_prior *prior, pts_error *err)
     return PTS_OK;
 }
 
+/* Whitens by the inverse factor, so that a part's residuals are four numbers of variance 1. */
 static pts_status set_part(evidence_part *part, const double *mean, const double *covariance,
                            double share, pts_error *err)
 {
@@ -113,6 +110,7 @@ static void whitened(const evidence_part *part, const double *theta, double *r)
     }
 }
 
+/* The Gaussian's share of the prior; 1/4π² is common to all parts and left out. */
 static double log_part(const evidence_part *part, const double *theta)
 {
     double r[4], square = 0;
@@ -130,7 +128,7 @@ static double scattered_squares(const evidence *e, const double *theta)
     pts_curve curve = pts_curve_of(theta);
     for (size_t i = 0; i < p->count; i++) {
         double r = pts_curve_at(&curve, p->n[i]) - p->map[i];
-        sum += p->weight[i] * r * r / (1 + 50 / p->n[i]);
+        sum += p->weight[i] * r * r / pts_evidence_spread(p->n[i]);
     }
     return sum;
 }
@@ -170,6 +168,7 @@ static double factor(const evidence *e, size_t i)
     return sqrt(ALPHA * p->weight[i]) / (e->sigma * pts_evidence_scatter(p->n[i]));
 }
 
+/* The prior as four residuals more, so that the mode is one least-squares problem. */
 static int residuals(void *user, const double *theta, double *r)
 {
     const evidence *e = user;
@@ -205,9 +204,7 @@ pts_status pts_evidence_climb(evidence *e, pts_lm *lm, double theta[4], size_t r
         pts_lm_result result;
         double dof, before = e->sigma;
         PTS_TRY(pts_lm_solve(lm, &problem, &settings, theta, &result, err));
-        if (!isfinite(result.sse))
-            break;
-        if (isinf(e->dof))
+        if (!isfinite(result.sse) || isinf(e->dof))
             break;
         e->sigma = pts_evidence_noise(e, theta, &dof);
         if (fabs(e->sigma - before) < 1e-6 * before)

@@ -5,6 +5,8 @@
 #include "pts/curve.h"
 #include "pts/lm.h"
 
+#include <math.h>
+
 /* What a pilot point counts as: see evidence.c. */
 #define PTS_EVIDENCE_ALPHA (1 / 2.25)
 
@@ -54,8 +56,17 @@ pts_status pts_evidence_init(evidence *e, const pts_curve_prior *prior, const po
 /* Adds the second part of the prior, any curve at all. */
 pts_status pts_evidence_widen(evidence *e, pts_error *err);
 
-/* The scatter of one training with n images, in units of the noise. */
-double pts_evidence_scatter(double n);
+/* The variance and the standard deviation of one training with n images, in units of the noise's:
+ * small training sets scatter more. */
+static inline double pts_evidence_spread(double n)
+{
+    return 1 + 50 / n;
+}
+
+static inline double pts_evidence_scatter(double n)
+{
+    return sqrt(pts_evidence_spread(n));
+}
 
 /* Up to the same constant as a mode's value; *unlike: the share of ANY in the prior at θ. */
 double pts_evidence_log_density(const evidence *e, const double theta[4], double *unlike);

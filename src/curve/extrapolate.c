@@ -36,6 +36,7 @@ typedef struct forecast {
     pts_family_choice choice;      /* of average */
 } forecast;
 
+/* Cut to what an mAP can be, as a user would read it. */
 static double forecast_at(const forecast *f, double n)
 {
     double value = 0;
@@ -85,6 +86,7 @@ static double needed_size(const pts_curve_points *c, double target)
     return exp(log(c->n[i - 1]) + part * (log(c->n[i]) - log(c->n[i - 1])));
 }
 
+/* Targets that the pilot points have met already would flatter every method: left out. */
 static void size_error(const forecast *f, const pts_curve_points *c, double upto,
                        pts_forecast_score *out)
 {
@@ -116,6 +118,7 @@ typedef struct places {
     size_t count;
 } places;
 
+/* The places asked, from the later sizes, which rise. */
 static void place(const pts_curve_points *c, size_t from, places *out)
 {
     out->count = 0;
@@ -239,12 +242,12 @@ static int by_dataset(const void *a, const void *b)
     return strcmp(((const named *)a)->dataset, ((const named *)b)->dataset);
 }
 
+/* By sorting: all pairs of names of 100,000 curves would take minutes. */
 static pts_status number_datasets(population *all, pts_error *err)
 {
     const pts_curve_set *set = all->set;
-    named *order = pts_calloc64(set->count, sizeof *order);
-    if (!order)
-        return pts_fail_memory(err, set->count * sizeof *order);
+    named *order;
+    PTS_TRY(pts_new(&order, set->count, sizeof *order, err));
     for (size_t i = 0; i < set->count; i++)
         order[i] = (named){set->curves[i].dataset, i};
     qsort(order, set->count, sizeof *order, by_dataset);
@@ -350,6 +353,15 @@ static pts_status extrapolate(population *all, double upto, pts_forecast method,
     return PTS_OK;
 }
 
+static pts_status allocate(population *all, pts_error *err)
+{
+    const size_t count = all->set->count;
+    PTS_TRY(pts_new(&all->others, count, sizeof *all->others, err));
+    PTS_TRY(pts_new(&all->weights, count, sizeof *all->weights, err));
+    PTS_TRY(pts_new(&all->dataset, count, sizeof *all->dataset, err));
+    return pts_new(&all->mates, count, 2 * sizeof *all->mates, err);
+}
+
 pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast method,
                            pts_progress progress, void *user, pts_forecast_score *scores,
                            pts_error *err)
@@ -359,15 +371,9 @@ pts_status pts_extrapolate(const pts_curve_set *set, double upto, pts_forecast m
                         "extrapolate: expected a size of at least 0 and a "
                         "method, got %g and %d",
                         upto, (int)method);
-    population all = {.set = set,
-                      .others = pts_calloc64(set->count, sizeof *all.others),
-                      .weights = pts_calloc64(set->count, sizeof *all.weights),
-                      .dataset = pts_calloc64(set->count, sizeof *all.dataset),
-                      .mates = pts_calloc64(set->count, 2 * sizeof *all.mates)};
-    pts_status status = PTS_OK;
-    if (!all.others || !all.weights || !all.dataset || !all.mates)
-        status = pts_fail_memory(err, set->count * sizeof *all.others);
-    else
+    population all = {.set = set};
+    pts_status status = allocate(&all, err);
+    if (status == PTS_OK)
         status = extrapolate(&all, upto, method, progress, user, scores, err);
     free(all.others);
     free(all.weights);

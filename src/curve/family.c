@@ -1,4 +1,4 @@
-/* The families of learning curves, their fits, and the choice among them: pts/curve.h. */
+/* The families of learning curves and their fits: pts/curve.h. */
 #include "pts/curve.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -126,8 +126,13 @@ static const double shapeless[] = {0};
 
 /* ---- what a family is ---- */
 
+/* What a parameter is, which says when it is known: a level, an mAP; an amplitude, a difference of
+ * mAP that may be large; a positive number, whose logarithm is fitted; or plainly the data's. */
+typedef enum parameter_kind { DATA, LEVEL, AMPLITUDE, POSITIVE } parameter_kind;
+
 typedef struct family_entry {
     const char *name, *parameters[4];
+    parameter_kind kinds[4];
     size_t count;
     separable shape;
 } family_entry;
@@ -135,30 +140,40 @@ typedef struct family_entry {
 static const family_entry table[PTS_FAMILIES] = {
     [PTS_FAMILY_4PL] = {"4pl",
                         {"A", "B", "C", "D"},
+                        {LEVEL, POSITIVE, POSITIVE, LEVEL},
                         4,
                         {logistic, 2, false, true, GRID(steepness), centre_nodes}},
-    [PTS_FAMILY_POW2] = {"pow2", {"a", "b"}, 2, {plain_power, 1, true, false, GRID(powers), NULL}},
+    [PTS_FAMILY_POW2] = {"pow2",
+                         {"a", "b"},
+                         {AMPLITUDE, POSITIVE},
+                         2,
+                         {plain_power, 1, true, false, GRID(powers), NULL}},
     [PTS_FAMILY_POW3] = {"pow3",
                          {"a", "b", "c"},
+                         {AMPLITUDE, POSITIVE, LEVEL},
                          3,
                          {plain_power, 1, false, false, GRID(powers), NULL}},
     [PTS_FAMILY_POW4] = {"pow4",
                          {"a", "b", "c", "d"},
+                         {AMPLITUDE, POSITIVE, LEVEL, POSITIVE},
                          4,
                          {power, 2, false, false, GRID(powers), offset_nodes}},
     [PTS_FAMILY_EXP3] = {"exp3",
                          {"a", "b", "c"},
+                         {AMPLITUDE, POSITIVE, LEVEL},
                          3,
                          {exponential, 1, false, false, GRID(scales), NULL}},
     [PTS_FAMILY_LOG2] = {"log2",
                          {"a", "c"},
+                         {AMPLITUDE, LEVEL},
                          2,
                          {logarithm, 0, false, false, GRID(shapeless), NULL}},
     [PTS_FAMILY_WBL4] = {"wbl4",
                          {"a", "b", "c", "d"},
+                         {POSITIVE, AMPLITUDE, LEVEL, POSITIVE},
                          4,
                          {weibull, 2, false, false, GRID(steepness), centre_nodes}},
-    [PTS_FAMILY_LAST1] = {"last1", {"a"}, 1, {NULL, 0, false, false, NULL, 0, NULL}},
+    [PTS_FAMILY_LAST1] = {"last1", {"a"}, {DATA}, 1, {NULL, 0, false, false, NULL, 0, NULL}},
 };
 
 const char *pts_family_name(pts_family family)
@@ -219,17 +234,21 @@ double pts_family_at(const pts_family_fit *f, double n)
 
 /* ---- fits ---- */
 
-/* g·covariance·g, covariance [4][4]; spares 0 · ∞. */
+/* g·covariance·g, covariance [4][4]; spares 0 · ∞. INFINITY too where the terms cancel to their
+ * rounding: D = u + v is then as little known as A = u, whose error is 10¹² and more. */
 static double variance_along(const double *covariance, const double g[4])
 {
-    double sum = 0;
+    double sum = 0, size = 0;
     for (int i = 0; i < 4; i++) {
         for (int j = 0; j < 4; j++) {
-            if (g[i] != 0 && g[j] != 0)
-                sum += g[i] * covariance[i * 4 + j] * g[j];
+            if (g[i] != 0 && g[j] != 0) {
+                double term = g[i] * covariance[i * 4 + j] * g[j];
+                sum += term;
+                size += fabs(term);
+            }
         }
     }
-    return isnan(sum) ? INFINITY : sum;
+    return size == 0 || sum > 1e-12 * size ? sum : INFINITY;
 }
 
 /* One parameter of the family's own definition: its value and its slopes by u, v, p and q. */
@@ -299,37 +318,73 @@ static void fit_last(const separable_data *data, pts_family_fit *out)
     out->se[0] = data->count > 1 ? sqrt(out->sse / (double)(data->count - 1) / total) : INFINITY;
 }
 
+/* By the linearised 95 % interval, ± 2 standard errors: a level's must be shorter than all that an
+ * mAP can be, 0 … 1, and a positive number must be known within a factor of ten either way. */
+bool pts_family_determined(const pts_family_fit *fit, size_t k)
+{
+    const double most_level = 1.0 / 4, most_log = log(10) / 2;
+    if (k >= pts_family_parameters(fit->family))
+        return false;
+    const double size = fabs(fit->x[k]);
+    switch (table[fit->family].kinds[k]) {
+    case LEVEL:
+        return fit->se[k] <= most_level;
+    case AMPLITUDE:
+        return fit->se[k] <= fmax(most_level, size);
+    case POSITIVE:
+        return fit->se[k] <= most_log * size;
+    default:
+        return true;
+    }
+}
+
+static bool all_determined(const pts_family_fit *fit)
+{
+    for (size_t k = 0; k < pts_family_parameters(fit->family); k++) {
+        if (!pts_family_determined(fit, k))
+            return false;
+    }
+    return true;
+}
+
+/* Where the way to the plateau begins: of the 4PL at A, or at the end of 0 … 1 beyond which A lies:
+ * the way from −192,777 is made with the first image. */
+static double begin_of(const pts_family_fit *fit, double smallest)
+{
+    return fit->family == PTS_FAMILY_4PL ? fmin(fmax(fit->x[0], 0), 1)
+                                         : pts_family_at(fit, smallest);
+}
+
 /* The plateau counts as seen where the largest size has made 80 % of the way to it. */
 static pts_fit_status judge(const pts_family_fit *fit, const pts_lm_result *lm, double smallest,
                             double largest)
 {
-    double first = pts_family_at(fit, smallest), last = pts_family_at(fit, largest);
-    double limit = fit->family == PTS_FAMILY_4PL    ? fit->x[3]
-                   : fit->family == PTS_FAMILY_POW2 ? 1
-                   : fit->family == PTS_FAMILY_LOG2 ? INFINITY
-                                                    : fit->x[2];
-    if (fit->family == PTS_FAMILY_4PL)
-        first = fit->x[0];
-    size_t plateau = fit->family == PTS_FAMILY_4PL ? 3 : 2;
-    bool vague = fit->family != PTS_FAMILY_POW2 && isfinite(fit->se[plateau]) &&
-                 fit->se[plateau] > 0.25 * fabs(limit - first);
+    const bool is_4pl = fit->family == PTS_FAMILY_4PL, is_pow2 = fit->family == PTS_FAMILY_POW2;
+    const size_t plateau = is_4pl ? 3 : 2;
+    double first = begin_of(fit, smallest), last = pts_family_at(fit, largest);
+    double limit = is_pow2 ? 1 : fit->family == PTS_FAMILY_LOG2 ? INFINITY : fit->x[plateau];
+    /* an infinite error is no vague plateau but nothing known at all: undetermined */
+    bool vague =
+        !is_pow2 && isfinite(fit->se[plateau]) && fit->se[plateau] > 0.25 * fabs(limit - first);
     if (lm->stop == PTS_LM_RANK_DEFICIENT || lm->rank < pts_family_parameters(fit->family))
         return PTS_FIT_RANK_DEFICIENT;
     /* said before a limit reached: the optimum lies at infinity, which is why the evaluations did
      * not suffice */
     if (!(fabs(last - first) >= 0.8 * fabs(limit - first)) || vague)
         return PTS_FIT_PLATEAU_NOT_REACHED;
-    return pts_lm_converged(lm) ? PTS_FIT_OK : PTS_FIT_LIMIT;
+    if (!pts_lm_converged(lm))
+        return PTS_FIT_LIMIT;
+    return all_determined(fit) ? PTS_FIT_OK : PTS_FIT_UNDETERMINED;
 }
 
-static double smape(const pts_family_fit *fit, const separable_data *data)
+double pts_family_smape(const pts_family_fit *fit, const double *n, const double *map, size_t count)
 {
     double sum = 0;
-    for (size_t i = 0; i < data->count; i++) {
-        double f = pts_family_at(fit, data->n[i]);
-        sum += pts_smape(&f, &data->y[i], 1);
+    for (size_t i = 0; i < count; i++) {
+        double f = pts_family_at(fit, n[i]);
+        sum += pts_smape(&f, &map[i], 1);
     }
-    return sum / (double)data->count;
+    return sum / (double)count;
 }
 
 /* Hurvich & Tsai 1989; one parameter more for the noise. INFINITY where there are too few points.
@@ -348,9 +403,8 @@ static pts_status check(pts_family family, const separable_data *data, double ra
                         pts_error *err)
 {
     PTS_TRY(pts_check_points(data->n, data->y, data->weights, data->count, err));
-    double *sizes = pts_calloc64(data->count, sizeof *sizes);
-    if (!sizes)
-        return pts_fail_memory(err, data->count * sizeof *sizes);
+    double *sizes;
+    PTS_TRY(pts_new(&sizes, data->count, sizeof *sizes, err));
     size_t distinct = data->count ? pts_distinct_sizes(data->n, data->count, sizes) : 0;
     range[0] = distinct ? sizes[0] : 0;
     range[1] = distinct ? sizes[distinct - 1] : 0;
@@ -371,7 +425,7 @@ pts_status pts_family_solve(pts_family family, const separable_data *data, pts_f
     out->points = data->count;
     if (family == PTS_FAMILY_LAST1) {
         fit_last(data, out);
-        out->smape = smape(out, data);
+        out->smape = pts_family_smape(out, data->n, data->y, data->count);
     } else {
         PTS_TRY(pts_separable_fit(&table[family].shape, data, solution, err));
         out->sse = solution->lm.sse;
@@ -404,153 +458,4 @@ pts_status pts_family_fit_points(pts_family family, const double *n, const doubl
         return pts_fail(err, PTS_ERR_ARGUMENT, "family: expected 0 … %d, got %d", PTS_FAMILIES - 1,
                         (int)family);
     return pts_family_solve(family, &data, out, &solution, err);
-}
-
-/* ---- what a fit is worth ---- */
-
-pts_status pts_family_sensitivity(const pts_family_fit *fit, const double *n, const double *map,
-                                  size_t count, double share, double change[4][2], pts_error *err)
-{
-    const separable_data data = {n, map, NULL, count};
-    double before = smape(fit, &data);
-    memset(change, 0, 8 * sizeof **change);
-    for (size_t k = 0; k < pts_family_parameters(fit->family); k++) {
-        for (int up = 0; up < 2; up++) {
-            pts_family_fit moved = *fit;
-            moved.x[k] *= up ? 1 + share : 1 - share;
-            change[k][up] = smape(&moved, &data) - before;
-            if (!isfinite(change[k][up]))
-                return pts_fail(err, PTS_ERR_NUMERIC,
-                                "curve: no finite SMAPE after a change of %s by %g %%",
-                                pts_family_parameter(fit->family, k), 100 * share);
-        }
-    }
-    return PTS_OK;
-}
-
-/* ---- the choice ---- */
-
-enum { MOST_ORIGINS = 8 };
-
-/* Rolling origin (Tashman 2000): fits on the sizes below an origin, squared errors from there to
- * its double; origins are sizes of the upper half. Farther than that the one origin before a
- * curve's rise would outvote all others. INFINITY where no fit was possible. */
-static double rolling_error(pts_family family, const separable_data *sorted, const double *sizes,
-                            size_t distinct)
-{
-    double sum = 0, total = 0;
-    size_t first = distinct / 2, step = (distinct - first + MOST_ORIGINS - 1) / MOST_ORIGINS;
-    for (size_t k = first; k < distinct; k += step) {
-        separable_data below = *sorted;
-        pts_family_fit fit;
-        below.count = 0;
-        while (below.count < sorted->count && sorted->n[below.count] < sizes[k])
-            below.count++;
-        if (pts_family_fit_points(family, below.n, below.y, below.weights, below.count, &fit,
-                                  NULL) != PTS_OK)
-            continue;
-        for (size_t i = below.count; i < sorted->count && sorted->n[i] <= 2 * sizes[k]; i++) {
-            double w = sorted->weights ? sorted->weights[i] : 1;
-            double f = fmin(fmax(pts_family_at(&fit, sorted->n[i]), 0), 1);
-            double error = f - sorted->y[i];
-            sum += w * error * error;
-            total += w;
-        }
-    }
-    return total > 0 ? sum / total : INFINITY;
-}
-
-typedef struct point {
-    double n, y, w;
-} point;
-
-static int by_size(const void *a, const void *b)
-{
-    double x = ((const point *)a)->n, y = ((const point *)b)->n;
-    return (x > y) - (x < y);
-}
-
-/* Every family's rolling error; `block` holds 5 doubles a point. */
-static void roll_all(const separable_data *data, double *block, pts_family_choice *out)
-{
-    size_t count = data->count;
-    point *points = (point *)block;
-    double *sizes = block + 3 * count, *y;
-    for (size_t i = 0; i < count; i++)
-        points[i] = (point){data->n[i], data->y[i], data->weights ? data->weights[i] : 1};
-    qsort(points, count, sizeof *points, by_size);
-    double *n = block + 4 * count, *w = block + 6 * count;
-    y = block + 5 * count;
-    for (size_t i = 0; i < count; i++) {
-        n[i] = points[i].n;
-        y[i] = points[i].y;
-        w[i] = points[i].w;
-    }
-    const separable_data sorted = {n, y, data->weights ? w : NULL, count};
-    size_t distinct = pts_distinct_sizes(n, count, sizes);
-    for (size_t f = 0; f < PTS_FAMILIES; f++)
-        out->score[f] = rolling_error((pts_family)f, &sorted, sizes, distinct);
-}
-
-/* Akaike's weights: exp(−Δ/2) of the scores' differences; a mean squared error stands for its
- * count·ln, as in AIC. */
-static void weigh(pts_family_choice *out, double points, pts_selection how)
-{
-    double least = INFINITY, total = 0, scale[PTS_FAMILIES];
-    for (size_t f = 0; f < PTS_FAMILIES; f++) {
-        bool usable = out->fits[f].points > 0 && isfinite(out->score[f]);
-        scale[f] = !usable                ? INFINITY
-                   : how == PTS_SELECT_CV ? points * log(fmax(out->score[f], 1e-12))
-                                          : out->score[f];
-        if (scale[f] < least) {
-            least = scale[f];
-            out->best = (pts_family)f;
-        }
-    }
-    for (size_t f = 0; f < PTS_FAMILIES; f++) {
-        out->weight[f] = isfinite(scale[f]) ? exp((least - scale[f]) / 2) : 0;
-        total += out->weight[f];
-    }
-    for (size_t f = 0; total > 0 && f < PTS_FAMILIES; f++)
-        out->weight[f] /= total;
-    if (!(total > 0)) { /* too few points for any score: the last value, and say nothing more */
-        out->best = PTS_FAMILY_LAST1;
-        out->weight[PTS_FAMILY_LAST1] = 1;
-    }
-}
-
-pts_status pts_family_choose(const double *n, const double *map, const double *weights,
-                             size_t count, pts_selection how, pts_family_choice *out,
-                             pts_error *err)
-{
-    const separable_data data = {n, map, weights, count};
-    *out = (pts_family_choice){.best = PTS_FAMILY_LAST1};
-    for (size_t f = 0; f < PTS_FAMILIES; f++) {
-        pts_status status =
-            pts_family_fit_points((pts_family)f, n, map, weights, count, &out->fits[f], err);
-        if (status == PTS_ERR_ARGUMENT || status == PTS_ERR_MEMORY || count == 0)
-            return status;
-        if (status != PTS_OK)
-            out->fits[f].points = 0;
-        out->score[f] = out->fits[f].aicc;
-    }
-    if (how == PTS_SELECT_CV) {
-        double *block = pts_calloc64(count, 7 * sizeof *block);
-        if (!block)
-            return pts_fail_memory(err, count * 7 * sizeof *block);
-        roll_all(&data, block, out);
-        free(block);
-    }
-    weigh(out, (double)count, how);
-    return PTS_OK;
-}
-
-double pts_family_average_at(const pts_family_choice *choice, double n)
-{
-    double sum = 0;
-    for (size_t f = 0; f < PTS_FAMILIES; f++) {
-        if (choice->weight[f] > 0)
-            sum += choice->weight[f] * fmin(fmax(pts_family_at(&choice->fits[f], n), 0), 1);
-    }
-    return sum;
 }

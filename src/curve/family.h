@@ -10,4 +10,8 @@
 pts_status pts_family_solve(pts_family family, const separable_data *data, pts_family_fit *out,
                             separable_fit *solution, pts_error *err);
 
+/* pts_smape of the fit's own values. */
+double pts_family_smape(const pts_family_fit *fit, const double *n, const double *map,
+                        size_t count);
+
 #endif

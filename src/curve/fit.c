@@ -7,7 +7,8 @@
 
 const char *pts_fit_status_text(pts_fit_status status)
 {
-    static const char *const text[] = {"ok", "plateau_not_reached", "rank_deficient", "limit"};
+    static const char *const text[] = {"ok", "plateau_not_reached", "rank_deficient", "limit",
+                                       "undetermined"};
     return (size_t)status < sizeof text / sizeof *text ? text[status] : "unknown";
 }
 

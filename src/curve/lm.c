@@ -42,11 +42,12 @@ const char *pts_lm_stop_text(pts_lm_stop stop)
     return (size_t)stop < sizeof text / sizeof *text ? text[stop] : "unknown";
 }
 
+/* Run twice: the first time it counts, the second it hands out (base/memory.h). */
 static void carve(pts_lm *lm)
 {
     size_t m = lm->m, n = lm->n, nn = 0, mn = 0, real = sizeof(double);
     if (!pts_mul(n, n, &nn) || !pts_mul(m, n, &mn))
-        lm->arena.overflow = 1;
+        lm->arena.overflow = true;
     pts_arena *a = &lm->arena;
     double **vectors_n[] = {&lm->x,     &lm->x_trial, &lm->tau,     &lm->rhs, &lm->row,  &lm->scale,
                             &lm->norms, &lm->step,    &lm->scratch, &lm->bow, &lm->model};
@@ -77,9 +78,8 @@ pts_status pts_lm_create(pts_lm **out, size_t m, size_t n, pts_error *err)
                         "least squares: %zu residuals of %zu parameters are "
                         "too many",
                         m, n);
-    pts_lm *lm = calloc(1, sizeof *lm);
-    if (!lm)
-        return pts_fail_memory(err, sizeof *lm);
+    pts_lm *lm;
+    PTS_TRY(pts_new(&lm, 1, sizeof *lm, err));
     lm->m = m;
     lm->n = n;
     lm->qr_lwork = pts_qr_lwork(m, n);
@@ -108,7 +108,7 @@ typedef struct reduction {
 
 /* Real reduction and that of the linear model, whose step is lm->model; `cut`: not the damped step
  * itself any more, but what the box left of it. */
-static reduction compare(pts_lm *lm, double trial_norm, double length, int cut)
+static reduction compare(pts_lm *lm, double trial_norm, double length, bool cut)
 {
     double linear = pts_qr_norm(lm->model, lm->n) / lm->norm;
     double damping = sqrt(lm->par) * length / lm->norm, relative = trial_norm / lm->norm;
@@ -127,6 +127,8 @@ static reduction compare(pts_lm *lm, double trial_norm, double length, int cut)
     return out;
 }
 
+/* Moré's rules: shrink by the parabola through both ends' costs, grow only where the model was
+ * right or bold. */
 static void resize_region(pts_lm *lm, const reduction *d, double trial_norm, double length)
 {
     if (d->ratio <= 0.25) {
@@ -143,16 +145,16 @@ static void resize_region(pts_lm *lm, const reduction *d, double trial_norm, dou
 
 /* Where the cost is too coarse to tell a good step from a bad one (its relative change is
  * rounding, while x still has only half of its digits), the model's word is taken: the ratio
- * becomes 1 as long as the predicted reduction keeps falling. Returns 0 when it does not. */
-static int trust_model(pts_lm *lm, reduction *d)
+ * becomes 1 as long as the predicted reduction keeps falling. False when it does not. */
+static bool trust_model(pts_lm *lm, reduction *d)
 {
     if (fabs(d->real) > RESOLUTION || fabs(d->predicted) > RESOLUTION || d->predicted < 0)
-        return 1;
+        return true;
     if (d->predicted >= lm->quiet)
-        return 0;
+        return false;
     lm->quiet = d->predicted;
     d->ratio = 1;
-    return 1;
+    return true;
 }
 
 /* −1, or why to stop. */
@@ -202,21 +204,21 @@ static pts_status bow(pts_lm *lm, double length, pts_error *err)
     return PTS_OK;
 }
 
-/* x + step, cut back into the box: then *length is that of what is left, and 1 returned. */
-static int move(pts_lm *lm, double *length)
+/* x + step, cut back into the box: then *length is that of what is left, and true returned. */
+static bool move(pts_lm *lm, double *length)
 {
-    int cut = 0;
+    bool cut = false;
     for (size_t j = 0; j < lm->n; j++)
         lm->x_trial[j] = lm->x[j] + lm->step[j];
     if (!lm->bounded)
-        return 0;
+        return false;
     memcpy(lm->scratch, lm->x_trial, lm->n * sizeof *lm->scratch);
     pts_lm_clip(lm, lm->x_trial);
     for (size_t j = 0; j < lm->n; j++) {
         if (lm->x_trial[j] == lm->scratch[j])
             continue;
         lm->step[j] = lm->x_trial[j] - lm->x[j];
-        cut = 1;
+        cut = true;
     }
     if (cut)
         *length = pts_lm_scaled_norm(lm, lm->step);
@@ -232,7 +234,7 @@ static pts_status attempt(pts_lm *lm, reduction *d, int *stop, pts_error *err)
     pts_lm_model_step(lm, lm->step, lm->model);
     if (lm->settings.accelerate)
         PTS_TRY(bow(lm, length, err));
-    int cut = move(lm, &length);
+    const bool cut = move(lm, &length);
     if (cut)
         pts_lm_model_step(lm, lm->step, lm->model);
     PTS_TRY(pts_lm_evaluate(lm, lm->x_trial, lm->r_trial, err));
@@ -251,6 +253,7 @@ static pts_status attempt(pts_lm *lm, reduction *d, int *stop, pts_error *err)
     return PTS_OK;
 }
 
+/* Where x starts at 0 its length says nothing of the scale: the residuals' does. */
 static void start_region(pts_lm *lm)
 {
     double length = pts_lm_scaled_norm(lm, lm->x), residual = pts_qr_norm(lm->bent, lm->m);
@@ -268,7 +271,7 @@ static pts_status iterate(pts_lm *lm, int *stop, pts_error *err)
         return PTS_OK;
     }
     pts_lm_factor(lm);
-    int first = lm->result->iterations++ == 0;
+    const bool first = lm->result->iterations++ == 0;
     for (size_t j = 0; j < lm->n; j++) {
         lm->scale[j] = fmax(lm->scale[j], lm->norms[j]);
         if (first && lm->scale[j] == 0)
@@ -383,6 +386,7 @@ static void begin(pts_lm *lm, const pts_lm_problem *problem, const double *x)
         lm->root[i] = sqrt(problem->weights[i]);
 }
 
+/* Convergence is renamed by what the Jacobian at the answer says of it. */
 static pts_status conclude(pts_lm *lm, int stop, pts_error *err)
 {
     pts_lm_result *result = lm->result;

@@ -7,13 +7,13 @@
 #include <math.h>
 #include <string.h>
 
-int pts_lm_finite(const double *v, size_t count)
+bool pts_lm_finite(const double *v, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (!isfinite(v[i]))
-            return 0;
+            return false;
     }
-    return 1;
+    return true;
 }
 
 pts_status pts_lm_evaluate(pts_lm *lm, const double *x, double *r, pts_error *err)
@@ -100,14 +100,6 @@ static pts_status sample(pts_lm *lm, size_t j, double h, double *r, double *widt
     return status;
 }
 
-/* From r(x) and two samples on one side, at distances a and b: exact for parabolas. */
-static void one_sided(const pts_lm *lm, double a, double b, double *column)
-{
-    double wa = b / (a * (b - a)), wb = -a / (b * (b - a));
-    for (size_t i = 0; i < lm->m; i++)
-        column[i] = wa * (lm->ahead[i] - lm->r[i]) + wb * (lm->aside[i] - lm->r[i]);
-}
-
 /* How far a difference may reach: h, or less in a narrow box. *side: 1, −1 where only one side
  * has room, 0 where both have. */
 static double reach(const pts_lm *lm, size_t j, double h, int *side)
@@ -121,12 +113,15 @@ static double reach(const pts_lm *lm, size_t j, double h, int *side)
     return h;
 }
 
+/* From r(x) and two samples on one side, at distances a and b: exact for parabolas. */
 static pts_status one_sided_column(pts_lm *lm, size_t j, double h, double *column, pts_error *err)
 {
     double a, b;
     PTS_TRY(sample(lm, j, h, lm->ahead, &a, err));
     PTS_TRY(sample(lm, j, 2 * h, lm->aside, &b, err));
-    one_sided(lm, a, b, column);
+    double wa = b / (a * (b - a)), wb = -a / (b * (b - a));
+    for (size_t i = 0; i < lm->m; i++)
+        column[i] = wa * (lm->ahead[i] - lm->r[i]) + wb * (lm->aside[i] - lm->r[i]);
     return PTS_OK;
 }
 
@@ -145,6 +140,7 @@ static pts_status central_column(pts_lm *lm, size_t j, double h, double *column,
     return PTS_OK;
 }
 
+/* Seven digits for half of the evaluations: enough where residuals are small at the answer. */
 static pts_status forward_column(pts_lm *lm, size_t j, double h, double *column, pts_error *err)
 {
     double a;
@@ -156,7 +152,8 @@ static pts_status forward_column(pts_lm *lm, size_t j, double h, double *column,
 
 static pts_status difference_column(pts_lm *lm, size_t j, double *column, pts_error *err)
 {
-    int central = lm->settings.differences == PTS_LM_CENTRAL, side;
+    const bool central = lm->settings.differences == PTS_LM_CENTRAL;
+    int side;
     double part = central ? cbrt(DBL_EPSILON) : sqrt(DBL_EPSILON);
     double h = reach(lm, j, lm->x[j] != 0 ? part * fabs(lm->x[j]) : part, &side);
     if (h == 0) { /* a fixed parameter */
@@ -170,6 +167,7 @@ static pts_status difference_column(pts_lm *lm, size_t j, double *column, pts_er
     return central_column(lm, j, h, column, err);
 }
 
+/* Callbacks write rows, as people think of a Jacobian; LAPACK wants columns. */
 static pts_status fill_columns(pts_lm *lm, pts_error *err)
 {
     size_t m = lm->m, n = lm->n;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+/* Of two polynomials of degree 7, by Horner. */
 static double ratio(const double *top, const double *bottom, double x)
 {
     double a = top[7], b = bottom[7];

@@ -1,6 +1,7 @@
 /* Measured points, one a size: the likelihood is evaluated some ten thousand times. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "curve/evidence.h"
 #include "curve/separable.h"
 
@@ -12,15 +13,10 @@
 enum { BINS = 512 };
 
 typedef struct point {
-    double n, map, weight;
+    double n, map, weight; /* n first: sorted as doubles */
 } point;
 
-static int by_size(const void *a, const void *b)
-{
-    double x = ((const point *)a)->n, y = ((const point *)b)->n;
-    return (x > y) - (x < y);
-}
-
+/* Width 0: one size each. */
 static bool same_pool(const point *first, const point *next, double width)
 {
     return next->n == first->n || (width > 0 && log(next->n / first->n) < width);
@@ -39,7 +35,7 @@ static void add_pool(pooled_points *out, const point *points, size_t count)
     map = count > 1 ? map / weight : points[0].map;
     for (size_t i = 0; i < count; i++) {
         double r = points[i].map - map;
-        squares += points[i].weight * r * r / (1 + 50 / points[i].n);
+        squares += points[i].weight * r * r / pts_evidence_spread(points[i].n);
     }
     out->n[out->count] = offset > 0 ? points[0].n * exp(offset / weight) : points[0].n;
     out->map[out->count] = map;
@@ -64,25 +60,23 @@ static void pool_sorted(pooled_points *out, const point *points, size_t count)
 pts_status pts_pool(pooled_points *out, const double *n, const double *map, const double *weights,
                     size_t count, pts_error *err)
 {
+    point *points;
     *out = (pooled_points){0};
     PTS_TRY(pts_check_points(n, map, weights, count, err));
     if (count == 0)
         return PTS_OK;
-    point *points = pts_calloc64(count, sizeof *points);
-    out->n = pts_calloc64(count, 3 * sizeof *out->n);
-    if (!points || !out->n) {
-        free(points);
-        pts_pool_free(out);
-        return pts_fail_memory(err, count * 3 * sizeof *out->n);
+    PTS_TRY(pts_new(&points, count, sizeof *points, err));
+    pts_status status = pts_new(&out->n, count, 3 * sizeof *out->n, err);
+    if (status == PTS_OK) {
+        out->map = out->n + count;
+        out->weight = out->n + 2 * count;
+        for (size_t i = 0; i < count; i++)
+            points[i] = (point){n[i], map[i], weights ? weights[i] : 1};
+        qsort(points, count, sizeof *points, pts_compare_doubles);
+        pool_sorted(out, points, count);
     }
-    out->map = out->n + count;
-    out->weight = out->n + 2 * count;
-    for (size_t i = 0; i < count; i++)
-        points[i] = (point){n[i], map[i], weights ? weights[i] : 1};
-    qsort(points, count, sizeof *points, by_size);
-    pool_sorted(out, points, count);
     free(points);
-    return PTS_OK;
+    return status;
 }
 
 void pts_pool_free(pooled_points *points)

@@ -16,6 +16,7 @@ enum { CENTRES = 24, ENOUGH = 1500 };
 
 /* ---- modes ---- */
 
+/* Within a tenth of the prior's standard deviation. */
 static bool same_mode(const evidence *e, const evidence_mode *a, const evidence_mode *b)
 {
     double square = 0;
@@ -113,6 +114,7 @@ static pts_status make_component(component *c, const double *mean, const double 
     return PTS_OK;
 }
 
+/* By forward substitution: the factor of the proposal is at hand, its inverse is not. */
 static double log_component(const component *c, const double *theta)
 {
     double z[4], square = 0;
@@ -158,6 +160,7 @@ typedef struct mixture {
     size_t count;
 } mixture;
 
+/* Laplace's: the mode's height times the volume of its Gaussian. */
 static double log_mass(const evidence_mode *mode)
 {
     double lower[16], sum = mode->value;
@@ -282,6 +285,7 @@ static double judge(const proposal *all, double *total)
     return *total * *total / squares;
 }
 
+/* What the second generation's width and shape are taken from. */
 static void weighted_moments(const proposal *all, double total, double mean[4],
                              double covariance[16])
 {
@@ -344,9 +348,8 @@ static pts_status draw_generations(const evidence *e, const landscape *found, pr
 static pts_status sample(const evidence *e, const landscape *found, pts_curve_posterior *out,
                          pts_error *err)
 {
-    proposal *all = malloc(PROPOSALS * sizeof *all);
-    if (!all)
-        return pts_fail_memory(err, PROPOSALS * sizeof *all);
+    proposal *all;
+    PTS_TRY(pts_new(&all, PROPOSALS, sizeof *all, err));
     pts_status status = draw_generations(e, found, all, out, err);
     free(all);
     return status;
@@ -412,4 +415,14 @@ pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *
                                     pts_error *err)
 {
     return pts_curve_posterior_find_weighted(prior, n, map, NULL, count, out, err);
+}
+
+/* The posterior without points is there for any prior that makes sense. */
+pts_status pts_prior_check(const pts_curve_prior *prior, pts_error *err)
+{
+    pts_curve_posterior *posterior;
+    PTS_TRY(pts_new(&posterior, 1, sizeof *posterior, err));
+    pts_status status = pts_curve_posterior_find(prior, NULL, NULL, 0, posterior, err);
+    free(posterior);
+    return status;
 }

@@ -1,11 +1,13 @@
-/* The prior of a population of curves by EM: pts/curve.h. */
+/* The prior of a population of curves by EM, and its file written: pts/curve.h. */
 #include "pts/curve.h"
+#include "pts/file.h"
 #include "pts/lm.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "curve/evidence.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +38,7 @@ static void judge_residuals(member *m, double noise)
     double squares = p->within, trace = 0;
     for (size_t i = 0; i < p->count; i++) {
         double g[4], r = pts_curve_gradient(&curve, p->n[i], g) - p->map[i];
-        double scatter = (1 + 50 / p->n[i]) / p->weight[i], leverage = 0;
+        double scatter = pts_evidence_spread(p->n[i]) / p->weight[i], leverage = 0;
         for (int a = 0; a < 4; a++) {
             for (int b = 0; b < 4; b++)
                 leverage += g[a] * m->covariance[a * 4 + b] * g[b];
@@ -48,6 +50,8 @@ static void judge_residuals(member *m, double noise)
     m->variance = fmax(squares / m->dof, 1e-6);
 }
 
+/* A curve's own mode and covariance under the population so far. The first time from three rises: a
+ * curve that begins far from the first mean's would settle on calling its points noise. */
 static pts_status estimate(member *m, const pts_curve_prior *prior, bool first, pts_error *err)
 {
     static const double shift[3] = {0, -1.5, 1.5};
@@ -74,6 +78,7 @@ static pts_status estimate(member *m, const pts_curve_prior *prior, bool first, 
 
 /* ---- what all say ---- */
 
+/* EM's second half. The floors keep variances from collapsing on few curves that are alike. */
 static void moments(const member *members, size_t count, pts_curve_prior *out)
 {
     double keep = (double)count / ((double)count + 4);
@@ -169,27 +174,32 @@ static pts_status iterate(member *members, size_t count, pts_curve_prior *out, p
     return PTS_OK;
 }
 
-pts_status pts_curve_prior_learn(const pts_curve_points *curves, const double *weights,
-                                 size_t count, pts_curve_prior *out, pts_error *err)
+static pts_status begin_members(member *members, const pts_curve_points *curves,
+                                const double *weights, size_t count, pts_error *err)
 {
-    *out = (pts_curve_prior){0};
-    if (count < 2)
-        return pts_fail(err, PTS_ERR_SHAPE, "prior: expected at least 2 curves, got %zu", count);
-    member *members = pts_calloc64(count, sizeof *members);
-    if (!members)
-        return pts_fail_memory(err, count * sizeof *members);
-    pts_status status = PTS_OK;
     double total = 0;
     for (size_t c = 0; c < count; c++)
         total += weights ? weights[c] : 1;
-    for (size_t c = 0; c < count && status == PTS_OK; c++) {
-        members[c].curve = &curves[c];
-        members[c].weight = (weights ? weights[c] : 1) / total;
-        status = pts_pool(&members[c].points, curves[c].n, curves[c].map, curves[c].weight,
-                          curves[c].count, err);
-        if (status == PTS_OK)
-            status = pts_lm_create(&members[c].lm, members[c].points.count + 4, 4, err);
+    for (size_t c = 0; c < count; c++) {
+        member *m = &members[c];
+        m->curve = &curves[c];
+        m->weight = (weights ? weights[c] : 1) / total;
+        PTS_TRY(pts_pool(&m->points, curves[c].n, curves[c].map, curves[c].weight, curves[c].count,
+                         err));
+        PTS_TRY(pts_lm_create(&m->lm, m->points.count + 4, 4, err));
     }
+    return PTS_OK;
+}
+
+pts_status pts_curve_prior_learn(const pts_curve_points *curves, const double *weights,
+                                 size_t count, pts_curve_prior *out, pts_error *err)
+{
+    member *members;
+    *out = (pts_curve_prior){0};
+    if (count < 2)
+        return pts_fail(err, PTS_ERR_SHAPE, "prior: expected at least 2 curves, got %zu", count);
+    PTS_TRY(pts_new(&members, count, sizeof *members, err));
+    pts_status status = begin_members(members, curves, weights, count, err);
     if (status == PTS_OK)
         status = iterate(members, count, out, err);
     for (size_t c = 0; c < count; c++) {
@@ -198,4 +208,51 @@ pts_status pts_curve_prior_learn(const pts_curve_points *curves, const double *w
     }
     free(members);
     return status;
+}
+
+/* ---- files ---- */
+
+pts_status pts_prior_learn(const pts_curve_set *set, const char *trainer, pts_prior_file *out,
+                           pts_error *err)
+{
+    *out = (pts_prior_file){.curves = set->count};
+    double *weights;
+    PTS_TRY(pts_new(&weights, set->count, sizeof *weights, err));
+    for (size_t i = 0; i < set->count; i++) {
+        size_t mates = 0, first = set->count;
+        for (size_t k = set->count; k-- > 0;) {
+            if (strcmp(set->curves[k].dataset, set->curves[i].dataset) == 0) {
+                mates++;
+                first = k;
+            }
+        }
+        weights[i] = 1 / (double)mates;
+        out->datasets += first == i;
+    }
+    snprintf(out->trainer, sizeof out->trainer, "%s", trainer);
+    out->trainer[strcspn(out->trainer, "\r\n")] = '\0';
+    pts_status status = pts_curve_prior_learn(set->curves, weights, set->count, &out->prior, err);
+    free(weights);
+    return status;
+}
+
+static void write_numbers(FILE *file, const char *name, const double *values, size_t count)
+{
+    fputs(name, file);
+    for (size_t i = 0; i < count; i++)
+        fprintf(file, " %.17g", values[i]);
+    fputc('\n', file);
+}
+
+pts_status pts_prior_write(const char *path, const pts_prior_file *prior, pts_error *err)
+{
+    pts_output out;
+    PTS_TRY(pts_output_open(&out, path, err));
+    fprintf(out.file, "pts-prior 1\ntrainer %s\ndatasets %zu\ncurves %zu\n", prior->trainer,
+            prior->datasets, prior->curves);
+    write_numbers(out.file, "noise", &prior->prior.noise, 1);
+    write_numbers(out.file, "noise_dof", &prior->prior.noise_dof, 1);
+    write_numbers(out.file, "mean", prior->prior.mean, 4);
+    write_numbers(out.file, "covariance", prior->prior.covariance, 16);
+    return pts_output_commit(&out, err);
 }

@@ -1,8 +1,7 @@
-/* Priors as text files: pts/curve.h. */
+/* Reading priors from their text files: pts/curve.h. */
 #include "pts/curve.h"
 #include "pts/file.h"
 #include "base/error.h"
-#include "base/memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,52 +9,6 @@
 #include <string.h>
 
 enum { FILE_BYTES = 1 << 16 };
-
-pts_status pts_prior_learn(const pts_curve_set *set, const char *trainer, pts_prior_file *out,
-                           pts_error *err)
-{
-    *out = (pts_prior_file){.curves = set->count};
-    double *weights = pts_calloc64(set->count, sizeof *weights);
-    if (!weights)
-        return pts_fail_memory(err, set->count * sizeof *weights);
-    for (size_t i = 0; i < set->count; i++) {
-        size_t mates = 0, first = set->count;
-        for (size_t k = set->count; k-- > 0;) {
-            if (strcmp(set->curves[k].dataset, set->curves[i].dataset) == 0) {
-                mates++;
-                first = k;
-            }
-        }
-        weights[i] = 1 / (double)mates;
-        out->datasets += first == i;
-    }
-    snprintf(out->trainer, sizeof out->trainer, "%s", trainer);
-    out->trainer[strcspn(out->trainer, "\r\n")] = '\0';
-    pts_status status = pts_curve_prior_learn(set->curves, weights, set->count, &out->prior, err);
-    free(weights);
-    return status;
-}
-
-static void write_numbers(FILE *file, const char *name, const double *values, size_t count)
-{
-    fputs(name, file);
-    for (size_t i = 0; i < count; i++)
-        fprintf(file, " %.17g", values[i]);
-    fputc('\n', file);
-}
-
-pts_status pts_prior_write(const char *path, const pts_prior_file *prior, pts_error *err)
-{
-    pts_output out;
-    PTS_TRY(pts_output_open(&out, path, err));
-    fprintf(out.file, "pts-prior 1\ntrainer %s\ndatasets %zu\ncurves %zu\n", prior->trainer,
-            prior->datasets, prior->curves);
-    write_numbers(out.file, "noise", &prior->prior.noise, 1);
-    write_numbers(out.file, "noise_dof", &prior->prior.noise_dof, 1);
-    write_numbers(out.file, "mean", prior->prior.mean, 4);
-    write_numbers(out.file, "covariance", prior->prior.covariance, 16);
-    return pts_output_commit(&out, err);
-}
 
 typedef struct reader {
     const char *path;
@@ -78,6 +31,7 @@ static pts_status next_line(reader *in, const char *name, char **value, pts_erro
     return PTS_OK;
 }
 
+/* Exactly `count`: what follows on the line would be read as something else by another reader. */
 static pts_status read_numbers(reader *in, const char *name, double *out, size_t count,
                                pts_error *err)
 {
@@ -106,17 +60,7 @@ static pts_status read_count(reader *in, const char *name, size_t *out, pts_erro
     return PTS_OK;
 }
 
-/* The posterior without points is there for any prior that makes sense. */
-pts_status pts_prior_check(const pts_curve_prior *prior, pts_error *err)
-{
-    pts_curve_posterior *posterior = malloc(sizeof *posterior);
-    if (!posterior)
-        return pts_fail_memory(err, sizeof *posterior);
-    pts_status status = pts_curve_posterior_find(prior, NULL, NULL, 0, posterior, err);
-    free(posterior);
-    return status;
-}
-
+/* A prior that cannot be asked is a fault of the file, but for want of memory. */
 static pts_status check(const reader *in, const pts_curve_prior *prior, pts_error *err)
 {
     pts_error why;

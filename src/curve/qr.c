@@ -6,10 +6,11 @@
 #include <cblas.h>
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 
 enum { SMALL = 32768 };
 
-static int is_small(size_t m, size_t n)
+static bool is_small(size_t m, size_t n)
 {
     return n <= 16 && m <= SMALL && m * n * n <= SMALL;
 }
@@ -73,6 +74,7 @@ static void reflect(const double *h, double tau, double *v, size_t count)
         v[i + 1] -= sum * h[i];
 }
 
+/* dgeqp3's algorithm without its downdated norms, which cost more than they save here. */
 static void factor_small(double *a, size_t m, size_t n, lapack_int *pivot, double *tau)
 {
     for (size_t j = 0; j < n; j++)

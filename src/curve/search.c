@@ -51,6 +51,7 @@ static sigmoid_points sigmoid_of(const separable_points *d)
     return (sigmoid_points){d->log_n, d->y, d->w, d->padded};
 }
 
+/* By the vectorised table: half of a fit goes into these exponentials. */
 static void fill_logistic(separable_points *d, double p, double q)
 {
     const sigmoid_points points = sigmoid_of(d);
@@ -133,6 +134,7 @@ static void eliminate(double h[3], const double cu[2], const double cv[2], doubl
     h[2] -= u * cu[1] * cu[1] + v * cv[1] * cv[1];
 }
 
+/* By a margin: at a saddle's edge rounding would decide. */
 static bool convex(const double h[3])
 {
     return h[0] > 0 && h[2] > 0 && h[0] * h[2] - h[1] * h[1] > 1e-12 * h[0] * h[2];
@@ -212,6 +214,7 @@ static void scan_logistic(separable_points *d, double b, double *q, size_t nodes
         d->sigmoid->nodes(&points, d->row, factor + j, d->yy, d->total, sse + j);
 }
 
+/* At a node only the value is wanted, no derivative. */
 static double node_sse(separable_points *d, double p, double q)
 {
     double slope, centre;
@@ -244,6 +247,7 @@ typedef struct split {
     double below, above, sum_below, sum_above; /* Σw and Σ w y of the sizes left and right */
 } split;
 
+/* Of two levels, each the mean on its side. */
 static double step_sse(const separable_points *d, const split *at)
 {
     return d->yy - at->sum_below * at->sum_below / at->below -
@@ -272,6 +276,7 @@ static double share_of(const split *at, double y)
     return (y - low) / (high - low);
 }
 
+/* The best split of each kind, in one pass. */
 static void scan_steps(const separable_points *d, start *starts, size_t *count)
 {
     double least[2] = {d->yy, d->yy}, share = 0;
@@ -329,6 +334,7 @@ static void step_of(const descent *at, int shapes, double step[2])
     }
 }
 
+/* Two descents this near one another end in one minimum. */
 static bool near(const projected *a, const projected *b)
 {
     return fabs(a->p - b->p) < 0.05 && fabs(a->q - b->q) < 0.05;

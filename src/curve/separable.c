@@ -8,6 +8,7 @@
 #include "curve/search.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,14 +17,8 @@
 enum { FINISH_EVALUATIONS = 400, FEW = 64 };
 
 typedef struct ordered {
-    double n, w, y;
+    double n, w, y; /* n first: sorted as doubles */
 } ordered;
-
-static int by_size(const void *a, const void *b)
-{
-    double x = ((const ordered *)a)->n, y = ((const ordered *)b)->n;
-    return (x > y) - (x < y);
-}
 
 /* A call of qsort costs a few points more than a whole fit's grid: few are sorted by insertion,
  * which takes no time where they rise already. */
@@ -33,7 +28,7 @@ static void sort_by_size(ordered *points, size_t count)
     for (size_t i = 1; i < count && rising; i++)
         rising = points[i - 1].n <= points[i].n;
     if (count > FEW && !rising)
-        qsort(points, count, sizeof *points, by_size);
+        qsort(points, count, sizeof *points, pts_compare_doubles);
     for (size_t i = 1; i < count && count <= FEW; i++) {
         ordered moved = points[i];
         size_t at = i;
@@ -56,6 +51,7 @@ static const double *unpack(const separable_points *d, const double *x, double f
     return full;
 }
 
+/* The solver sees no origin: rounding would be that of the plateau, not of what varies. */
 static int residuals(void *user, const double *x, double *r)
 {
     separable_points *d = user;
@@ -156,6 +152,7 @@ static void merge(separable_points *d, const ordered *sorted, size_t from, size_
     d->w[d->count++] = w;
 }
 
+/* Weightless copies of the last size fill the last block of the vector code. */
 static void pad(separable_points *d)
 {
     d->padded = d->count;
@@ -165,6 +162,7 @@ static void pad(separable_points *d)
     }
 }
 
+/* y less its mean: the projection and its sums lose no digits to a common level. */
 static void summarise(separable_points *d, ordered *sorted)
 {
     const separable_data *data = d->data;
@@ -222,9 +220,8 @@ pts_status pts_separable_fit(const separable *family, const separable_data *data
     *out = (separable_fit){.lm = {.sse = INFINITY}};
     if (!pts_add(data->count, SIGMOID_BLOCK, &room))
         return pts_fail_memory(err, SIZE_MAX);
-    double *block = pts_calloc64(room, bytes);
-    if (!block)
-        return pts_fail_memory(err, room * bytes);
+    double *block;
+    PTS_TRY(pts_new(&block, room, bytes, err));
     for (size_t i = 0; i < VECTORS; i++)
         *vectors[i] = block + i * room;
     pts_status status = fit(&d, (ordered *)(block + VECTORS * room), out, err);
@@ -232,17 +229,11 @@ pts_status pts_separable_fit(const separable *family, const separable_data *data
     return status;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* As sort_by_size. */
 static void sort(double *v, size_t count)
 {
     if (count > FEW) {
-        qsort(v, count, sizeof *v, compare);
+        qsort(v, count, sizeof *v, pts_compare_doubles);
         return;
     }
     for (size_t i = 1; i < count; i++) {

@@ -35,7 +35,7 @@ struct pts_lm {
     const pts_lm_problem *problem;
     pts_lm_settings settings;
     pts_lm_result *result;
-    int bounded;
+    bool bounded;
     size_t held_count;
     double norm;   /* √(2 · cost) at x */
     double radius; /* of the trust region */
@@ -49,7 +49,7 @@ struct pts_lm {
 double pts_lm_norm_of(const pts_lm *lm, const double *r);
 /* Weighted residuals at x into r. */
 pts_status pts_lm_evaluate(pts_lm *lm, const double *x, double *r, pts_error *err);
-int pts_lm_finite(const double *v, size_t count);
+bool pts_lm_finite(const double *v, size_t count);
 void pts_lm_clip(const pts_lm *lm, double *x);
 /* The Jacobian at lm->x, weighted and bent by the loss, into the columns of lm->q; their norms;
  * then which parameters are held, whose columns become 0. */

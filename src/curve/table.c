@@ -1,4 +1,4 @@
-/* curves.csv and pilot csv; grouping of rows. */
+/* csv of curves and of pilot results; grouping of rows. */
 #include "curve/table.h"
 #include "base/csv.h"
 #include "base/error.h"
@@ -70,6 +70,7 @@ static int by_index(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
+/* Sorted by curve, then back into the order of the file, which is that of all output. */
 static pts_status find_groups(point_table *table, const char *path, group **out, size_t *count,
                               pts_error *err)
 {
@@ -105,15 +106,16 @@ static size_t drop_copies(table_row *rows, size_t count)
     return kept;
 }
 
+/* One block holds all columns, freed by its first. */
 static pts_status fill_curve(table_row *rows, size_t count, bool weighted, pts_curve_points *out,
                              pts_error *err)
 {
     size_t kept = drop_copies(rows, count);
     out->dataset = strdup(rows[0].dataset);
     out->class_name = strdup(rows[0].class_name);
-    out->n = pts_calloc64(kept, 5 * sizeof *out->n);
-    if (!out->dataset || !out->class_name || !out->n)
-        return pts_fail_memory(err, kept * 5 * sizeof *out->n);
+    PTS_TRY(pts_new(&out->n, kept, 5 * sizeof *out->n, err));
+    if (!out->dataset || !out->class_name)
+        return pts_fail_memory(err, strlen(rows[0].dataset) + strlen(rows[0].class_name));
     out->count = kept;
     out->duplicates = count - kept;
     out->map = out->n + kept;
@@ -145,16 +147,16 @@ static bool divide_percent(point_table *table)
     return most > 1;
 }
 
-static pts_status build(point_table *table, const group *groups, size_t count, pts_curve_set *set,
-                        pts_error *err)
+static pts_status fill_set(point_table *table, const char *path, group **groups, pts_curve_set *set,
+                           pts_error *err)
 {
+    size_t count = 0;
+    PTS_TRY(find_groups(table, path, groups, &count, err));
     set->percent = divide_percent(table);
-    set->curves = pts_calloc64(count, sizeof *set->curves);
-    if (!set->curves)
-        return pts_fail_memory(err, count * sizeof *set->curves);
+    PTS_TRY(pts_new(&set->curves, count, sizeof *set->curves, err));
     set->count = count;
     for (size_t i = 0; i < count; i++)
-        PTS_TRY(fill_curve(table->rows + groups[i].first, groups[i].count, table->weighted,
+        PTS_TRY(fill_curve(table->rows + (*groups)[i].first, (*groups)[i].count, table->weighted,
                            &set->curves[i], err));
     return PTS_OK;
 }
@@ -162,25 +164,19 @@ static pts_status build(point_table *table, const group *groups, size_t count, p
 pts_status pts_table_build(point_table *table, const char *path, pts_curve_set **out,
                            pts_error *err)
 {
+    group *groups = NULL;
     *out = NULL;
     if (table->count == 0)
         return pts_fail(err, PTS_ERR_FORMAT, "%s: expected at least one measured point, got none",
                         path);
-    group *groups = NULL;
-    size_t count = 0;
-    pts_curve_set *set = calloc(1, sizeof *set);
-    pts_status status = set ? PTS_OK : pts_fail_memory(err, sizeof *set);
-    if (status == PTS_OK)
-        status = find_groups(table, path, &groups, &count, err);
-    if (status == PTS_OK)
-        status = build(table, groups, count, set, err);
+    PTS_TRY(pts_new(out, 1, sizeof **out, err));
+    pts_status status = fill_set(table, path, &groups, *out, err);
     free(groups);
     if (status != PTS_OK) {
-        pts_curves_destroy(set);
-        return status;
+        pts_curves_destroy(*out);
+        *out = NULL;
     }
-    *out = set;
-    return PTS_OK;
+    return status;
 }
 
 void pts_curves_destroy(pts_curve_set *set)
@@ -288,25 +284,17 @@ static pts_status read_table(pts_curve_set **out, pts_csv *csv, const bool *requ
     return status;
 }
 
-static pts_status read_csv(pts_curve_set **out, const char *path, const bool *required,
-                           pts_error *err)
+static const bool pilot_columns[COLUMNS] = {[SIZE] = true, [MAP] = true};
+
+pts_status pts_table_read_csv(const char *path, bool named, pts_curve_set **out, pts_error *err)
 {
+    static const bool all_columns[COLUMNS] = {
+        [DATASET] = true, [CLASS] = true, [SIZE] = true, [MAP] = true};
     pts_csv csv;
     *out = NULL;
     PTS_TRY(pts_csv_open(&csv, path, PTS_TABLE_BYTES, err));
-    return read_table(out, &csv, required, err);
+    return read_table(out, &csv, named ? all_columns : pilot_columns, err);
 }
-
-pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err)
-{
-    static const bool required[COLUMNS] = {
-        [DATASET] = true, [CLASS] = true, [SIZE] = true, [MAP] = true};
-    if (pts_path_ends(path, ".json"))
-        return pts_table_read_json(path, out, err);
-    return read_csv(out, path, required, err);
-}
-
-static const bool pilot_columns[COLUMNS] = {[SIZE] = true, [MAP] = true};
 
 /* One task; else the set is released. */
 static pts_status check_pilot(pts_curve_set **out, const char *path, pts_error *err)
@@ -323,7 +311,7 @@ static pts_status check_pilot(pts_curve_set **out, const char *path, pts_error *
 
 pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err)
 {
-    PTS_TRY(read_csv(out, path, pilot_columns, err));
+    PTS_TRY(pts_table_read_csv(path, false, out, err));
     return check_pilot(out, path, err);
 }
 

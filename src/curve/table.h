@@ -26,7 +26,7 @@ pts_status pts_table_add(point_table *table, table_row row, pts_error *err);
 pts_status pts_table_build(point_table *table, const char *path, pts_curve_set **out,
                            pts_error *err);
 
-/* The study's processed_result.json. */
-pts_status pts_table_read_json(const char *path, pts_curve_set **out, pts_error *err);
+/* `named`: with the columns dataset and class, as curves.csv; else as pilot results. */
+pts_status pts_table_read_csv(const char *path, bool named, pts_curve_set **out, pts_error *err);
 
 #endif

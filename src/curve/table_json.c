@@ -1,6 +1,7 @@
-/* The study's processed_result.json, read with jansson. */
+/* Files of measured curves: csv, or the study's processed_result.json, read with jansson. */
 #include "curve/table.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "pts/file.h"
 
 #include <stdio.h>
@@ -94,9 +95,7 @@ static pts_status read_list(reader *in, const json_t *list, pts_curve_set **out,
     if (count > PTS_TABLE_CURVES)
         return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %d curves, got %zu", in->path,
                         PTS_TABLE_CURVES, count);
-    in->names = calloc(count, sizeof *in->names);
-    if (!in->names)
-        return pts_fail_memory(err, count * sizeof *in->names);
+    PTS_TRY(pts_new(&in->names, count, sizeof *in->names, err));
     for (size_t i = 0; i < count; i++)
         PTS_TRY(read_curve(in, i, json_array_get(list, i), err));
     return pts_table_build(&in->rows, in->path, out, err);
@@ -129,7 +128,7 @@ static pts_status parse(const char *path, const char *text, size_t size, pts_cur
     return status;
 }
 
-pts_status pts_table_read_json(const char *path, pts_curve_set **out, pts_error *err)
+static pts_status read_json(const char *path, pts_curve_set **out, pts_error *err)
 {
     char *text;
     size_t size;
@@ -142,10 +141,16 @@ pts_status pts_table_read_json(const char *path, pts_curve_set **out, pts_error 
 
 #else
 
-pts_status pts_table_read_json(const char *path, pts_curve_set **out, pts_error *err)
+static pts_status read_json(const char *path, pts_curve_set **out, pts_error *err)
 {
     *out = NULL;
     return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: this build reads no JSON (jansson)", path);
 }
 
 #endif
+
+pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err)
+{
+    return pts_path_ends(path, ".json") ? read_json(path, out, err)
+                                        : pts_table_read_csv(path, true, out, err);
+}

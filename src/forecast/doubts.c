@@ -49,8 +49,8 @@ void pts_doubt_points(pts_doubts *to, const pts_curve_points *c, const double *y
 {
     if (c->duplicates > 0)
         pts_doubt(to,
-                  "rows that repeat another in every column: %zu, counted once (a column weight "
-                  "says that they are measurements of their own)",
+                  "rows that repeat another in every column: %zu, counted once (of measurements "
+                  "of their own keep one row with their number in a column weight)",
                   c->duplicates);
     if (percent)
         doubt_unit(to, c, y);

@@ -520,8 +520,9 @@ static double draw_legend(canvas *c)
 /* Four significant digits, a true minus sign. */
 static void parameter_row(canvas *c, double y, const char *name, double value, const char *unit)
 {
-    char text[64];
-    snprintf(text, sizeof text, "%s%.4g%s", value < 0 ? "−" : "", fabs(value), unit);
+    char text[64] = "not determined";
+    if (!isnan(value))
+        snprintf(text, sizeof text, "%s%.4g%s", value < 0 ? "−" : "", fabs(value), unit);
     pts_pen_use(c->cr, pen_ink);
     pts_pen_text(c->cr, PLOT_COLUMN + 12, y, name, 11, 1, PEN_LEFT, 80);
     pts_pen_text(c->cr, PLOT_COLUMN + column_width - 12, y, text, 11, 0, PEN_RIGHT, 90);

@@ -95,8 +95,7 @@ static pts_status check_plot(const pts_plot *plot, pts_error *err)
     if (plot->target)
         PTS_TRY(check_target(plot->target, err));
     const pts_plot_parameters *p = plot->parameters;
-    if (p && !(isfinite(p->A) && isfinite(p->B) && isfinite(p->C) && isfinite(p->D) &&
-               isfinite(p->smape)))
+    if (p && (isinf(p->A) || isinf(p->B) || isinf(p->C) || isinf(p->D) || !isfinite(p->smape)))
         return pts_fail(err, PTS_ERR_ARGUMENT,
                         "plot: parameters: expected finite numbers, got %g, %g, %g, %g, %g", p->A,
                         p->B, p->C, p->D, p->smape);
