@@ -6,7 +6,7 @@
  * builds a plain value, and every other name ends the reading with that name in the message.
  *
  *   pickle p;
- *   CONVERT_TRY(pickle_read(&p, path, bytes, size, &used, err));   // p.root: the value
+ *   PTS_TRY(pickle_read(&p, path, bytes, size, &used, err));   // p.root: the value
  *   pickle_free(&p);
  *
  * Strings point into `bytes`, which must outlive the pickle. */
