@@ -111,11 +111,17 @@ extern const architecture inception_v3_architecture, clip_vit_architecture, stud
 
 enum { INCEPTION_V3_UNITS = 94 };
 
-/* One convolution with its batch norm as the topology has them: shape [kh][kw][cin][cout]. */
+/* One convolution with its batch norm. */
+typedef struct inception_v3_unit {
+    const char *name; /* torchvision's */
+    size_t shape[4];  /* [kh][kw][cin][cout] */
+} inception_v3_unit;
+
+extern const inception_v3_unit inception_v3_units[INCEPTION_V3_UNITS]; /* in inception_v3.c */
+
+/* A unit as the topology has it. */
 typedef struct graph_unit {
-    char name[48];           /* torchvision's */
     const char *conv, *norm; /* layer names in the topology */
-    size_t shape[4];
     double epsilon;
     bool scale, center; /* whether gamma and beta exist */
 } graph_unit;

@@ -18,10 +18,9 @@ enum { LAYERS_MAX = 256, SIDE_MAX = 65536 };
 /* A family of names. Parts are appended to "PREFIX" or "PREFIXlayersN.". */
 typedef struct naming {
     const char *label;
-    const char *vision; /* in front of all of the tower's names */
     const char *class_token, *positions, *patch, *pre_norm, *post_norm, *projection, *layers;
-    const char *norm1, *norm2, *qkv[3], *qkv_weight, *qkv_bias, *out, *fc1, *fc2;
-    size_t qkv_pieces;
+    const char *norm1, *norm2, *qkv[3], *out, *fc1, *fc2; /* qkv: one name, or three */
+    const char *qkv_mark;   /* between its names and "weight" or "bias" */
     bool projection_turned; /* [dim][width] */
     const char *outside[8]; /* what else a file of this family may hold, by the names' start */
     const char *activation; /* without a config */
@@ -29,7 +28,6 @@ typedef struct naming {
 
 static const naming HUGGING_FACE = {
     .label = "Hugging Face's CLIP vision tower",
-    .vision = "vision_model.",
     .class_token = "vision_model.embeddings.class_embedding",
     .positions = "vision_model.embeddings.position_embedding.weight",
     .patch = "vision_model.embeddings.patch_embedding.weight",
@@ -40,12 +38,10 @@ static const naming HUGGING_FACE = {
     .norm1 = "layer_norm1",
     .norm2 = "layer_norm2",
     .qkv = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"},
-    .qkv_weight = ".weight",
-    .qkv_bias = ".bias",
+    .qkv_mark = ".",
     .out = "self_attn.out_proj",
     .fc1 = "mlp.fc1",
     .fc2 = "mlp.fc2",
-    .qkv_pieces = 3,
     .projection_turned = true,
     .outside = {"text_model.", "text_projection.", "logit_scale", "logit_bias",
                 "vision_model.embeddings.position_ids"},
@@ -54,7 +50,6 @@ static const naming HUGGING_FACE = {
 
 static const naming OPEN_CLIP = {
     .label = "the image tower of OpenAI and open_clip",
-    .vision = "visual.",
     .class_token = "visual.class_embedding",
     .positions = "visual.positional_embedding",
     .patch = "visual.conv1.weight",
@@ -65,12 +60,10 @@ static const naming OPEN_CLIP = {
     .norm1 = "ln_1",
     .norm2 = "ln_2",
     .qkv = {"attn.in_proj"},
-    .qkv_weight = "_weight",
-    .qkv_bias = "_bias",
+    .qkv_mark = "_",
     .out = "attn.out_proj",
     .fc1 = "mlp.c_fc",
     .fc2 = "mlp.c_proj",
-    .qkv_pieces = 1,
     .outside = {"transformer.", "token_embedding.", "positional_embedding", "text_projection",
                 "ln_final.", "logit_", "text.", "attn_mask"},
     .activation = "gelu",
@@ -264,22 +257,23 @@ static pts_status norm(recipe *r, const tower *v, const char *to, const char *fr
     return PTS_OK;
 }
 
-/* Weight and bias of a linear layer in `pieces` parts of `out` outputs each. */
+/* Weight and bias of a linear layer in `pieces` parts of `out` outputs each; `mark` stands between
+ * their names and "weight" or "bias". */
 static pts_status linear(recipe *r, const tower *v, const char *to, const char *stem,
-                         const char *const *from, size_t pieces, const char *weight,
-                         const char *bias, size_t in, size_t out, pts_error *err)
+                         const char *const *from, size_t pieces, const char *mark, size_t in,
+                         size_t out, pts_error *err)
 {
     const size_t matrix[2] = {out, in}, turned[2] = {in, out * pieces};
     for (int i = 0; i < 2; i++) {
+        const char *part = i ? "bias" : "weight";
         recipe_item *item;
-        PTS_TRY(recipe_add(r, &item, i ? 1 : 2, i ? &turned[1] : turned, err, "%s%s", to,
-                           i ? ".bias" : ".weight"));
+        PTS_TRY(recipe_add(r, &item, 2 - i, turned + i, err, "%s.%s", to, part));
         item->make = make_turned;
         for (size_t k = 0; k < pieces; k++) {
             char full[512];
-            snprintf(full, sizeof full, "%s%s%s%s", v->prefix, stem, from[k], i ? bias : weight);
-            PTS_TRY(checkpoint_require(r->c, full, i ? 1 : 2, matrix,
-                                       &item->source[item->sources++], err));
+            snprintf(full, sizeof full, "%s%s%s%s%s", v->prefix, stem, from[k], mark, part);
+            PTS_TRY(
+                checkpoint_require(r->c, full, 2 - i, matrix, &item->source[item->sources++], err));
         }
     }
     return PTS_OK;
@@ -302,18 +296,19 @@ static pts_status layer_linear(recipe *r, const tower *v, size_t index, const ch
     char to[64], stem[128];
     snprintf(to, sizeof to, "layer%zu.%s", index, name);
     snprintf(stem, sizeof stem, "%s%zu.", v->names->layers, index);
-    return linear(r, v, to, stem, &from, 1, ".weight", ".bias", in, out, err);
+    return linear(r, v, to, stem, &from, 1, ".", in, out, err);
 }
 
 static pts_status layer(recipe *r, const tower *v, size_t index, pts_error *err)
 {
     const naming *n = v->names;
     char to[64], stem[128];
+    size_t pieces = n->qkv[1] ? 3 : 1;
     snprintf(to, sizeof to, "layer%zu.qkv", index);
     snprintf(stem, sizeof stem, "%s%zu.", n->layers, index);
     PTS_TRY(layer_norm(r, v, index, 1, err));
-    PTS_TRY(linear(r, v, to, stem, n->qkv, n->qkv_pieces, n->qkv_weight, n->qkv_bias, v->width,
-                   3 * v->width / n->qkv_pieces, err));
+    PTS_TRY(
+        linear(r, v, to, stem, n->qkv, pieces, n->qkv_mark, v->width, 3 * v->width / pieces, err));
     PTS_TRY(layer_linear(r, v, index, "proj", n->out, v->width, v->width, err));
     PTS_TRY(layer_norm(r, v, index, 2, err));
     PTS_TRY(layer_linear(r, v, index, "fc1", n->fc1, v->width, v->hidden, err));

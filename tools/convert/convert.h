@@ -89,14 +89,14 @@ typedef struct tfjs_tensor {
 typedef struct tfjs_model {
     source src;
     json_t *json;
-    const json_t *layers; /* array of layer objects, in the topology's order */
+    const json_t *config; /* the topology's */
+    const json_t *layers; /* array of layer objects, in its order */
     tfjs_tensor *tensors;
     size_t tensor_count, capacity;
     char **groups; /* bytes of each weight group */
     size_t group_count;
 } tfjs_model;
 
-/* tfjs_close is due in any case. */
 pts_status tfjs_open(tfjs_model *out, const char *path, pts_error *err);
 void tfjs_close(tfjs_model *model);
 

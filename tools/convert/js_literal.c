@@ -39,14 +39,7 @@ static pts_status expected(reader *r, const char *what)
 
 static pts_status put(reader *r, const char *text, size_t size)
 {
-    if (size > r->capacity - r->used) {
-        size_t wanted = r->capacity * 2 + size + 256; /* input is at most CONVERT_SHARD_MAX */
-        char *grown = realloc(r->out, wanted);
-        if (!grown)
-            return pts_fail(r->err, PTS_ERR_MEMORY, "out of memory: %zu bytes wanted", wanted);
-        r->out = grown;
-        r->capacity = wanted;
-    }
+    PTS_TRY(pts_grow(&r->out, &r->capacity, r->used + size, 1, r->err));
     memcpy(r->out + r->used, text, size);
     r->used += size;
     return PTS_OK;

@@ -215,7 +215,8 @@ static pts_status read_topology(tfjs_model *m, pts_error *err)
 {
     const json_t *topology = json_object_get(m->json, "modelTopology");
     const json_t *config = json_object_get(topology, "model_config");
-    m->layers = json_object_get(json_object_get(config ? config : topology, "config"), "layers");
+    m->config = json_object_get(config ? config : topology, "config");
+    m->layers = json_object_get(m->config, "layers");
     if (!json_is_array(m->layers) || json_array_size(m->layers) > LAYERS_MAX)
         return pts_fail(err, PTS_ERR_FORMAT,
                         "%s: expected modelTopology … config.layers, a list of at most %d "
@@ -224,13 +225,21 @@ static pts_status read_topology(tfjs_model *m, pts_error *err)
     return PTS_OK;
 }
 
+static pts_status read_model(tfjs_model *m, const char *path, pts_error *err)
+{
+    PTS_TRY(source_find(&m->src, path, err));
+    PTS_TRY(source_model(&m->src, &m->json, err));
+    PTS_TRY(read_topology(m, err));
+    return read_manifest(m, err);
+}
+
 pts_status tfjs_open(tfjs_model *out, const char *path, pts_error *err)
 {
     *out = (tfjs_model){0};
-    PTS_TRY(source_find(&out->src, path, err));
-    PTS_TRY(source_model(&out->src, &out->json, err));
-    PTS_TRY(read_topology(out, err));
-    return read_manifest(out, err);
+    pts_status status = read_model(out, path, err);
+    if (status != PTS_OK)
+        tfjs_close(out);
+    return status;
 }
 
 void tfjs_close(tfjs_model *m)
