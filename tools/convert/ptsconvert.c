@@ -64,14 +64,13 @@ static pts_status write_recipe(const options *o, const recipe *r, pts_error *err
 {
     size_t largest = 1;
     producer from = {.r = r, .half = strcmp(o->dtype, "f16") == 0};
-    pts_tensor *tensors = calloc(r->count + 1, sizeof *tensors);
-    if (tensors)
-        list_tensors(r, from.half, tensors, &largest);
-    from.values = malloc(largest * sizeof *from.values);
-    pts_status status = tensors && from.values
-                            ? pts_weights_write_from(o->out, r->meta, r->meta_count, tensors,
-                                                     r->count, produce, &from, err)
-                            : pts_fail(err, PTS_ERR_MEMORY, "%s: out of memory", o->in);
+    pts_tensor *tensors;
+    PTS_TRY(pts_new(&tensors, r->count, sizeof *tensors, err));
+    list_tensors(r, from.half, tensors, &largest);
+    pts_status status = pts_new(&from.values, largest, sizeof *from.values, err);
+    if (status == PTS_OK)
+        status = pts_weights_write_from(o->out, r->meta, r->meta_count, tensors, r->count, produce,
+                                        &from, err);
     free(from.values);
     free(tensors);
     return status;
@@ -88,6 +87,16 @@ static pts_status convert(const options *o, checkpoint *c, const architecture **
     *count = r.count;
     recipe_free(&r);
     return status;
+}
+
+/* A failure's message; names in it come from files: no terminal codes. */
+static const char *printable(pts_error *err)
+{
+    for (char *at = err->message; *at; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    }
+    return err->message;
 }
 
 /* ---- Listing ---- */
@@ -116,9 +125,9 @@ static verdict judge(const options *o, checkpoint *c)
         snprintf(v.why, sizeof v.why, "%s; makes %zu tensors", why, r.count);
         recipe_free(&r);
     } else if (v.arch)
-        snprintf(v.why, sizeof v.why, "%s; but %s", why, err.message);
+        snprintf(v.why, sizeof v.why, "%s; but %s", why, printable(&err));
     else
-        snprintf(v.why, sizeof v.why, "%s", err.message);
+        snprintf(v.why, sizeof v.why, "%s", printable(&err));
     return v;
 }
 
@@ -212,16 +221,14 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     const architecture *arch = NULL;
     size_t count = 0;
     o->in = operands->items[0];
-    if (checkpoint_open(&c, o->in, &err) != PTS_OK)
-        return cli_fail(syntax, "%s", err.message);
-    pts_status status = PTS_OK;
-    if (o->list)
+    pts_status status = checkpoint_open(&c, o->in, &err);
+    if (status == PTS_OK && o->list)
         list(o, &c);
-    else
+    else if (status == PTS_OK)
         status = convert(o, &c, &arch, &count, &err);
     checkpoint_close(&c);
     if (status != PTS_OK)
-        return cli_fail(syntax, "%s", err.message);
+        return cli_fail(syntax, "%s", printable(&err));
     if (!o->list)
         fprintf(stderr, "%s: wrote %s (%s, %zu tensors, %s)\n", syntax->command, o->out, arch->name,
                 count, o->dtype);
