@@ -244,14 +244,20 @@ static pts_status take(recipe *r, const tower *v, const char *to, const char *fr
                        matrix ? matrix : shape, err);
 }
 
+/* Where the parts of a layer are named: in front of ours, and of theirs. */
+typedef struct stems {
+    char to[32], from[128];
+} stems;
+
 /* Weight and bias of a layer norm. */
-static pts_status norm(recipe *r, const tower *v, const char *to, const char *from, pts_error *err)
+static pts_status norm(recipe *r, const tower *v, const stems *s, const char *to, const char *from,
+                       pts_error *err)
 {
-    static const char *const parts[] = {".weight", ".bias"};
+    static const char *const parts[] = {"weight", "bias"};
     for (int i = 0; i < 2; i++) {
         char ours[64], theirs[256];
-        snprintf(ours, sizeof ours, "%s%s", to, parts[i]);
-        snprintf(theirs, sizeof theirs, "%s%s", from, parts[i]);
+        snprintf(ours, sizeof ours, "%s%s.%s", s->to, to, parts[i]);
+        snprintf(theirs, sizeof theirs, "%s%s.%s", s->from, from, parts[i]);
         PTS_TRY(take(r, v, ours, theirs, 1, &v->width, NULL, err));
     }
     return PTS_OK;
@@ -259,7 +265,7 @@ static pts_status norm(recipe *r, const tower *v, const char *to, const char *fr
 
 /* Weight and bias of a linear layer in `pieces` parts of `out` outputs each; `mark` stands between
  * their names and "weight" or "bias". */
-static pts_status linear(recipe *r, const tower *v, const char *to, const char *stem,
+static pts_status linear(recipe *r, const tower *v, const stems *s, const char *to,
                          const char *const *from, size_t pieces, const char *mark, size_t in,
                          size_t out, pts_error *err)
 {
@@ -267,11 +273,11 @@ static pts_status linear(recipe *r, const tower *v, const char *to, const char *
     for (int i = 0; i < 2; i++) {
         const char *part = i ? "bias" : "weight";
         recipe_item *item;
-        PTS_TRY(recipe_add(r, &item, 2 - i, turned + i, err, "%s.%s", to, part));
+        PTS_TRY(recipe_add(r, &item, 2 - i, turned + i, err, "%s%s.%s", s->to, to, part));
         item->make = make_turned;
         for (size_t k = 0; k < pieces; k++) {
             char full[512];
-            snprintf(full, sizeof full, "%s%s%s%s%s", v->prefix, stem, from[k], mark, part);
+            snprintf(full, sizeof full, "%s%s%s%s%s", v->prefix, s->from, from[k], mark, part);
             PTS_TRY(
                 checkpoint_require(r->c, full, 2 - i, matrix, &item->source[item->sources++], err));
         }
@@ -279,40 +285,19 @@ static pts_status linear(recipe *r, const tower *v, const char *to, const char *
     return PTS_OK;
 }
 
-/* Norm `number` of a layer. */
-static pts_status layer_norm(recipe *r, const tower *v, size_t index, int number, pts_error *err)
-{
-    const naming *n = v->names;
-    char to[64], from[256];
-    snprintf(to, sizeof to, "layer%zu.norm%d", index, number);
-    snprintf(from, sizeof from, "%s%zu.%s", n->layers, index, number == 1 ? n->norm1 : n->norm2);
-    return norm(r, v, to, from, err);
-}
-
-/* `name` of a layer, from one tensor of weights and one of biases. */
-static pts_status layer_linear(recipe *r, const tower *v, size_t index, const char *name,
-                               const char *from, size_t in, size_t out, pts_error *err)
-{
-    char to[64], stem[128];
-    snprintf(to, sizeof to, "layer%zu.%s", index, name);
-    snprintf(stem, sizeof stem, "%s%zu.", v->names->layers, index);
-    return linear(r, v, to, stem, &from, 1, ".", in, out, err);
-}
-
 static pts_status layer(recipe *r, const tower *v, size_t index, pts_error *err)
 {
     const naming *n = v->names;
-    char to[64], stem[128];
-    size_t pieces = n->qkv[1] ? 3 : 1;
-    snprintf(to, sizeof to, "layer%zu.qkv", index);
-    snprintf(stem, sizeof stem, "%s%zu.", n->layers, index);
-    PTS_TRY(layer_norm(r, v, index, 1, err));
-    PTS_TRY(
-        linear(r, v, to, stem, n->qkv, pieces, n->qkv_mark, v->width, 3 * v->width / pieces, err));
-    PTS_TRY(layer_linear(r, v, index, "proj", n->out, v->width, v->width, err));
-    PTS_TRY(layer_norm(r, v, index, 2, err));
-    PTS_TRY(layer_linear(r, v, index, "fc1", n->fc1, v->width, v->hidden, err));
-    return layer_linear(r, v, index, "fc2", n->fc2, v->hidden, v->width, err);
+    const size_t width = v->width, pieces = n->qkv[1] ? 3 : 1;
+    stems s;
+    snprintf(s.to, sizeof s.to, "layer%zu.", index);
+    snprintf(s.from, sizeof s.from, "%s%zu.", n->layers, index);
+    PTS_TRY(norm(r, v, &s, "norm1", n->norm1, err));
+    PTS_TRY(linear(r, v, &s, "qkv", n->qkv, pieces, n->qkv_mark, width, 3 * width / pieces, err));
+    PTS_TRY(linear(r, v, &s, "proj", &n->out, 1, ".", width, width, err));
+    PTS_TRY(norm(r, v, &s, "norm2", n->norm2, err));
+    PTS_TRY(linear(r, v, &s, "fc1", &n->fc1, 1, ".", width, v->hidden, err));
+    return linear(r, v, &s, "fc2", &n->fc2, 1, ".", v->hidden, width, err);
 }
 
 /* Of the tensors with our prefix, only the text tower's may be left. */
@@ -354,10 +339,11 @@ static pts_status build(recipe *r, pts_error *err)
     PTS_TRY(take(r, &v, "patch.weight", v.names->patch, 4, patch, kernels, err));
     PTS_TRY(take(r, &v, "class", v.names->class_token, 1, &v.width, NULL, err));
     PTS_TRY(take(r, &v, "positions", v.names->positions, 2, positions, NULL, err));
-    PTS_TRY(norm(r, &v, "pre_norm", v.names->pre_norm, err));
+    const stems none = {"", ""};
+    PTS_TRY(norm(r, &v, &none, "pre_norm", v.names->pre_norm, err));
     for (size_t i = 0; i < v.layers; i++)
         PTS_TRY(layer(r, &v, i, err));
-    PTS_TRY(norm(r, &v, "post_norm", v.names->post_norm, err));
+    PTS_TRY(norm(r, &v, &none, "post_norm", v.names->post_norm, err));
     PTS_TRY(take(r, &v, "projection", v.names->projection, 2, projection,
                  v.names->projection_turned ? matrix : NULL, err));
     PTS_TRY(rest(r, &v, err));

@@ -21,7 +21,7 @@ typedef struct named_global {
     pickle_global global;
 } named_global;
 
-/* All that may be named. Storages are told apart by their name later. */
+/* All that may be named, beside torch's storages. */
 static const named_global globals[] = {
     {"collections", "OrderedDict", GLOBAL_ORDERED_DICT},
     {"torch._utils", "_rebuild_tensor", GLOBAL_REBUILD_TENSOR},
@@ -33,16 +33,6 @@ static const named_global globals[] = {
     {"torch.jit._pickle", "build_doublelist", GLOBAL_LIST},
     {"torch.jit._pickle", "build_boollist", GLOBAL_LIST},
     {"torch.jit._pickle", "restore_type_tag", GLOBAL_LIST},
-    {"torch", "FloatStorage", GLOBAL_STORAGE},
-    {"torch", "HalfStorage", GLOBAL_STORAGE},
-    {"torch", "BFloat16Storage", GLOBAL_STORAGE},
-    {"torch", "DoubleStorage", GLOBAL_STORAGE},
-    {"torch", "LongStorage", GLOBAL_STORAGE},
-    {"torch", "IntStorage", GLOBAL_STORAGE},
-    {"torch", "ShortStorage", GLOBAL_STORAGE},
-    {"torch", "CharStorage", GLOBAL_STORAGE},
-    {"torch", "ByteStorage", GLOBAL_STORAGE},
-    {"torch", "BoolStorage", GLOBAL_STORAGE},
 };
 
 typedef struct machine {
@@ -321,18 +311,20 @@ static pts_status push_global(machine *m, const char *module, size_t module_leng
                               const char *name, size_t name_length)
 {
     char shown[2][96];
+    pickle_value v = {.kind = PICKLE_GLOBAL};
     for (size_t i = 0; i < sizeof globals / sizeof *globals; i++) {
+        v.global = globals[i].global;
         if (same(module, module_length, globals[i].module) &&
             same(name, name_length, globals[i].name))
-            return push(m, (pickle_value){.kind = PICKLE_GLOBAL,
-                                          .text = globals[i].name,
-                                          .length = (uint32_t)name_length,
-                                          .global = globals[i].global});
+            return push(m, v);
     }
+    if (same(module, module_length, "torch"))
+        v.storage = torch_storage_named(name, name_length);
     bool script = same(module, module_length, "__torch__") ||
                   (module_length > 10 && memcmp(module, "__torch__.", 10) == 0);
-    if (script)
-        return push(m, (pickle_value){.kind = PICKLE_GLOBAL, .text = "", .global = GLOBAL_CLASS});
+    v.global = script ? GLOBAL_CLASS : GLOBAL_STORAGE;
+    if (script || v.storage)
+        return push(m, v);
     return pts_fail(m->err, PTS_ERR_UNSUPPORTED,
                     "%s: pickle: byte %zu: global '%s.%s' is not among those that may be "
                     "rebuilt (nothing is run; save the model's state_dict())",

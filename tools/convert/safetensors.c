@@ -157,20 +157,20 @@ static int compare_extents(const void *a, const void *b)
     return (left->end > right->end) - (left->end < right->end);
 }
 
+/* The last of `count` extents stands for the end of the data. */
 static pts_status check_extents(const span *s, const extent *extents, size_t count, pts_error *err)
 {
-    uint64_t at = s->start, end = s->start + s->size;
-    for (size_t i = 0; i <= count; i++) {
-        uint64_t start = i < count ? extents[i].start : end;
-        if (start != at)
-            return pts_fail(
-                err, PTS_ERR_FORMAT,
-                "%s: %s%s%s: expected to start at byte %llu of the data, got %llu "
-                "(%s)",
-                s->in->path, i < count ? "tensor '" : "the end", i < count ? extents[i].name : "",
-                i < count ? "'" : "", (unsigned long long)(at - s->start),
-                (unsigned long long)(start - s->start), start < at ? "they overlap" : "a hole");
-        at = i < count ? extents[i].end : at;
+    uint64_t at = s->start;
+    for (size_t i = 0; i < count; at = extents[i++].end) {
+        const char *name = extents[i].name, *quote = i + 1 < count ? "'" : "";
+        if (extents[i].start != at)
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: %s%s%s%s: expected to start at byte %llu of the data, got %llu "
+                            "(%s)",
+                            s->in->path, *quote ? "tensor " : "", quote, name, quote,
+                            (unsigned long long)(at - s->start),
+                            (unsigned long long)(extents[i].start - s->start),
+                            extents[i].start < at ? "they overlap" : "a hole");
     }
     return PTS_OK;
 }
@@ -179,14 +179,15 @@ static pts_status check_cover(const checkpoint *c, const span *s, pts_error *err
 {
     size_t count = c->count - s->first;
     extent *extents;
-    PTS_TRY(pts_new(&extents, count, sizeof *extents, err));
+    PTS_TRY(pts_new(&extents, count + 1, sizeof *extents, err));
     for (size_t i = 0; i < count; i++) {
         const checkpoint_tensor *t = &c->tensors[s->first + i];
         uint64_t bytes = (uint64_t)t->count * (find_dtype(t->dtype_name)->bits / 8);
         extents[i] = (extent){t->offset, t->offset + bytes, t->name};
     }
     qsort(extents, count, sizeof *extents, compare_extents);
-    pts_status status = check_extents(s, extents, count, err);
+    extents[count] = (extent){s->start + s->size, s->start + s->size, "the end"};
+    pts_status status = check_extents(s, extents, count + 1, err);
     free(extents);
     return status;
 }

@@ -109,11 +109,11 @@ static const storage_row storage_rows[] = {
     {"BoolStorage", "bool", CHECKPOINT_OTHER, 1},
 };
 
-static const storage_row *storage_row_of(const pickle_value *global)
+const storage_row *torch_storage_named(const char *name, size_t length)
 {
     for (size_t i = 0; i < sizeof storage_rows / sizeof *storage_rows; i++) {
-        if (global->kind == PICKLE_GLOBAL && global->global == GLOBAL_STORAGE &&
-            strcmp(storage_rows[i].name, global->text) == 0)
+        if (strlen(storage_rows[i].name) == length &&
+            memcmp(storage_rows[i].name, name, length) == 0)
             return &storage_rows[i];
     }
     return NULL;
@@ -142,7 +142,8 @@ static pts_status take_storage(walk *w, const pickle_value *persistent, torch_st
         item(w, id, 0)->length != 7 || memcmp(item(w, id, 0)->text, "storage", 7) != 0)
         return malformed(w, wanted);
     const pickle_value *key = item(w, id, 2), *elements = item(w, id, 4);
-    *row = storage_row_of(item(w, id, 1));
+    const pickle_value *type = item(w, id, 1);
+    *row = type->kind == PICKLE_GLOBAL && type->global == GLOBAL_STORAGE ? type->storage : NULL;
     if (!*row || key->kind != PICKLE_TEXT || elements->kind != PICKLE_INT || elements->integer < 0)
         return malformed(w, wanted);
     if (key->length >= sizeof s->key || memchr(key->text, '\0', key->length))
@@ -240,28 +241,29 @@ static pts_status enter(walk *w, const char *name, size_t length, pickle_id id, 
     return status;
 }
 
+static pts_status enter_number(walk *w, int64_t number, pickle_id id, int depth)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)number);
+    return enter(w, digits, (size_t)length, id, depth);
+}
+
 static pts_status visit_dict(walk *w, const pickle_value *v, int depth)
 {
     for (uint32_t i = 0; i + 1 < v->count; i += 2) {
         const pickle_value *key = item(w, v, i);
-        char digits[24];
         if (key->kind == PICKLE_TEXT)
             PTS_TRY(enter(w, key->text, key->length, v->items[i + 1], depth));
-        else if (key->kind == PICKLE_INT) {
-            int length = snprintf(digits, sizeof digits, "%lld", (long long)key->integer);
-            PTS_TRY(enter(w, digits, (size_t)length, v->items[i + 1], depth));
-        }
+        else if (key->kind == PICKLE_INT)
+            PTS_TRY(enter_number(w, key->integer, v->items[i + 1], depth));
     }
     return PTS_OK;
 }
 
 static pts_status visit_list(walk *w, const pickle_value *v, int depth)
 {
-    for (uint32_t i = 0; i < v->count; i++) {
-        char digits[24];
-        int length = snprintf(digits, sizeof digits, "%u", i);
-        PTS_TRY(enter(w, digits, (size_t)length, v->items[i], depth));
-    }
+    for (uint32_t i = 0; i < v->count; i++)
+        PTS_TRY(enter_number(w, i, v->items[i], depth));
     return PTS_OK;
 }
 
