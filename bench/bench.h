@@ -5,6 +5,9 @@
 #ifndef PTS_BENCH_BENCH_H
 #define PTS_BENCH_BENCH_H
 
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 
 typedef struct bench {
@@ -25,11 +28,6 @@ typedef pts_status (*bench_work)(void *user, pts_error *err);
  * 0 where they are not what the operation is about. */
 pts_status bench_measure(bench *b, const char *name, double flops, bench_work work, void *user);
 
-/* Leaves the message in b->err and returns `status`. */
-pts_status bench_fail(bench *b, pts_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-double bench_seconds(void);
 double bench_uniform(uint64_t *state);                /* [0, 1), from a generator at *state */
 double bench_median(double *values, size_t count);    /* sorts them; count ≥ 1 */
 double bench_percent(const bench *b, double flops_s); /* of the team's peak */

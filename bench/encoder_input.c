@@ -5,9 +5,7 @@
 pts_status bench_encoder_open(bench *b, bench_encoder *e)
 {
     *e = (bench_encoder){0};
-    pts_status status = pts_encoder_open(&e->encoder, b->encoder_path, b->team, &b->err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_encoder_open(&e->encoder, b->encoder_path, b->team, &b->err));
     size_t side = pts_encoder_input_size(e->encoder);
     e->image_floats = side * side * 3;
     e->dim = pts_encoder_dim(e->encoder);
@@ -21,21 +19,10 @@ void bench_encoder_close(bench_encoder *e)
     free(e->out);
 }
 
-static bool grow(float **floats, size_t count)
-{
-    float *more = realloc(*floats, count * sizeof *more);
-    if (more)
-        *floats = more;
-    return more;
-}
-
 pts_status bench_encoder_fill(bench *b, bench_encoder *e, size_t count)
 {
-    if (count > e->room) {
-        if (!grow(&e->images, count * e->image_floats) || !grow(&e->out, count * e->dim))
-            return bench_fail(b, PTS_ERR_MEMORY, "no memory for %zu images", count);
-        e->room = count;
-    }
+    PTS_TRY(pts_grow(&e->images, &e->image_room, count, e->image_floats * sizeof(float), &b->err));
+    PTS_TRY(pts_grow(&e->out, &e->out_room, count, e->dim * sizeof(float), &b->err));
     for (; e->made < count; e->made++)
         bench_make_image(e, e->made, e->images + e->made * e->image_floats);
     e->count = count;

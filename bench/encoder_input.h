@@ -12,10 +12,10 @@ enum { BENCH_MOST_IMAGES = 1024 };
 typedef struct bench_encoder {
     pts_encoder *encoder;
     size_t image_floats, dim;
-    size_t room, made; /* images there is room for, and filled */
-    float *images;     /* [room][size][size][3] */
-    float *out;        /* [room][dim] */
-    size_t count;      /* how many bench_embed takes */
+    float *images; /* [image_room][size][size][3] */
+    float *out;    /* [out_room][dim] */
+    size_t image_room, out_room;
+    size_t made, count; /* images filled, and how many bench_embed takes */
 } bench_encoder;
 
 /* bench_encoder_close is due in any case. */

@@ -54,17 +54,15 @@ static void condense(profile *p)
 
 static pts_status take_profile(bench *b, bench_encoder *e, profile *p)
 {
-    pts_status status = PTS_OK;
-    for (p->run = -1; p->run < PROFILE_RUNS && status == PTS_OK; p->run++) {
+    for (p->run = -1; p->run < PROFILE_RUNS; p->run++) {
         p->at = 0;
-        status = pts_encoder_profile(e->encoder, e->images, note_step, p, &b->err);
-        if (status == PTS_OK && p->at > MOST_STEPS)
-            status = bench_fail(b, PTS_ERR_LIMIT, "%s: %zu steps, more than %d", b->encoder_path,
-                                p->at, MOST_STEPS);
+        PTS_TRY(pts_encoder_profile(e->encoder, e->images, note_step, p, &b->err));
+        if (p->at > MOST_STEPS)
+            return pts_fail(&b->err, PTS_ERR_LIMIT, "%s: %zu steps, more than %d", b->encoder_path,
+                            p->at, MOST_STEPS);
     }
-    if (status == PTS_OK)
-        condense(p);
-    return status;
+    condense(p);
+    return PTS_OK;
 }
 
 #ifdef PTS_HAVE_JSON
@@ -114,9 +112,8 @@ static void report_layers(bench *b, const profile *p)
 
 static pts_status bench_layers(bench *b, bench_encoder *e)
 {
-    profile p = {.steps = calloc(MOST_STEPS, sizeof *p.steps)};
-    if (!p.steps)
-        return bench_fail(b, PTS_ERR_MEMORY, "no memory for the layers' times");
+    profile p = {.steps = NULL};
+    PTS_TRY(pts_new(&p.steps, MOST_STEPS, sizeof *p.steps, &b->err));
     pts_status status = take_profile(b, e, &p);
     if (status == PTS_OK)
         report_layers(b, &p);
@@ -128,23 +125,23 @@ static pts_status bench_batch(bench *b, bench_encoder *e, size_t count)
 {
     char name[64];
     snprintf(name, sizeof name, "encoder %s, batch %zu", pts_encoder_arch(e->encoder), count);
-    pts_status status = bench_encoder_fill(b, e, count);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(bench_encoder_fill(b, e, count));
     double flops = pts_encoder_flops(e->encoder) * (double)count;
     return bench_measure(b, name, flops, bench_embed, e);
+}
+
+static pts_status time_encoder(bench *b, bench_encoder *e)
+{
+    PTS_TRY(bench_encoder_open(b, e));
+    PTS_TRY(bench_batch(b, e, 1));
+    PTS_TRY(bench_batch(b, e, 4));
+    return b->layers ? bench_layers(b, e) : PTS_OK;
 }
 
 pts_status bench_encoders(bench *b)
 {
     bench_encoder e;
-    pts_status status = bench_encoder_open(b, &e);
-    if (status == PTS_OK)
-        status = bench_batch(b, &e, 1);
-    if (status == PTS_OK)
-        status = bench_batch(b, &e, 4);
-    if (status == PTS_OK && b->layers)
-        status = bench_layers(b, &e);
+    pts_status status = time_encoder(b, &e);
     bench_encoder_close(&e);
     return status;
 }

@@ -22,10 +22,9 @@ static pts_status resize_work(void *user, pts_error *err)
 
 pts_status bench_images(bench *b)
 {
-    pts_image image = {1155, 866, malloc(1155 * 866 * 3)};
+    pts_image image = {1155, 866, NULL};
     uint64_t state = 2;
-    if (!image.rgb)
-        return PTS_ERR_MEMORY;
+    PTS_TRY(pts_new(&image.rgb, image.width * image.height, 3, &b->err));
     for (size_t i = 0; i < image.width * image.height * 3; i++)
         image.rgb[i] = (uint8_t)(256 * bench_uniform(&state));
     pts_status status =
@@ -133,11 +132,9 @@ static pts_status mlp_work(void *user, pts_error *err)
 static pts_status fill_mlp_job(bench *b, mlp_job *j)
 {
     const size_t sizes[] = {4 * j->dim, 2048, 1024, 512, 256, MLP_OUT};
-    j->embeddings = malloc(MLP_IMAGES * j->dim * sizeof *j->embeddings);
-    j->x = malloc(MLP_ROWS * 4 * j->dim * sizeof *j->x);
-    j->target = malloc(MLP_ROWS * MLP_OUT * sizeof *j->target);
-    if (!j->embeddings || !j->x || !j->target)
-        return PTS_ERR_MEMORY;
+    PTS_TRY(pts_new(&j->embeddings, MLP_IMAGES * j->dim, sizeof *j->embeddings, &b->err));
+    PTS_TRY(pts_new(&j->x, MLP_ROWS * 4 * j->dim, sizeof *j->x, &b->err));
+    PTS_TRY(pts_new(&j->target, MLP_ROWS * MLP_OUT, sizeof *j->target, &b->err));
     for (size_t i = 0; i < MLP_IMAGES * j->dim; i++)
         j->embeddings[i] = (float)bench_uniform(&j->state);
     for (size_t i = 0; i < MLP_ROWS * MLP_OUT; i++)
@@ -187,11 +184,8 @@ static pts_status fill_map_job(map_job *j, pts_error *err)
         for (size_t k = 0; k < AP_MASKS; k++) {
             double x = 200 * bench_uniform(&state), y = 200 * bench_uniform(&state);
             double side = 8 + 40 * bench_uniform(&state), shift = 6 * bench_uniform(&state);
-            pts_status status = square(&j->truths[i][k], x, y, side, err);
-            if (status == PTS_OK)
-                status = square(&j->found[i][k], x + shift, y, side, err);
-            if (status != PTS_OK)
-                return status;
+            PTS_TRY(square(&j->truths[i][k], x, y, side, err));
+            PTS_TRY(square(&j->found[i][k], x + shift, y, side, err));
             j->scores[i][k] = bench_uniform(&state);
         }
         j->images[i] =
@@ -209,9 +203,8 @@ static pts_status map_work(void *user, pts_error *err)
 
 pts_status bench_map(bench *b)
 {
-    map_job *job = calloc(1, sizeof *job);
-    if (!job)
-        return PTS_ERR_MEMORY;
+    map_job *job;
+    PTS_TRY(pts_new(&job, 1, sizeof *job, &b->err));
     pts_status status = fill_map_job(job, &b->err);
     if (status == PTS_OK)
         status = bench_measure(b, "map: COCO mask AP, 40 images x 30, 1 thread", 0, map_work, job);

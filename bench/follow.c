@@ -35,47 +35,45 @@ static pts_status follow_line(bench *b, bench_encoder *e, char *line, size_t num
     size_t count;
     if (!read_count(line, &count)) {
         hide_controls(line);
-        return bench_fail(b, PTS_ERR_FORMAT,
-                          "--follow: line %zu: expected a number of images, 1 … %d, got '%s'",
-                          number, BENCH_MOST_IMAGES, line);
+        return pts_fail(&b->err, PTS_ERR_FORMAT,
+                        "--follow: line %zu: expected a number of images, 1 … %d, got '%s'", number,
+                        BENCH_MOST_IMAGES, line);
     }
-    pts_status status = bench_encoder_fill(b, e, count);
-    if (status != PTS_OK)
-        return status;
-    double start = bench_seconds();
-    status = bench_embed(e, &b->err);
-    if (status == PTS_OK) {
-        printf("%.9f\n", bench_seconds() - start);
-        if (fflush(stdout) != 0)
-            status = bench_fail(b, PTS_ERR_IO, "standard output: cannot write the result");
-    }
-    return status;
+    PTS_TRY(bench_encoder_fill(b, e, count));
+    double start = pts_clock();
+    PTS_TRY(bench_embed(e, &b->err));
+    printf("%.9f\n", pts_clock() - start);
+    return fflush(stdout) == 0
+               ? PTS_OK
+               : pts_fail(&b->err, PTS_ERR_IO, "standard output: cannot write the result");
 }
 
 /* The last line's embeddings, [count][dim] float32. */
 static pts_status write_embeddings(bench *b, const bench_encoder *e)
 {
     pts_output output;
-    pts_status status = pts_output_open(&output, b->output_path, &b->err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_output_open(&output, b->output_path, &b->err));
     fwrite(e->out, sizeof *e->out * e->dim, e->count, output.file);
     return pts_output_commit(&output, &b->err);
+}
+
+static pts_status follow_lines(bench *b, bench_encoder *e)
+{
+    char line[64];
+    PTS_TRY(bench_encoder_open(b, e));
+    for (size_t number = 1; fgets(line, sizeof line, stdin); number++)
+        PTS_TRY(follow_line(b, e, line, number));
+    if (ferror(stdin))
+        return pts_fail(&b->err, PTS_ERR_IO, "standard input: cannot be read");
+    if (b->output_path && !e->count)
+        return pts_fail(&b->err, PTS_ERR_ARGUMENT, "--output: no line asked for images");
+    return b->output_path ? write_embeddings(b, e) : PTS_OK;
 }
 
 pts_status bench_follow(bench *b)
 {
     bench_encoder e;
-    char line[64];
-    pts_status status = bench_encoder_open(b, &e);
-    for (size_t number = 1; status == PTS_OK && fgets(line, sizeof line, stdin); number++)
-        status = follow_line(b, &e, line, number);
-    if (status == PTS_OK && ferror(stdin))
-        status = bench_fail(b, PTS_ERR_IO, "standard input: cannot be read");
-    if (status == PTS_OK && b->output_path && !e.count)
-        status = bench_fail(b, PTS_ERR_ARGUMENT, "--output: no line asked for images");
-    if (status == PTS_OK && b->output_path)
-        status = write_embeddings(b, &e);
+    pts_status status = follow_lines(b, &e);
     bench_encoder_close(&e);
     return status;
 }

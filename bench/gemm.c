@@ -60,12 +60,12 @@ static void multiply_openblas(gemm_job *j)
 /* Seconds of one product, from as many in a row as take TURN_SECONDS. */
 static double turn(gemm_job *j, void (*multiply)(gemm_job *))
 {
-    double start = bench_seconds(), spent = 0;
+    double start = pts_clock(), spent = 0;
     size_t calls = 0;
     while (spent < TURN_SECONDS) {
         multiply(j);
         calls++;
-        spent = bench_seconds() - start;
+        spent = pts_clock() - start;
     }
     return spent / (double)calls;
 }
@@ -109,20 +109,22 @@ static void fill(float *x, size_t count, uint64_t *state)
         x[i] = (float)(2 * bench_uniform(state) - 1);
 }
 
+static pts_status make_matrices(gemm_job *j)
+{
+    const bench_shape *s = j->shape;
+    uint64_t state = 6;
+    PTS_TRY(pts_new(&j->a, s->rows * s->depth, sizeof *j->a, j->err));
+    PTS_TRY(pts_new(&j->b, s->depth * s->columns, sizeof *j->b, j->err));
+    PTS_TRY(pts_new(&j->c, s->rows * s->columns, sizeof *j->c, j->err));
+    fill(j->a, s->rows * s->depth, &state);
+    fill(j->b, s->depth * s->columns, &state);
+    return pts_matrix_pack(&j->packed, j->b, s->depth, s->columns, j->err);
+}
+
 static pts_status bench_shape_of(bench *b, const bench_shape *s)
 {
     gemm_job j = {.shape = s, .team = b->team, .err = &b->err};
-    uint64_t state = 6;
-    j.a = malloc(s->rows * s->depth * sizeof *j.a);
-    j.b = malloc(s->depth * s->columns * sizeof *j.b);
-    j.c = malloc(s->rows * s->columns * sizeof *j.c);
-    if (!j.a || !j.b || !j.c) {
-        j.status = bench_fail(b, PTS_ERR_MEMORY, "no memory for the matrices of %s", s->name);
-    } else {
-        fill(j.a, s->rows * s->depth, &state);
-        fill(j.b, s->depth * s->columns, &state);
-        j.status = pts_matrix_pack(&j.packed, j.b, s->depth, s->columns, &b->err);
-    }
+    j.status = make_matrices(&j);
     if (j.status == PTS_OK)
         take_turns(&j);
     if (j.status == PTS_OK)
@@ -136,11 +138,10 @@ static pts_status bench_shape_of(bench *b, const bench_shape *s)
 
 pts_status bench_gemm(bench *b)
 {
-    pts_status status = PTS_OK;
     if (!b->json)
         printf("%6s %5s %5s %9s %7s %9s %6s  of layer\n", "rows", "cols", "depth", "GFLOP/s",
                "% peak", "OpenBLAS", "ratio");
-    for (size_t i = 0; i < BENCH_SHAPES && status == PTS_OK; i++)
-        status = bench_shape_of(b, &bench_shapes[i]);
-    return status;
+    for (size_t i = 0; i < BENCH_SHAPES; i++)
+        PTS_TRY(bench_shape_of(b, &bench_shapes[i]));
+    return PTS_OK;
 }

@@ -33,17 +33,15 @@ typedef struct answer {
 static pts_status time_batch(bench *b, bench_encoder *e, size_t count, double *seconds)
 {
     double times[BATCH_RUNS];
-    pts_status status = bench_encoder_fill(b, e, count);
-    if (status == PTS_OK)
-        status = bench_embed(e, &b->err);
-    for (int i = 0; i < BATCH_RUNS && status == PTS_OK; i++) {
-        double start = bench_seconds();
-        status = bench_embed(e, &b->err);
-        times[i] = bench_seconds() - start;
+    PTS_TRY(bench_encoder_fill(b, e, count));
+    PTS_TRY(bench_embed(e, &b->err));
+    for (int i = 0; i < BATCH_RUNS; i++) {
+        double start = pts_clock();
+        PTS_TRY(bench_embed(e, &b->err));
+        times[i] = pts_clock() - start;
     }
-    if (status == PTS_OK)
-        *seconds = bench_median(times, BATCH_RUNS);
-    return status;
+    *seconds = bench_median(times, BATCH_RUNS);
+    return PTS_OK;
 }
 
 static pts_status make_image(void *user, size_t index, float *image, pts_error *err)
@@ -55,14 +53,13 @@ static pts_status make_image(void *user, size_t index, float *image, pts_error *
 
 static pts_status time_images(bench *b, bench_encoder *e, size_t count, double *seconds)
 {
-    float *out = malloc(count * e->dim * sizeof *out);
-    if (!out)
-        return bench_fail(b, PTS_ERR_MEMORY, "no memory for %zu embeddings", count);
+    float *out;
+    PTS_TRY(pts_new(&out, count * e->dim, sizeof *out, &b->err));
     pts_status status = pts_encoder_embed_from(e->encoder, make_image, e, 1, out, &b->err);
-    double start = bench_seconds();
+    double start = pts_clock();
     if (status == PTS_OK)
         status = pts_encoder_embed_from(e->encoder, make_image, e, count, out, &b->err);
-    *seconds = bench_seconds() - start;
+    *seconds = pts_clock() - start;
     free(out);
     return status;
 }
@@ -96,7 +93,7 @@ static pts_status ask_row(bench *b, const row *r, answer *a)
 {
     int ends[2];
     if (pipe(ends) != 0)
-        return bench_fail(b, PTS_ERR_IO, "--growth: no pipe");
+        return pts_fail(&b->err, PTS_ERR_IO, "--growth: no pipe");
     fflush(stdout);
     pid_t child = fork();
     if (child == 0)
@@ -107,9 +104,9 @@ static pts_status ask_row(bench *b, const row *r, answer *a)
     if (child > 0)
         waitpid(child, NULL, 0);
     if (got != (ssize_t)sizeof *a)
-        return bench_fail(b, PTS_ERR_IO,
-                          "--growth: the process of %zu images on %d threads died without a result",
-                          r->count, r->threads);
+        return pts_fail(&b->err, PTS_ERR_IO,
+                        "--growth: the process of %zu images on %d threads died without a result",
+                        r->count, r->threads);
     b->err = a->err;
     return a->status;
 }
@@ -118,37 +115,31 @@ static pts_status print_row(bench *b, bool batch, int threads, size_t count)
 {
     const row r = {batch, threads, count};
     answer a;
-    pts_status status = ask_row(b, &r, &a);
-    if (status == PTS_OK)
-        printf("%s,%d,%zu,%.6f,%.6f,%llu\n", batch ? "batch" : "images", threads, count, a.seconds,
-               a.seconds / (double)count, (unsigned long long)a.peak_bytes);
-    return status;
+    PTS_TRY(ask_row(b, &r, &a));
+    printf("%s,%d,%zu,%.6f,%.6f,%llu\n", batch ? "batch" : "images", threads, count, a.seconds,
+           a.seconds / (double)count, (unsigned long long)a.peak_bytes);
+    return PTS_OK;
 }
 
 static pts_status print_rows(bench *b, int threads)
 {
     static const size_t batches[] = {1, 2, 4, 8, 16, 32, 64};
     static const size_t images[] = {1, 3, 10, 30, 100, 300, 1000};
-    pts_status status = PTS_OK;
-    for (size_t i = 0; i < sizeof batches / sizeof *batches && status == PTS_OK; i++)
-        status = print_row(b, true, threads, batches[i]);
-    for (size_t i = 0; i < sizeof images / sizeof *images && status == PTS_OK; i++)
-        status = print_row(b, false, threads, images[i]);
-    return status;
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)
+        PTS_TRY(print_row(b, true, threads, batches[i]));
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++)
+        PTS_TRY(print_row(b, false, threads, images[i]));
+    return PTS_OK;
 }
 
 pts_status bench_growth(bench *b)
 {
     pts_team *all;
-    pts_status status = pts_team_create(&all, (int)b->threads, &b->err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_team_create(&all, (int)b->threads, &b->err));
     int most = pts_team_threads(all);
     pts_team_destroy(all);
     puts("what,threads,count,seconds,seconds_per_image,peak_bytes");
-    for (int threads = 1; threads < most && status == PTS_OK; threads *= 2)
-        status = print_rows(b, threads);
-    if (status == PTS_OK)
-        status = print_rows(b, most);
-    return status;
+    for (int threads = 1; threads < most; threads *= 2)
+        PTS_TRY(print_rows(b, threads));
+    return print_rows(b, most);
 }

@@ -1,10 +1,10 @@
 /* ptsbench: times the engine's parts on this machine, through the public headers only.
  *
- * Each line is one operation: a warm-up, then runs until at least MIN_SECONDS and MIN_RUNS are
- * spent. Reported are the best run, the median, and the spread: how far the 90th percentile lies
- * above the best, as a share of the median. Inside the timed window is the operation alone: no
- * opening of files, no allocation by the benchmark, no decoding unless the line says so. The inputs
- * come from a fixed generator.
+ * Each line is one operation: a warm-up, then runs until at least MIN_SECONDS and MIN_RUNS
+ * (bench.c) are spent. Reported are the best run, the median, and the spread: how far the 90th
+ * percentile lies above the best, as a share of the median. Inside the timed window is the
+ * operation alone: no opening of files, no allocation by the benchmark, no decoding unless the line
+ * says so. The inputs come from a fixed generator.
  *
  * GFLOP/s count the operations of the textbook's algorithm (a multiply-add is two), and percent of
  * peak is their share of what the team's threads can do, all at once, in fused multiply-adds on
@@ -14,54 +14,11 @@
 
 #include "pts/cpu.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MIN_RUNS = 10, MAX_RUNS = 200, MAX_THREADS = 256 };
-#define MIN_SECONDS 1.0
+enum { MAX_THREADS = 256 };
 #define PEAK_SECONDS 0.2
-
-double bench_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-double bench_uniform(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(*state >> 11) / 9007199254740992.0;
-}
-
-pts_status bench_fail(bench *b, pts_status status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(b->err.message, sizeof b->err.message, format, args);
-    va_end(args);
-    return status;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-double bench_median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, by_value);
-    return 0.5 * (values[count / 2] + values[(count - 1) / 2]);
-}
-
-double bench_percent(const bench *b, double flops_s)
-{
-    return 100 * flops_s / b->peak;
-}
 
 /* ---- the peak ---- */
 
@@ -85,23 +42,7 @@ static void measure_peak(bench *b)
                threads, b->peak * 1e-9);
 }
 
-/* ---- the report ---- */
-
 #ifdef PTS_HAVE_JSON
-static void add_line(bench *b, const char *name, const double *times, size_t runs, double median,
-                     double p90, double rate)
-{
-    json_t *line = json_pack("{ss sf sf sf sf sI}", "name", name, "best_ms", times[0] * 1e3,
-                             "median_ms", median * 1e3, "p90_ms", p90 * 1e3, "spread",
-                             (p90 - times[0]) / median, "runs", (json_int_t)runs);
-    if (rate > 0) {
-        json_object_set_new(line, "gflop", pts_json_real(rate * median * 1e-9));
-        json_object_set_new(line, "gflops", pts_json_real(rate * 1e-9));
-        json_object_set_new(line, "percent_of_peak", pts_json_real(bench_percent(b, rate)));
-    }
-    json_array_append_new(b->lines, line);
-}
-
 static void print_json(bench *b, int threads)
 {
     json_t *all = json_pack("{ss si sf so}", "cpu_level", pts_cpu_level(), "threads", threads,
@@ -111,39 +52,6 @@ static void print_json(bench *b, int threads)
     cli_print_json(all);
 }
 #endif
-
-static void report(bench *b, const char *name, double *times, size_t runs, double flops)
-{
-    double median = bench_median(times, runs), p90 = times[(9 * runs + 9) / 10 - 1];
-    double rate = flops / median;
-#ifdef PTS_HAVE_JSON
-    if (b->json) {
-        add_line(b, name, times, runs, median, p90, rate);
-        return;
-    }
-#endif
-    printf("%-46s best %9.3f  median %9.3f ms  spread %5.1f %%  (%zu runs)", name, times[0] * 1e3,
-           median * 1e3, 100 * (p90 - times[0]) / median, runs);
-    if (rate > 0)
-        printf("  %.1f GFLOP/s, %.1f %% of peak", rate * 1e-9, bench_percent(b, rate));
-    putchar('\n');
-    fflush(stdout);
-}
-
-pts_status bench_measure(bench *b, const char *name, double flops, bench_work work, void *user)
-{
-    double times[MAX_RUNS], spent = 0;
-    size_t runs = 0;
-    pts_status status = work(user, &b->err);
-    while (status == PTS_OK && runs < MAX_RUNS && (runs < MIN_RUNS || spent < MIN_SECONDS)) {
-        double start = bench_seconds();
-        status = work(user, &b->err);
-        spent += times[runs++] = bench_seconds() - start;
-    }
-    if (status == PTS_OK)
-        report(b, name, times, runs, flops);
-    return status;
-}
 
 /* ---- the program ---- */
 
@@ -226,7 +134,6 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     char path[4096];
     if (!b->encoder_path)
         b->encoder_path = cli_default_file("inception_v3.ptsw", path, sizeof path);
-    bench_fail(b, PTS_ERR_MEMORY, "out of memory");
     pts_status status = run_wanted(b, wanted);
 #ifdef PTS_HAVE_JSON
     json_decref(b->lines);

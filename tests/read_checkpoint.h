@@ -25,16 +25,16 @@ static inline pts_status read_tensors(checkpoint *c, pts_error *err)
     return status;
 }
 
-static inline pts_status make_tensors(const plan *p, pts_error *err)
+static inline pts_status make_tensors(const recipe *r, pts_error *err)
 {
     size_t total = 0;
     pts_status status = PTS_OK;
-    for (size_t i = 0; i < p->count && status == PTS_OK; i++) {
-        if (p->items[i].count > READ_FLOATS_MAX - total)
+    for (size_t i = 0; i < r->count && status == PTS_OK; i++) {
+        if (r->items[i].count > READ_FLOATS_MAX - total)
             continue;
-        total += p->items[i].count;
-        float *values = malloc(p->items[i].count * sizeof *values + 1);
-        status = plan_make(p, i, values, err);
+        total += r->items[i].count;
+        float *values = malloc(r->items[i].count * sizeof *values + 1);
+        status = recipe_tensor(r, i, values, err);
         free(values);
     }
     return status;
@@ -46,16 +46,16 @@ static inline pts_status read_checkpoint(const char *path, pts_error *err)
     checkpoint c;
     const architecture *arch;
     char why[256];
-    CONVERT_TRY(checkpoint_open(&c, path, err));
+    PTS_TRY(checkpoint_open(&c, path, err));
     pts_status status = read_tensors(&c, err);
     if (status == PTS_OK)
         status = architecture_find(&c, "auto", &arch, why, err);
     if (status == PTS_OK) {
-        plan p;
-        status = plan_build(&p, &c, arch, &none, err);
+        recipe r;
+        status = recipe_build(&r, &c, arch, &none, err);
         if (status == PTS_OK)
-            status = make_tensors(&p, err);
-        plan_free(&p);
+            status = make_tensors(&r, err);
+        recipe_free(&r);
     }
     checkpoint_close(&c);
     return status;

@@ -2,7 +2,7 @@
  * fold against numpy, refusals, and the program itself. */
 #include "check_main.h"
 #include "folded.h"
-#include "planned.h"
+#include "recipe.h"
 #include "run_program.h"
 
 #include "../tools/convert/arch.h"
@@ -454,31 +454,31 @@ static void open_inception(checkpoint *c)
 
 static const settings no_settings;
 
-static pts_status plan_inception(plan *p, checkpoint *c, pts_error *err)
+static pts_status inception_recipe(recipe *r, checkpoint *c, pts_error *err)
 {
-    return plan_build(p, c, &inception_v3_architecture, &no_settings, err);
+    return recipe_build(r, c, &inception_v3_architecture, &no_settings, err);
 }
 
 START_TEST(inception_folds_as_numpy_does)
 {
     checkpoint c;
-    plan p;
+    recipe r;
     pts_error err = {""};
     char *text;
     size_t size, row = 0;
     open_inception(&c);
-    ck_assert_msg(plan_inception(&p, &c, &err) == PTS_OK, "%s", err.message);
-    ck_assert_uint_eq(p.count, 188);
+    ck_assert_msg(inception_recipe(&r, &c, &err) == PTS_OK, "%s", err.message);
+    ck_assert_uint_eq(r.count, 188);
     ck_assert_int_eq(pts_read_file(data_path("inception.txt"), 1 << 20, &text, &size, NULL),
                      PTS_OK);
     for (char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1)
-        check_planned(&p, row++, line);
+        check_recipe_item(&r, row++, line);
     ck_assert_uint_eq(row, 188);
-    ck_assert_str_eq(p.meta[0].key, "arch");
-    ck_assert_str_eq(p.meta[0].value, "inception_v3");
-    ck_assert_str_eq(p.meta[2].value, "exclude_pad");
+    ck_assert_str_eq(r.meta[0].key, "arch");
+    ck_assert_str_eq(r.meta[0].value, "inception_v3");
+    ck_assert_str_eq(r.meta[2].value, "exclude_pad");
     free(text);
-    plan_free(&p);
+    recipe_free(&r);
     checkpoint_close(&c);
 }
 END_TEST
@@ -567,14 +567,14 @@ static void expect_status(checkpoint *c, pts_status status, const char *message)
 {
     pts_error err = {""};
     char expected[600];
-    plan p;
-    pts_status got = plan_inception(&p, c, &err);
-    for (size_t i = 0; got == PTS_OK && i < p.count; i++) {
-        float *values = malloc(p.items[i].count * sizeof *values);
-        got = plan_make(&p, i, values, &err);
+    recipe r;
+    pts_status got = inception_recipe(&r, c, &err);
+    for (size_t i = 0; got == PTS_OK && i < r.count; i++) {
+        float *values = malloc(r.items[i].count * sizeof *values);
+        got = recipe_tensor(&r, i, values, &err);
         free(values);
     }
-    plan_free(&p);
+    recipe_free(&r);
     snprintf(expected, sizeof expected, "%s: %s", c->path, message);
     ck_assert_str_eq(err.message, expected);
     ck_assert_int_eq(got, status);
@@ -604,7 +604,7 @@ END_TEST
 START_TEST(swapped_branches_are_refused)
 {
     checkpoint c;
-    plan p;
+    recipe r;
     pts_error err;
     open_inception(&c);
     tfjs_model *m = checkpoint_tfjs(&c);
@@ -621,12 +621,12 @@ START_TEST(swapped_branches_are_refused)
     json_t *first = json_incref(json_array_get(node, 0));
     json_array_remove(node, 0);
     json_array_insert_new(node, 1, first);
-    ck_assert_int_eq(plan_inception(&p, &c, &err), PTS_ERR_UNSUPPORTED);
+    ck_assert_int_eq(inception_recipe(&r, &c, &err), PTS_ERR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.message, "not InceptionV3: layer "));
     json_decref(layers);
     m->layers = original;
-    ck_assert_int_eq(plan_inception(&p, &c, &err), PTS_OK);
-    plan_free(&p);
+    ck_assert_int_eq(inception_recipe(&r, &c, &err), PTS_OK);
+    recipe_free(&r);
     checkpoint_close(&c);
 }
 END_TEST

@@ -3,7 +3,7 @@
 #define _DEFAULT_SOURCE /* strsep */
 #include "clip_file.h"
 #include "golden.h"
-#include "planned.h"
+#include "recipe.h"
 #include "read_checkpoint.h"
 #include "run_program.h"
 
@@ -41,17 +41,17 @@ static void put_file(const char *path, const void *bytes, size_t size)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-static const char *meta_of(const plan *p, const char *key)
+static const char *meta_of(const recipe *r, const char *key)
 {
-    for (size_t i = 0; i < p->meta_count; i++) {
-        if (strcmp(p->meta[i].key, key) == 0)
-            return p->meta[i].value;
+    for (size_t i = 0; i < r->meta_count; i++) {
+        if (strcmp(r->meta[i].key, key) == 0)
+            return r->meta[i].value;
     }
     return "";
 }
 
-static void open_plan(checkpoint *c, plan *p, const char *path, const settings *set,
-                      const char *wanted)
+static void open_recipe(checkpoint *c, recipe *r, const char *path, const settings *set,
+                        const char *wanted)
 {
     pts_error err = {""};
     const architecture *arch;
@@ -59,18 +59,18 @@ static void open_plan(checkpoint *c, plan *p, const char *path, const settings *
     ck_assert_msg(checkpoint_open(c, path, &err) == PTS_OK, "%s", err.message);
     ck_assert_msg(architecture_find(c, "auto", &arch, why, &err) == PTS_OK, "%s", err.message);
     ck_assert_str_eq(arch->name, wanted);
-    ck_assert_msg(plan_build(p, c, arch, set, &err) == PTS_OK, "%s", err.message);
+    ck_assert_msg(recipe_build(r, c, arch, set, &err) == PTS_OK, "%s", err.message);
 }
 
 /* ---- CLIP ---- */
 
 /* Item `index` is named, shaped and filled as the line of clip.txt and the numbers of clip.bin say;
  * returns how many those are. */
-static size_t check_exact(const plan *p, size_t index, const char *line, const char *numbers)
+static size_t check_exact(const recipe *r, size_t index, const char *line, const char *numbers)
 {
     char name[80], shape[80], got[128];
     pts_error err = {""};
-    const planned *item = &p->items[index];
+    const recipe_item *item = &r->items[index];
     ck_assert_int_eq(sscanf(line, "%79s %79s", name, shape), 2);
     ck_assert_str_eq(item->name, name);
     int used = snprintf(got, sizeof got, "%zu", item->shape[0]);
@@ -78,7 +78,7 @@ static size_t check_exact(const plan *p, size_t index, const char *line, const c
         used += snprintf(got + used, sizeof got - (size_t)used, ",%zu", item->shape[i]);
     ck_assert_str_eq(got, shape);
     float *values = malloc(item->count * sizeof *values);
-    ck_assert_msg(plan_make(p, index, values, &err) == PTS_OK, "%s", err.message);
+    ck_assert_msg(recipe_tensor(r, index, values, &err) == PTS_OK, "%s", err.message);
     ck_assert_msg(memcmp(values, numbers, item->count * sizeof *values) == 0, "%s", name);
     free(values);
     return item->count;
@@ -87,23 +87,23 @@ static size_t check_exact(const plan *p, size_t index, const char *line, const c
 static void check_clip(const char *name, const settings *set, const char *activation)
 {
     checkpoint c;
-    plan p;
+    recipe r;
     size_t size, row = 0, at = 0;
-    open_plan(&c, &p, data_path(name), set, "clip_vit");
+    open_recipe(&c, &r, data_path(name), set, "clip_vit");
     char *text = read_text(data_path("clip.txt"), &size);
     char *numbers = read_text(data_path("clip.bin"), &size);
     for (char *line = text; *line; line = strchr(line, '\n') + 1)
-        at += 4 * check_exact(&p, row++, line, numbers + at);
-    ck_assert_uint_eq(row, p.count);
+        at += 4 * check_exact(&r, row++, line, numbers + at);
+    ck_assert_uint_eq(row, r.count);
     ck_assert_uint_eq(at, size);
-    ck_assert_str_eq(meta_of(&p, "heads"), "4");
-    ck_assert_str_eq(meta_of(&p, "activation"), activation);
-    ck_assert_str_eq(meta_of(&p, "input_size"), "12");
-    ck_assert_str_eq(meta_of(&p, "dim"), "6");
-    ck_assert_str_eq(meta_of(&p, "preset"), "clip");
+    ck_assert_str_eq(meta_of(&r, "heads"), "4");
+    ck_assert_str_eq(meta_of(&r, "activation"), activation);
+    ck_assert_str_eq(meta_of(&r, "input_size"), "12");
+    ck_assert_str_eq(meta_of(&r, "dim"), "6");
+    ck_assert_str_eq(meta_of(&r, "preset"), "clip");
     free(text);
     free(numbers);
-    plan_free(&p);
+    recipe_free(&r);
     checkpoint_close(&c);
 }
 
@@ -202,26 +202,26 @@ END_TEST
 /* ---- InceptionV3 ---- */
 
 #ifdef PTS_HAVE_ZIP
-static void check_lines(const plan *p, const char *figures)
+static void check_lines(const recipe *r, const char *figures)
 {
     size_t size, row = 0;
     char *text = read_text(data_path(figures), &size);
     for (char *line = text; *line; line = strchr(line, '\n') + 1)
-        check_planned(p, row++, line);
-    ck_assert_uint_eq(row, p->count);
+        check_recipe_item(r, row++, line);
+    ck_assert_uint_eq(row, r->count);
     free(text);
 }
 
 START_TEST(inception_from_torchvision)
 {
     checkpoint c;
-    plan p;
-    open_plan(&c, &p, data_path("inception_f16.pt"), &no_settings, "inception_v3");
-    check_lines(&p, "inception.txt");
-    ck_assert_str_eq(meta_of(&p, "avgpool"), "include_pad");
-    ck_assert_str_eq(meta_of(&p, "preset"), "torchvision");
-    ck_assert_str_eq(meta_of(&p, "transform_input"), "folded");
-    plan_free(&p);
+    recipe r;
+    open_recipe(&c, &r, data_path("inception_f16.pt"), &no_settings, "inception_v3");
+    check_lines(&r, "inception.txt");
+    ck_assert_str_eq(meta_of(&r, "avgpool"), "include_pad");
+    ck_assert_str_eq(meta_of(&r, "preset"), "torchvision");
+    ck_assert_str_eq(meta_of(&r, "transform_input"), "folded");
+    recipe_free(&r);
     checkpoint_close(&c);
 }
 END_TEST
@@ -235,11 +235,11 @@ START_TEST(transform_folds_exactly)
     float weight[2][27 * 32], bias[2][32];
     for (int k = 0; k < 2; k++) {
         checkpoint c;
-        plan p;
-        open_plan(&c, &p, data_path("inception_f16.pt"), k ? &raw : &no_settings, "inception_v3");
-        ck_assert_int_eq(plan_make(&p, 0, weight[k], NULL), PTS_OK);
-        ck_assert_int_eq(plan_make(&p, 1, bias[k], NULL), PTS_OK);
-        plan_free(&p);
+        recipe r;
+        open_recipe(&c, &r, data_path("inception_f16.pt"), k ? &raw : &no_settings, "inception_v3");
+        ck_assert_int_eq(recipe_tensor(&r, 0, weight[k], NULL), PTS_OK);
+        ck_assert_int_eq(recipe_tensor(&r, 1, bias[k], NULL), PTS_OK);
+        recipe_free(&r);
         checkpoint_close(&c);
     }
     for (int o = 0; o < 32; o++) {
@@ -261,34 +261,34 @@ static void check_head(const char *name, size_t dim, const char *encoder, const 
 {
     static const size_t outputs[] = {2048, 1024, 512, 256, 4};
     checkpoint c;
-    plan p;
+    recipe r;
     char digits[24];
     size_t in = 4 * dim;
-    open_plan(&c, &p, data_path(name), &no_settings, "head");
-    ck_assert_uint_eq(p.count, 10);
+    open_recipe(&c, &r, data_path(name), &no_settings, "head");
+    ck_assert_uint_eq(r.count, 10);
     for (size_t l = 0; l < 5; l++) {
-        const planned *weight = &p.items[2 * l];
+        const recipe_item *weight = &r.items[2 * l];
         float *values = malloc(weight->count * sizeof *values);
         snprintf(digits, sizeof digits, "fc%zu.weight", l + 1);
         ck_assert_str_eq(weight->name, digits);
         ck_assert_uint_eq(weight->shape[0], in);
         ck_assert_uint_eq(weight->shape[1], outputs[l]);
-        ck_assert_int_eq(plan_make(&p, 2 * l, values, NULL), PTS_OK);
+        ck_assert_int_eq(recipe_tensor(&r, 2 * l, values, NULL), PTS_OK);
         size_t wrong = 0; /* of 40 million: an assertion each took most of a minute */
         for (size_t i = 0; i < weight->count; i++)
             wrong += values[i] != (float)(i % outputs[l] % 9) * 0x1p-12f;
         ck_assert_uint_eq(wrong, 0);
-        ck_assert_int_eq(plan_make(&p, 2 * l + 1, values, NULL), PTS_OK);
+        ck_assert_int_eq(recipe_tensor(&r, 2 * l + 1, values, NULL), PTS_OK);
         for (size_t i = 0; i < outputs[l]; i++)
             ck_assert(values[i] == (float)(i % 9) * 0x1p-12f);
         free(values);
         in = outputs[l];
     }
     snprintf(digits, sizeof digits, "%zu", dim);
-    ck_assert_str_eq(meta_of(&p, "dim"), digits);
-    ck_assert_str_eq(meta_of(&p, "encoder_arch"), encoder);
-    ck_assert_str_eq(meta_of(&p, "masks"), masks);
-    plan_free(&p);
+    ck_assert_str_eq(meta_of(&r, "dim"), digits);
+    ck_assert_str_eq(meta_of(&r, "encoder_arch"), encoder);
+    ck_assert_str_eq(meta_of(&r, "masks"), masks);
+    recipe_free(&r);
     checkpoint_close(&c);
 }
 
@@ -337,7 +337,7 @@ static hid_t new_groups(hid_t file, const char *class, size_t number)
     return group;
 }
 
-static void write_keras(const char *path, const plan *shapes)
+static void write_keras(const char *path, const recipe *shapes)
 {
     static const char *const parts[] = {"beta:0", "moving_mean:0", "moving_variance:0"};
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -364,18 +364,18 @@ START_TEST(inception_from_keras)
 {
     char path[64];
     checkpoint c;
-    plan p;
+    recipe r;
     snprintf(path, sizeof path, "/tmp/pts_keras_%ld.h5", (long)getpid());
-    open_plan(&c, &p, data_path("inception_f16.pt"), &no_settings, "inception_v3");
-    write_keras(path, &p);
-    plan_free(&p);
+    open_recipe(&c, &r, data_path("inception_f16.pt"), &no_settings, "inception_v3");
+    write_keras(path, &r);
+    recipe_free(&r);
     checkpoint_close(&c);
-    open_plan(&c, &p, path, &no_settings, "inception_v3");
+    open_recipe(&c, &r, path, &no_settings, "inception_v3");
     unlink(path);
-    check_lines(&p, "keras.txt");
-    ck_assert_str_eq(meta_of(&p, "avgpool"), "exclude_pad");
-    ck_assert_str_eq(meta_of(&p, "preset"), "keras");
-    plan_free(&p);
+    check_lines(&r, "keras.txt");
+    ck_assert_str_eq(meta_of(&r, "avgpool"), "exclude_pad");
+    ck_assert_str_eq(meta_of(&r, "preset"), "keras");
+    recipe_free(&r);
     checkpoint_close(&c);
 }
 END_TEST

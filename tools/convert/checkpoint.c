@@ -1,11 +1,9 @@
-#define _GNU_SOURCE
 #include "checkpoint.h"
+#include "base/text.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- Tensors ---- */
 
@@ -24,26 +22,17 @@ pts_status checkpoint_add(checkpoint *c, const char *name, size_t length, checkp
                           pts_error *err)
 {
     if (length > CHECKPOINT_NAME_MAX || !name_is_text(name, length))
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: tensor %zu: expected a name of 1 … %d bytes of UTF-8 text",
-                            c->path, c->count, CHECKPOINT_NAME_MAX);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: tensor %zu: expected a name of 1 … %d bytes of UTF-8 text", c->path,
+                        c->count, CHECKPOINT_NAME_MAX);
     if (c->count == CHECKPOINT_TENSORS_MAX)
-        return convert_fail(err, PTS_ERR_LIMIT, "%s: expected at most %d tensors", c->path,
-                            CHECKPOINT_TENSORS_MAX);
-    if (c->count == c->capacity) {
-        size_t capacity = c->capacity ? 2 * c->capacity : 64;
-        checkpoint_tensor *grown = realloc(c->tensors, capacity * sizeof *grown);
-        if (!grown)
-            return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
-        c->tensors = grown;
-        c->capacity = capacity;
-    }
-    checkpoint_tensor *t = &c->tensors[c->count];
-    *t = (checkpoint_tensor){.name = strndup(name, length)};
-    if (!t->name)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
-    c->count++;
-    *out = t;
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %d tensors", c->path,
+                        CHECKPOINT_TENSORS_MAX);
+    char *copy;
+    PTS_TRY(pts_grow(&c->tensors, &c->capacity, c->count + 1, sizeof *c->tensors, err));
+    PTS_TRY(pts_text(&copy, err, "%.*s", (int)length, name));
+    *out = &c->tensors[c->count++];
+    **out = (checkpoint_tensor){.name = copy};
     return PTS_OK;
 }
 
@@ -51,9 +40,9 @@ pts_status checkpoint_shape(const checkpoint *c, checkpoint_tensor *t, size_t ra
                             const uint64_t *shape, pts_error *err)
 {
     if (rank > CHECKPOINT_RANK_MAX)
-        return convert_fail(err, PTS_ERR_LIMIT,
-                            "%s: tensor '%s': shape: expected at most %d numbers, got %zu", c->path,
-                            t->name, CHECKPOINT_RANK_MAX, rank);
+        return pts_fail(err, PTS_ERR_LIMIT,
+                        "%s: tensor '%s': shape: expected at most %d numbers, got %zu", c->path,
+                        t->name, CHECKPOINT_RANK_MAX, rank);
     t->rank = (int)rank;
     t->count = 1;
     bool empty = false;
@@ -64,9 +53,9 @@ pts_status checkpoint_shape(const checkpoint *c, checkpoint_tensor *t, size_t ra
         if (shape[i] > CONVERT_TOTAL_MAX / 4 ||
             __builtin_mul_overflow(t->count, shape[i] ? t->shape[i] : 1, &t->count) ||
             t->count > CONVERT_TOTAL_MAX / 4)
-            return convert_fail(err, PTS_ERR_LIMIT,
-                                "%s: tensor '%s': shape: expected at most %llu elements", c->path,
-                                t->name, (unsigned long long)CONVERT_TOTAL_MAX / 4);
+            return pts_fail(err, PTS_ERR_LIMIT,
+                            "%s: tensor '%s': shape: expected at most %llu elements", c->path,
+                            t->name, (unsigned long long)CONVERT_TOTAL_MAX / 4);
     }
     t->count = empty ? 0 : t->count;
     return PTS_OK;
@@ -81,16 +70,14 @@ static int compare_names(const void *a, const void *b)
 pts_status checkpoint_index(checkpoint *c, pts_error *err)
 {
     free(c->by_name);
-    c->by_name = calloc(c->count + 1, sizeof(checkpoint_tensor *));
-    if (!c->by_name)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    PTS_TRY(pts_new(&c->by_name, c->count, sizeof(checkpoint_tensor *), err));
     for (size_t i = 0; i < c->count; i++)
         c->by_name[i] = &c->tensors[i];
     qsort(c->by_name, c->count, sizeof *c->by_name, compare_names);
     for (size_t i = 1; i < c->count; i++) {
         if (strcmp(c->by_name[i - 1]->name, c->by_name[i]->name) == 0)
-            return convert_fail(err, PTS_ERR_FORMAT, "%s: tensor '%s' is there twice", c->path,
-                                c->by_name[i]->name);
+            return pts_fail(err, PTS_ERR_FORMAT, "%s: tensor '%s' is there twice", c->path,
+                            c->by_name[i]->name);
     }
     return PTS_OK;
 }
@@ -110,11 +97,11 @@ pts_status checkpoint_require(checkpoint *c, const char *name, int rank, const s
     *out = NULL;
     shape_text(want, rank, shape);
     if (!t)
-        return convert_fail(err, PTS_ERR_SHAPE, "%s: tensor '%s': expected shape %s, got no tensor",
-                            c->path, name, want);
+        return pts_fail(err, PTS_ERR_SHAPE, "%s: tensor '%s': expected shape %s, got no tensor",
+                        c->path, name, want);
     if (t->rank != rank || memcmp(t->shape, shape, (size_t)rank * sizeof *shape) != 0)
-        return convert_fail(err, PTS_ERR_SHAPE, "%s: tensor '%s': expected shape %s, got %s",
-                            c->path, name, want, shape_text(have, t->rank, t->shape));
+        return pts_fail(err, PTS_ERR_SHAPE, "%s: tensor '%s': expected shape %s, got %s", c->path,
+                        name, want, shape_text(have, t->rank, t->shape));
     t->used = true;
     *out = t;
     return PTS_OK;
@@ -147,15 +134,15 @@ pts_status checkpoint_read(checkpoint *c, const checkpoint_tensor *t, size_t fir
                            float *out, pts_error *err)
 {
     if (t->dtype == CHECKPOINT_OTHER)
-        return convert_fail(err, PTS_ERR_UNSUPPORTED,
-                            "%s: tensor '%s': expected float32, float16 or bfloat16, got %s",
-                            c->path, t->name, t->dtype_name);
-    CONVERT_TRY(c->read(c, t, first, count, out, err));
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: tensor '%s': expected float32, float16 or bfloat16, got %s", c->path,
+                        t->name, t->dtype_name);
+    PTS_TRY(c->read(c, t, first, count, out, err));
     for (size_t i = 0; i < count; i++) {
         if (!isfinite(out[i]))
-            return convert_fail(err, PTS_ERR_NUMERIC,
-                                "%s: tensor '%s': element %zu: expected a finite number, got %g",
-                                c->path, t->name, first + i, (double)out[i]);
+            return pts_fail(err, PTS_ERR_NUMERIC,
+                            "%s: tensor '%s': element %zu: expected a finite number, got %g",
+                            c->path, t->name, first + i, (double)out[i]);
     }
     return PTS_OK;
 }
@@ -164,7 +151,7 @@ pts_status checkpoint_hash(checkpoint *c, char out[PTS_SHA256_HEX], pts_error *e
 {
     pts_sha256 hash;
     pts_sha256_init(&hash);
-    CONVERT_TRY(c->hash(c, &hash, err));
+    PTS_TRY(c->hash ? c->hash(c, &hash, err) : input_hash(&c->in, &hash, err));
     pts_sha256_hex(&hash, out);
     return PTS_OK;
 }
@@ -175,6 +162,9 @@ void checkpoint_close(checkpoint *c)
         c->close(c);
     for (size_t i = 0; i < c->count; i++)
         free(c->tensors[i].name);
+    input_close(&c->in);
+    free(c->reader);
+    free(c->whole);
     free(c->tensors);
     free(c->by_name);
     free(c->path);
@@ -182,6 +172,35 @@ void checkpoint_close(checkpoint *c)
     free(c->licence);
     json_decref(c->config);
     *c = (checkpoint){0};
+}
+
+/* ---- Readers ---- */
+
+pts_status checkpoint_reader(checkpoint *c, size_t size, checkpoint_read_fn *read,
+                             void (*close)(checkpoint *c), pts_error *err)
+{
+    PTS_TRY(pts_new(&c->reader, 1, size, err));
+    c->read = read;
+    c->close = close;
+    return PTS_OK;
+}
+
+pts_status checkpoint_read_whole(checkpoint *c, const checkpoint_tensor *t, size_t first,
+                                 size_t count, float *out,
+                                 pts_status (*fetch)(checkpoint *c, const checkpoint_tensor *t,
+                                                     float *values, pts_error *err),
+                                 pts_error *err)
+{
+    if (count && c->whole_of != t) {
+        free(c->whole);
+        c->whole_of = NULL;
+        PTS_TRY(pts_new(&c->whole, t->count, sizeof *c->whole, err));
+        PTS_TRY(fetch(c, t, c->whole, err));
+        c->whole_of = t;
+    }
+    if (count)
+        memcpy(out, c->whole + first, count * sizeof *out);
+    return PTS_OK;
 }
 
 /* ---- Which kind ---- */
@@ -201,8 +220,8 @@ static const kind TORCH_ZIP = {"PyTorch zip archive", torch_zip_open};
 #else
 static pts_status without_zip(checkpoint *c, pts_error *err)
 {
-    return convert_fail(err, PTS_ERR_UNSUPPORTED, "%s: a PyTorch zip archive: built without libzip",
-                        c->path);
+    return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: a PyTorch zip archive: built without libzip",
+                    c->path);
 }
 static const kind TORCH_ZIP = {"PyTorch zip archive", without_zip};
 #endif
@@ -212,8 +231,8 @@ static const kind KERAS = {"Keras HDF5", keras_hdf5_open};
 #else
 static pts_status without_hdf5(checkpoint *c, pts_error *err)
 {
-    return convert_fail(err, PTS_ERR_UNSUPPORTED, "%s: a Keras HDF5 file: built without libhdf5",
-                        c->path);
+    return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: a Keras HDF5 file: built without libhdf5",
+                    c->path);
 }
 static const kind KERAS = {"Keras HDF5", without_hdf5};
 #endif
@@ -244,21 +263,19 @@ static const kind *kind_of(const char *path, const unsigned char head[16])
 static pts_status unknown_kind(const char *path, const unsigned char head[16], pts_error *err)
 {
     const char *what = head[0] == 0x80 && head[1] <= 5 ? " (a pickle, but not PyTorch's)" : "";
-    return convert_fail(err, PTS_ERR_UNSUPPORTED,
-                        "%s: expected safetensors, a PyTorch checkpoint, a Keras HDF5 file or a "
-                        "TensorFlow.js model, got a file that starts with %02x %02x %02x %02x%s",
-                        path, head[0], head[1], head[2], head[3], what);
+    return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                    "%s: expected safetensors, a PyTorch checkpoint, a Keras HDF5 file or a "
+                    "TensorFlow.js model, got a file that starts with %02x %02x %02x %02x%s",
+                    path, head[0], head[1], head[2], head[3], what);
 }
 
 /* ---- Opening ---- */
 
 static pts_status open_as(checkpoint *c, const char *path, const kind *k, pts_error *err)
 {
-    c->path = strdup(path);
     c->format = k->name;
-    if (!c->path)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", path);
-    CONVERT_TRY(k->open(c, err));
+    PTS_TRY(pts_text(&c->path, err, "%s", path));
+    PTS_TRY(k->open(c, err));
     return checkpoint_index(c, err);
 }
 
@@ -280,21 +297,24 @@ static void read_config(checkpoint *c)
     free(folder);
 }
 
-static pts_status open_file(checkpoint *c, const char *path, pts_error *err)
+static pts_status read_head(const char *path, unsigned char head[16], pts_error *err)
 {
-    unsigned char head[16] = {0};
     input in;
     pts_status status = input_open(&in, path, err);
     if (status == PTS_OK)
-        status =
-            input_read(&in, 0, head, in.size < sizeof head ? (size_t)in.size : sizeof head, err);
+        status = input_read(&in, 0, head, in.size < 16 ? (size_t)in.size : 16, err);
     input_close(&in);
-    const kind *k = status == PTS_OK ? kind_of(path, head) : NULL;
-    if (status != PTS_OK)
-        return status;
+    return status;
+}
+
+static pts_status open_file(checkpoint *c, const char *path, pts_error *err)
+{
+    unsigned char head[16] = {0};
+    PTS_TRY(read_head(path, head, err));
+    const kind *k = kind_of(path, head);
     if (!k)
         return unknown_kind(path, head, err);
-    CONVERT_TRY(open_as(c, path, k, err));
+    PTS_TRY(open_as(c, path, k, err));
     if (k != &TFJS)
         read_config(c);
     return PTS_OK;
@@ -319,12 +339,10 @@ static pts_status open_folder(checkpoint *c, const char *folder, pts_error *err)
 
 pts_status checkpoint_open(checkpoint *out, const char *path, pts_error *err)
 {
-    struct stat info;
+    bool folder;
     *out = (checkpoint){0};
-    if (stat(path, &info) != 0)
-        return convert_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
-    pts_status status =
-        S_ISDIR(info.st_mode) ? open_folder(out, path, err) : open_file(out, path, err);
+    PTS_TRY(path_is_folder(path, &folder, err));
+    pts_status status = folder ? open_folder(out, path, err) : open_file(out, path, err);
     if (status != PTS_OK)
         checkpoint_close(out);
     return status;

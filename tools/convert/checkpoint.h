@@ -2,9 +2,9 @@
  *
  *   checkpoint c;
  *   const checkpoint_tensor *t;
- *   CONVERT_TRY(checkpoint_open(&c, "model.safetensors", err));
- *   CONVERT_TRY(checkpoint_require(&c, "visual_projection.weight", 2, shape, &t, err));
- *   CONVERT_TRY(checkpoint_read(&c, t, 0, t->count, values, err));
+ *   PTS_TRY(checkpoint_open(&c, "model.safetensors", err));
+ *   PTS_TRY(checkpoint_require(&c, "visual_projection.weight", 2, shape, &t, err));
+ *   PTS_TRY(checkpoint_read(&c, t, 0, t->count, values, err));
  *   checkpoint_close(&c);
  *
  *   checkpoint.c    which kind a file is; names, shapes, values
@@ -75,6 +75,9 @@ typedef struct checkpoint_tensor {
 } checkpoint_tensor;
 
 typedef struct checkpoint checkpoint;
+typedef pts_status checkpoint_read_fn(checkpoint *c, const checkpoint_tensor *t, size_t first,
+                                      size_t count, float *out, pts_error *err);
+
 struct checkpoint {
     char *path;
     const char *format; /* "safetensors" */
@@ -84,11 +87,13 @@ struct checkpoint {
     json_t *config;         /* config.json or open_clip_config.json beside the file, or NULL */
     char *origin, *licence; /* of a package, or NULL */
     bool script;            /* TorchScript: OpenAI publishes so */
+    input in;               /* the file, or the index of shards, where one is open */
+    float *whole;           /* all values of the tensor read last, where kept */
+    const checkpoint_tensor *whole_of;
     void *reader;
-    pts_status (*read)(checkpoint *c, const checkpoint_tensor *t, size_t first, size_t count,
-                       float *out, pts_error *err);
-    pts_status (*hash)(checkpoint *c, pts_sha256 *hash, pts_error *err);
-    void (*close)(checkpoint *c);
+    checkpoint_read_fn *read;
+    pts_status (*hash)(checkpoint *c, pts_sha256 *hash, pts_error *err); /* NULL: that of `in` */
+    void (*close)(checkpoint *c); /* frees what the reader holds; the reader itself goes after */
 };
 
 /* A file of any kind, or a folder as Hugging Face, TensorFlow.js or the nsfwjs package has it. */
@@ -118,6 +123,19 @@ pts_status checkpoint_hash(checkpoint *c, char out[PTS_SHA256_HEX], pts_error *e
 size_t checkpoint_item_bytes(checkpoint_dtype dtype);
 /* count items at `bytes` → floats; the blocks may be the same one. */
 void checkpoint_widen(checkpoint_dtype dtype, const void *bytes, size_t count, float *out);
+
+/* ---- for the readers ---- */
+
+/* c->reader of `size` zeroed bytes, freed with the checkpoint. */
+pts_status checkpoint_reader(checkpoint *c, size_t size, checkpoint_read_fn *read,
+                             void (*close)(checkpoint *c), pts_error *err);
+/* c->read where a tensor can be had only whole: `fetch` writes all its values, kept for the parts
+ * that are asked for next. */
+pts_status checkpoint_read_whole(checkpoint *c, const checkpoint_tensor *t, size_t first,
+                                 size_t count, float *out,
+                                 pts_status (*fetch)(checkpoint *c, const checkpoint_tensor *t,
+                                                     float *values, pts_error *err),
+                                 pts_error *err);
 
 /* ---- the readers: fill an empty checkpoint whose path is set ---- */
 

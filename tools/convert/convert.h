@@ -12,6 +12,9 @@
 #ifndef PTS_TOOLS_CONVERT_H
 #define PTS_TOOLS_CONVERT_H
 
+#include "base/error.h"
+#include "base/memory.h"
+
 #include "pts/base.h"
 #include "pts/file.h"
 #include "pts/hash.h"
@@ -21,20 +24,17 @@
 
 #include <stdbool.h>
 
-pts_status convert_fail(pts_error *err, pts_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-#define CONVERT_TRY(call)                                                                          \
-    do {                                                                                           \
-        pts_status convert_status_ = (call);                                                       \
-        if (convert_status_ != PTS_OK)                                                             \
-            return convert_status_;                                                                \
-    } while (0)
-
 /* Caps on what one file may hold. InceptionV3's are 180 KB and 6 MB. */
 #define CONVERT_MODEL_MAX ((size_t)64 << 20)
 #define CONVERT_SHARD_MAX ((size_t)1 << 30)
 #define CONVERT_TOTAL_MAX ((uint64_t)8 << 30) /* of all tensors as float32 */
+
+/* ---- input.c ---- */
+
+/* Whether `path` is a folder; refused where there is nothing. */
+pts_status path_is_folder(const char *path, bool *folder, pts_error *err);
+/* The JSON value that `text` is, the caller releases it; else "path: line 1, column 2: …". */
+pts_status json_of(json_t **out, const char *path, const char *text, size_t size, pts_error *err);
 
 /* ---- source.c ---- */
 
@@ -89,9 +89,10 @@ typedef struct tfjs_tensor {
 typedef struct tfjs_model {
     source src;
     json_t *json;
-    const json_t *layers; /* array of layer objects, in the topology's order */
+    const json_t *config; /* the topology's */
+    const json_t *layers; /* array of layer objects, in its order */
     tfjs_tensor *tensors;
-    size_t tensor_count;
+    size_t tensor_count, capacity;
     char **groups; /* bytes of each weight group */
     size_t group_count;
 } tfjs_model;

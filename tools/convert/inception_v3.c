@@ -28,106 +28,58 @@ enum { UNITS = INCEPTION_V3_UNITS, KERNEL = 0, GAMMA, BETA, MEAN, VARIANCE };
 #define KERAS_EPSILON 1e-3
 #define TORCHVISION_EPSILON 1e-3
 
-typedef struct unit {
-    const char *name;
-    size_t shape[4]; /* [kh][kw][cin][cout] */
-} unit;
+#define UNIT(name, kh, kw, in, out)                                                                \
+    {                                                                                              \
+        name,                                                                                      \
+        {                                                                                          \
+            kh, kw, in, out                                                                        \
+        }                                                                                          \
+    }
+/* The blocks that come more than once. */
+#define MIXED_5(block, in, pooled)                                                                 \
+    UNIT(block ".branch1x1", 1, 1, in, 64), UNIT(block ".branch5x5_1", 1, 1, in, 48),              \
+        UNIT(block ".branch5x5_2", 5, 5, 48, 64), UNIT(block ".branch3x3dbl_1", 1, 1, in, 64),     \
+        UNIT(block ".branch3x3dbl_2", 3, 3, 64, 96), UNIT(block ".branch3x3dbl_3", 3, 3, 96, 96),  \
+        UNIT(block ".branch_pool", 1, 1, in, pooled)
+#define MIXED_6(block, c7)                                                                         \
+    UNIT(block ".branch1x1", 1, 1, 768, 192), UNIT(block ".branch7x7_1", 1, 1, 768, c7),           \
+        UNIT(block ".branch7x7_2", 1, 7, c7, c7), UNIT(block ".branch7x7_3", 7, 1, c7, 192),       \
+        UNIT(block ".branch7x7dbl_1", 1, 1, 768, c7), UNIT(block ".branch7x7dbl_2", 7, 1, c7, c7), \
+        UNIT(block ".branch7x7dbl_3", 1, 7, c7, c7), UNIT(block ".branch7x7dbl_4", 7, 1, c7, c7),  \
+        UNIT(block ".branch7x7dbl_5", 1, 7, c7, 192), UNIT(block ".branch_pool", 1, 1, 768, 192)
+#define MIXED_7(block, in)                                                                         \
+    UNIT(block ".branch1x1", 1, 1, in, 320), UNIT(block ".branch3x3_1", 1, 1, in, 384),            \
+        UNIT(block ".branch3x3_2a", 1, 3, 384, 384), UNIT(block ".branch3x3_2b", 3, 1, 384, 384),  \
+        UNIT(block ".branch3x3dbl_1", 1, 1, in, 448),                                              \
+        UNIT(block ".branch3x3dbl_2", 3, 3, 448, 384),                                             \
+        UNIT(block ".branch3x3dbl_3a", 1, 3, 384, 384),                                            \
+        UNIT(block ".branch3x3dbl_3b", 3, 1, 384, 384), UNIT(block ".branch_pool", 1, 1, in, 192)
 
-static const unit units[UNITS] = {
+const inception_v3_unit inception_v3_units[UNITS] = {
     {"Conv2d_1a_3x3", {3, 3, 3, 32}},
     {"Conv2d_2a_3x3", {3, 3, 32, 32}},
     {"Conv2d_2b_3x3", {3, 3, 32, 64}},
     {"Conv2d_3b_1x1", {1, 1, 64, 80}},
     {"Conv2d_4a_3x3", {3, 3, 80, 192}},
-    {"Mixed_5b.branch1x1", {1, 1, 192, 64}},
-    {"Mixed_5b.branch5x5_1", {1, 1, 192, 48}},
-    {"Mixed_5b.branch5x5_2", {5, 5, 48, 64}},
-    {"Mixed_5b.branch3x3dbl_1", {1, 1, 192, 64}},
-    {"Mixed_5b.branch3x3dbl_2", {3, 3, 64, 96}},
-    {"Mixed_5b.branch3x3dbl_3", {3, 3, 96, 96}},
-    {"Mixed_5b.branch_pool", {1, 1, 192, 32}},
-    {"Mixed_5c.branch1x1", {1, 1, 256, 64}},
-    {"Mixed_5c.branch5x5_1", {1, 1, 256, 48}},
-    {"Mixed_5c.branch5x5_2", {5, 5, 48, 64}},
-    {"Mixed_5c.branch3x3dbl_1", {1, 1, 256, 64}},
-    {"Mixed_5c.branch3x3dbl_2", {3, 3, 64, 96}},
-    {"Mixed_5c.branch3x3dbl_3", {3, 3, 96, 96}},
-    {"Mixed_5c.branch_pool", {1, 1, 256, 64}},
-    {"Mixed_5d.branch1x1", {1, 1, 288, 64}},
-    {"Mixed_5d.branch5x5_1", {1, 1, 288, 48}},
-    {"Mixed_5d.branch5x5_2", {5, 5, 48, 64}},
-    {"Mixed_5d.branch3x3dbl_1", {1, 1, 288, 64}},
-    {"Mixed_5d.branch3x3dbl_2", {3, 3, 64, 96}},
-    {"Mixed_5d.branch3x3dbl_3", {3, 3, 96, 96}},
-    {"Mixed_5d.branch_pool", {1, 1, 288, 64}},
+    MIXED_5("Mixed_5b", 192, 32),
+    MIXED_5("Mixed_5c", 256, 64),
+    MIXED_5("Mixed_5d", 288, 64),
     {"Mixed_6a.branch3x3", {3, 3, 288, 384}},
     {"Mixed_6a.branch3x3dbl_1", {1, 1, 288, 64}},
     {"Mixed_6a.branch3x3dbl_2", {3, 3, 64, 96}},
     {"Mixed_6a.branch3x3dbl_3", {3, 3, 96, 96}},
-    {"Mixed_6b.branch1x1", {1, 1, 768, 192}},
-    {"Mixed_6b.branch7x7_1", {1, 1, 768, 128}},
-    {"Mixed_6b.branch7x7_2", {1, 7, 128, 128}},
-    {"Mixed_6b.branch7x7_3", {7, 1, 128, 192}},
-    {"Mixed_6b.branch7x7dbl_1", {1, 1, 768, 128}},
-    {"Mixed_6b.branch7x7dbl_2", {7, 1, 128, 128}},
-    {"Mixed_6b.branch7x7dbl_3", {1, 7, 128, 128}},
-    {"Mixed_6b.branch7x7dbl_4", {7, 1, 128, 128}},
-    {"Mixed_6b.branch7x7dbl_5", {1, 7, 128, 192}},
-    {"Mixed_6b.branch_pool", {1, 1, 768, 192}},
-    {"Mixed_6c.branch1x1", {1, 1, 768, 192}},
-    {"Mixed_6c.branch7x7_1", {1, 1, 768, 160}},
-    {"Mixed_6c.branch7x7_2", {1, 7, 160, 160}},
-    {"Mixed_6c.branch7x7_3", {7, 1, 160, 192}},
-    {"Mixed_6c.branch7x7dbl_1", {1, 1, 768, 160}},
-    {"Mixed_6c.branch7x7dbl_2", {7, 1, 160, 160}},
-    {"Mixed_6c.branch7x7dbl_3", {1, 7, 160, 160}},
-    {"Mixed_6c.branch7x7dbl_4", {7, 1, 160, 160}},
-    {"Mixed_6c.branch7x7dbl_5", {1, 7, 160, 192}},
-    {"Mixed_6c.branch_pool", {1, 1, 768, 192}},
-    {"Mixed_6d.branch1x1", {1, 1, 768, 192}},
-    {"Mixed_6d.branch7x7_1", {1, 1, 768, 160}},
-    {"Mixed_6d.branch7x7_2", {1, 7, 160, 160}},
-    {"Mixed_6d.branch7x7_3", {7, 1, 160, 192}},
-    {"Mixed_6d.branch7x7dbl_1", {1, 1, 768, 160}},
-    {"Mixed_6d.branch7x7dbl_2", {7, 1, 160, 160}},
-    {"Mixed_6d.branch7x7dbl_3", {1, 7, 160, 160}},
-    {"Mixed_6d.branch7x7dbl_4", {7, 1, 160, 160}},
-    {"Mixed_6d.branch7x7dbl_5", {1, 7, 160, 192}},
-    {"Mixed_6d.branch_pool", {1, 1, 768, 192}},
-    {"Mixed_6e.branch1x1", {1, 1, 768, 192}},
-    {"Mixed_6e.branch7x7_1", {1, 1, 768, 192}},
-    {"Mixed_6e.branch7x7_2", {1, 7, 192, 192}},
-    {"Mixed_6e.branch7x7_3", {7, 1, 192, 192}},
-    {"Mixed_6e.branch7x7dbl_1", {1, 1, 768, 192}},
-    {"Mixed_6e.branch7x7dbl_2", {7, 1, 192, 192}},
-    {"Mixed_6e.branch7x7dbl_3", {1, 7, 192, 192}},
-    {"Mixed_6e.branch7x7dbl_4", {7, 1, 192, 192}},
-    {"Mixed_6e.branch7x7dbl_5", {1, 7, 192, 192}},
-    {"Mixed_6e.branch_pool", {1, 1, 768, 192}},
+    MIXED_6("Mixed_6b", 128),
+    MIXED_6("Mixed_6c", 160),
+    MIXED_6("Mixed_6d", 160),
+    MIXED_6("Mixed_6e", 192),
     {"Mixed_7a.branch3x3_1", {1, 1, 768, 192}},
     {"Mixed_7a.branch3x3_2", {3, 3, 192, 320}},
     {"Mixed_7a.branch7x7x3_1", {1, 1, 768, 192}},
     {"Mixed_7a.branch7x7x3_2", {1, 7, 192, 192}},
     {"Mixed_7a.branch7x7x3_3", {7, 1, 192, 192}},
     {"Mixed_7a.branch7x7x3_4", {3, 3, 192, 192}},
-    {"Mixed_7b.branch1x1", {1, 1, 1280, 320}},
-    {"Mixed_7b.branch3x3_1", {1, 1, 1280, 384}},
-    {"Mixed_7b.branch3x3_2a", {1, 3, 384, 384}},
-    {"Mixed_7b.branch3x3_2b", {3, 1, 384, 384}},
-    {"Mixed_7b.branch3x3dbl_1", {1, 1, 1280, 448}},
-    {"Mixed_7b.branch3x3dbl_2", {3, 3, 448, 384}},
-    {"Mixed_7b.branch3x3dbl_3a", {1, 3, 384, 384}},
-    {"Mixed_7b.branch3x3dbl_3b", {3, 1, 384, 384}},
-    {"Mixed_7b.branch_pool", {1, 1, 1280, 192}},
-    {"Mixed_7c.branch1x1", {1, 1, 2048, 320}},
-    {"Mixed_7c.branch3x3_1", {1, 1, 2048, 384}},
-    {"Mixed_7c.branch3x3_2a", {1, 3, 384, 384}},
-    {"Mixed_7c.branch3x3_2b", {3, 1, 384, 384}},
-    {"Mixed_7c.branch3x3dbl_1", {1, 1, 2048, 448}},
-    {"Mixed_7c.branch3x3dbl_2", {3, 3, 448, 384}},
-    {"Mixed_7c.branch3x3dbl_3a", {1, 3, 384, 384}},
-    {"Mixed_7c.branch3x3dbl_3b", {3, 1, 384, 384}},
-    {"Mixed_7c.branch_pool", {1, 1, 2048, 192}},
+    MIXED_7("Mixed_7b", 1280),
+    MIXED_7("Mixed_7c", 2048),
 };
 
 /* ---- Numbers ---- */
@@ -138,20 +90,20 @@ typedef struct folded {
     double *k, *shift; /* [channels], one block */
 } folded;
 
-static pts_status read_vectors(const plan *p, const planned *item, float *values, size_t channels,
-                               pts_error *err)
+static pts_status read_vectors(const recipe *r, const recipe_item *item, float *values,
+                               size_t channels, pts_error *err)
 {
     for (int i = GAMMA; i <= VARIANCE; i++) {
         float *to = values + (size_t)(i - GAMMA) * channels;
         if (item->source[i])
-            CONVERT_TRY(checkpoint_read(p->c, item->source[i], 0, channels, to, err));
+            PTS_TRY(checkpoint_read(r->c, item->source[i], 0, channels, to, err));
         for (size_t c = 0; c < channels && !item->source[i]; c++)
             to[c] = i == GAMMA; /* a norm without gamma or beta */
     }
     return PTS_OK;
 }
 
-static pts_status fold_channels(const plan *p, const planned *item, const float *values,
+static pts_status fold_channels(const recipe *r, const recipe_item *item, const float *values,
                                 size_t channels, folded *out, pts_error *err)
 {
     const float *gamma = values, *beta = gamma + channels, *mean = beta + channels;
@@ -160,86 +112,85 @@ static pts_status fold_channels(const plan *p, const planned *item, const float 
         out->k[c] = (double)gamma[c] / sqrt((double)variance[c] + item->epsilon);
         out->shift[c] = (double)beta[c] - (double)mean[c] * out->k[c];
         if (!(variance[c] >= 0) || !isfinite(out->k[c]) || !isfinite((float)out->shift[c]))
-            return convert_fail(err, PTS_ERR_NUMERIC,
-                                "%s: tensor '%s': channel %zu: expected ≥ 0 and a finite fold, got "
-                                "%g",
-                                p->c->path, item->source[VARIANCE]->name, c, (double)variance[c]);
+            return pts_fail(err, PTS_ERR_NUMERIC,
+                            "%s: tensor '%s': channel %zu: expected ≥ 0 and a finite fold, got "
+                            "%g",
+                            r->c->path, item->source[VARIANCE]->name, c, (double)variance[c]);
     }
     return PTS_OK;
 }
 
-static pts_status fold(const plan *p, const planned *item, folded *out, pts_error *err)
+/* out->k is the caller's to free in any case. */
+static pts_status fold(const recipe *r, const recipe_item *item, folded *out, pts_error *err)
 {
     size_t channels = item->source[MEAN]->count;
-    float *values = malloc(4 * channels * sizeof *values);
-    out->k = malloc(2 * channels * sizeof *out->k);
-    out->shift = out->k ? out->k + channels : NULL;
-    pts_status status = values && out->k
-                            ? read_vectors(p, item, values, channels, err)
-                            : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", p->c->path);
+    float *values = NULL;
+    PTS_TRY(pts_new(&out->k, 2 * channels, sizeof *out->k, err));
+    out->shift = out->k + channels;
+    pts_status status = pts_new(&values, 4 * channels, sizeof *values, err);
     if (status == PTS_OK)
-        status = fold_channels(p, item, values, channels, out, err);
+        status = read_vectors(r, item, values, channels, err);
+    if (status == PTS_OK)
+        status = fold_channels(r, item, values, channels, out, err);
     free(values);
-    if (status != PTS_OK) {
-        free(out->k);
-        out->k = NULL;
-    }
     return status;
 }
 
 /* The kernel → [kh][kw][cin][cout]. */
-static pts_status read_kernel(const plan *p, const planned *item, float *out, pts_error *err)
+static pts_status read_kernel(const recipe *r, const recipe_item *item, float *out, pts_error *err)
 {
     const checkpoint_tensor *t = item->source[KERNEL];
-    planned kernel = {.rank = 4, .sources = 1, .source = {t}, .count = t->count};
+    recipe_item kernel = {.rank = 4, .sources = 1, .source = {t}, .count = t->count};
     kernel.shape[3] = item->source[MEAN]->count;
-    return item->turned ? make_turned(p, &kernel, out, err) : make_copy(p, &kernel, out, err);
+    return item->turned ? make_turned(r, &kernel, out, err) : make_copy(r, &kernel, out, err);
 }
 
-static pts_status make_weight(const plan *p, const planned *item, float *out, pts_error *err)
+static pts_status make_weight(const recipe *r, const recipe_item *item, float *out, pts_error *err)
 {
     folded f;
     size_t columns = item->shape[3], in = item->shape[2], rows = item->count / columns;
-    CONVERT_TRY(fold(p, item, &f, err));
-    pts_status status = read_kernel(p, item, out, err);
-    for (size_t r = 0; r < rows && status == PTS_OK; r++) {
-        double scale = item->transform ? item->transform->scale[r % in] : 1;
+    pts_status status = fold(r, item, &f, err);
+    if (status == PTS_OK)
+        status = read_kernel(r, item, out, err);
+    for (size_t row = 0; row < rows && status == PTS_OK; row++) {
+        double scale = item->transform ? item->transform->scale[row % in] : 1;
         for (size_t c = 0; c < columns; c++)
-            out[r * columns + c] = (float)((double)out[r * columns + c] * f.k[c] * scale);
+            out[row * columns + c] = (float)((double)out[row * columns + c] * f.k[c] * scale);
     }
     free(f.k);
     return status;
 }
 
 /* What the transform's shift adds up to under the kernel: Σ w·k·shift. */
-static pts_status add_shift(const plan *p, const planned *item, const double *k, double *bias,
+static pts_status add_shift(const recipe *r, const recipe_item *item, const double *k, double *bias,
                             pts_error *err)
 {
     const checkpoint_tensor *t = item->source[KERNEL];
     size_t columns = item->shape[0];
-    float *kernel = malloc(t->count * sizeof *kernel);
-    pts_status status = kernel ? read_kernel(p, item, kernel, err)
-                               : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", p->c->path);
-    for (size_t r = 0; status == PTS_OK && r < t->count / columns; r++) {
+    float *kernel;
+    PTS_TRY(pts_new(&kernel, t->count, sizeof *kernel, err));
+    pts_status status = read_kernel(r, item, kernel, err);
+    for (size_t row = 0; status == PTS_OK && row < t->count / columns; row++) {
         for (size_t c = 0; c < columns; c++)
-            bias[c] += (double)kernel[r * columns + c] * k[c] * item->transform->shift[r % 3];
+            bias[c] += (double)kernel[row * columns + c] * k[c] * item->transform->shift[row % 3];
     }
     free(kernel);
     return status;
 }
 
-static pts_status make_bias(const plan *p, const planned *item, float *out, pts_error *err)
+static pts_status make_bias(const recipe *r, const recipe_item *item, float *out, pts_error *err)
 {
     folded f;
-    CONVERT_TRY(fold(p, item, &f, err));
-    pts_status status = item->transform ? add_shift(p, item, f.k, f.shift, err) : PTS_OK;
-    for (size_t c = 0; c < item->count; c++)
+    pts_status status = fold(r, item, &f, err);
+    if (status == PTS_OK && item->transform)
+        status = add_shift(r, item, f.k, f.shift, err);
+    for (size_t c = 0; c < item->count && status == PTS_OK; c++)
         out[c] = (float)f.shift[c];
     free(f.k);
     return status;
 }
 
-/* ---- The plan ---- */
+/* ---- The recipe ---- */
 
 /* torchvision's Inception3._transform_input: from mean and deviation of ImageNet to (x − 0.5) /
  * 0.5.
@@ -251,12 +202,13 @@ static const input_transform TORCHVISION = {
 static const input_transform KERAS = {{2, 2, 2}, {-1, -1, -1}};
 
 /* Weight and bias of a unit; `like` says the rest: sources, epsilon, layout, transform. */
-static pts_status add_unit(plan *p, const unit *u, const planned *like, pts_error *err)
+static pts_status add_unit(recipe *r, const inception_v3_unit *u, const recipe_item *like,
+                           pts_error *err)
 {
     for (int i = 0; i < 2; i++) {
-        planned *item;
-        CONVERT_TRY(plan_add(p, &item, i ? 1 : 4, i ? &u->shape[3] : u->shape, err, "%s%s", u->name,
-                             i ? ".bias" : ".weight"));
+        recipe_item *item;
+        PTS_TRY(recipe_add(r, &item, i ? 1 : 4, i ? &u->shape[3] : u->shape, err, "%s%s", u->name,
+                           i ? ".bias" : ".weight"));
         memcpy(item->source, like->source, sizeof item->source);
         item->make = i ? make_bias : make_weight;
         item->epsilon = like->epsilon;
@@ -267,98 +219,71 @@ static pts_status add_unit(plan *p, const unit *u, const planned *like, pts_erro
 }
 
 /* Tensor STEM+PART+SUFFIX. */
-static pts_status require_part(plan *p, const checkpoint_tensor **out, int rank,
+static pts_status require_part(recipe *r, const checkpoint_tensor **out, int rank,
                                const size_t *shape, const char *stem, const char *part,
                                const char *suffix, pts_error *err)
 {
     char name[1024];
     snprintf(name, sizeof name, "%s%s%s", stem, part, suffix);
-    return checkpoint_require(p->c, name, rank, shape, out, err);
+    return checkpoint_require(r->c, name, rank, shape, out, err);
 }
 
-static pts_status describe(plan *p, const char *preset, const char *pool, const char *range,
+static pts_status describe(recipe *r, const char *preset, const char *pool, const char *range,
                            pts_error *err)
 {
-    CONVERT_TRY(plan_meta(p, "preset", preset, err));
-    CONVERT_TRY(plan_meta(p, "avgpool", pool, err));
-    CONVERT_TRY(plan_meta(p, "input_size", "299", err));
-    CONVERT_TRY(plan_meta(p, "dim", "2048", err));
-    CONVERT_TRY(plan_meta(p, "layout", "weight [kh][kw][cin][cout], batch norm folded", err));
-    return range ? plan_meta(p, "transform_input", range, err) : PTS_OK;
-}
-
-static pts_status unexpected(const plan *p, const checkpoint_tensor *t, pts_error *err)
-{
-    return convert_fail(err, PTS_ERR_SHAPE,
-                        "%s: tensor '%.128s': expected no such tensor in InceptionV3", p->c->path,
-                        t->name);
+    PTS_TRY(recipe_meta(r, "preset", preset, err));
+    PTS_TRY(recipe_meta(r, "avgpool", pool, err));
+    PTS_TRY(recipe_meta(r, "input_size", "299", err));
+    PTS_TRY(recipe_meta(r, "dim", "2048", err));
+    PTS_TRY(recipe_meta(r, "layout", "weight [kh][kw][cin][cout], batch norm folded", err));
+    return range ? recipe_meta(r, "transform_input", range, err) : PTS_OK;
 }
 
 /* ---- torchvision ---- */
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
 #define STEM "Conv2d_1a_3x3.conv.weight"
 
-/* Where the stem's name begins: state dicts are often wrapped ("state_dict.", "module."). */
-static bool find_stem(const checkpoint *c, char prefix[256])
+static pts_status torchvision_unit(recipe *r, const char *prefix, const inception_v3_unit *u,
+                                   bool first, pts_error *err)
 {
-    prefix[0] = '\0';
-    for (size_t i = 0; i < c->count; i++) {
-        size_t length = strlen(c->tensors[i].name);
-        if (ends_with(c->tensors[i].name, STEM) && length < 200) {
-            snprintf(prefix, 256, "%.*s", (int)(length - (sizeof STEM - 1)), c->tensors[i].name);
-            return true;
-        }
-    }
-    return false;
-}
-
-static pts_status torchvision_unit(plan *p, const char *prefix, const unit *u, bool first,
-                                   pts_error *err)
-{
-    planned like = {.epsilon = TORCHVISION_EPSILON, .turned = true};
+    recipe_item like = {.epsilon = TORCHVISION_EPSILON, .turned = true};
     char stem[512];
     const size_t kernel[4] = {u->shape[3], u->shape[2], u->shape[0], u->shape[1]};
     static const char *const parts[] = {".conv.weight", ".bn.weight", ".bn.bias",
                                         ".bn.running_mean", ".bn.running_var"};
-    if (first && !p->set->raw_input)
+    if (first && !r->set->raw_input)
         like.transform = &TORCHVISION;
     snprintf(stem, sizeof stem, "%s%s", prefix, u->name);
-    CONVERT_TRY(require_part(p, &like.source[KERNEL], 4, kernel, stem, parts[KERNEL], "", err));
+    PTS_TRY(require_part(r, &like.source[KERNEL], 4, kernel, stem, parts[KERNEL], "", err));
     for (int i = GAMMA; i <= VARIANCE; i++)
-        CONVERT_TRY(require_part(p, &like.source[i], 1, &u->shape[3], stem, parts[i], "", err));
-    return add_unit(p, u, &like, err);
+        PTS_TRY(require_part(r, &like.source[i], 1, &u->shape[3], stem, parts[i], "", err));
+    return add_unit(r, u, &like, err);
 }
 
 /* Left: the auxiliary classifier, the classifier, counts of batches, what lies outside the model.
  */
-static pts_status torchvision_rest(const plan *p, const char *prefix, pts_error *err)
+static pts_status torchvision_rest(const recipe *r, const char *prefix, pts_error *err)
 {
-    for (size_t i = 0; i < p->c->count; i++) {
-        const checkpoint_tensor *t = &p->c->tensors[i];
-        if (t->used || strncmp(t->name, prefix, strlen(prefix)) != 0)
+    for (size_t i = 0; i < r->c->count; i++) {
+        const checkpoint_tensor *t = &r->c->tensors[i];
+        if (t->used || !name_starts(t->name, prefix))
             continue;
         const char *name = t->name + strlen(prefix);
-        if (strncmp(name, "AuxLogits.", 10) != 0 && strncmp(name, "fc.", 3) != 0 &&
-            !ends_with(name, ".num_batches_tracked"))
-            return unexpected(p, t, err);
+        if (!name_starts(name, "AuxLogits.") && !name_starts(name, "fc.") &&
+            !name_ends(name, ".num_batches_tracked"))
+            return recipe_leftover(r, t, "InceptionV3", err);
     }
     return PTS_OK;
 }
 
-static pts_status build_torchvision(plan *p, pts_error *err)
+static pts_status build_torchvision(recipe *r, pts_error *err)
 {
-    char prefix[256];
-    find_stem(p->c, prefix);
+    char prefix[PREFIX_MAX];
+    name_prefix(r->c, STEM, prefix);
     for (int i = 0; i < UNITS; i++)
-        CONVERT_TRY(torchvision_unit(p, prefix, &units[i], i == 0, err));
-    CONVERT_TRY(torchvision_rest(p, prefix, err));
-    return describe(p, "torchvision", "include_pad", p->set->raw_input ? "no" : "folded", err);
+        PTS_TRY(torchvision_unit(r, prefix, &inception_v3_units[i], i == 0, err));
+    PTS_TRY(torchvision_rest(r, prefix, err));
+    return describe(r, "torchvision", "include_pad", r->set->raw_input ? "no" : "folded", err);
 }
 
 /* ---- Keras HDF5 ---- */
@@ -411,121 +336,124 @@ static bool match_layer(const char *name, const char *class, const char *part, k
 }
 
 /* The 94 layers of a class, in the order they were made. */
-static pts_status list_layers(const plan *p, const char *class, const char *part,
+static pts_status list_layers(const recipe *r, const char *class, const char *part,
                               keras_layer out[UNITS], pts_error *err)
 {
     size_t count = 0;
-    for (size_t i = 0; i < p->c->count; i++) {
+    for (size_t i = 0; i < r->c->count; i++) {
         keras_layer layer;
-        if (!match_layer(p->c->tensors[i].name, class, part, &layer))
+        if (!match_layer(r->c->tensors[i].name, class, part, &layer))
             continue;
         if (count < UNITS)
             out[count] = layer;
         count++;
     }
     if (count != UNITS)
-        return convert_fail(err, PTS_ERR_SHAPE,
-                            "%s: layers %s: expected %d of them with a tensor '%s', got %zu",
-                            p->c->path, class, UNITS, part, count);
+        return pts_fail(err, PTS_ERR_SHAPE,
+                        "%s: layers %s: expected %d of them with a tensor '%s', got %zu",
+                        r->c->path, class, UNITS, part, count);
     qsort(out, UNITS, sizeof *out, compare_layers);
     return PTS_OK;
 }
 
-static pts_status keras_unit(plan *p, const unit *u, const keras_layer *conv,
+static pts_status keras_unit(recipe *r, const inception_v3_unit *u, const keras_layer *conv,
                              const keras_layer *norm, bool first, pts_error *err)
 {
     static const char *const parts[] = {"kernel", "gamma", "beta", "moving_mean",
                                         "moving_variance"};
-    planned like = {.epsilon = KERAS_EPSILON};
-    if (first && !p->set->raw_input)
+    recipe_item like = {.epsilon = KERAS_EPSILON};
+    if (first && !r->set->raw_input)
         like.transform = &KERAS;
-    CONVERT_TRY(require_part(p, &like.source[KERNEL], 4, u->shape, conv->stem, parts[KERNEL],
-                             conv->suffix, err));
+    PTS_TRY(require_part(r, &like.source[KERNEL], 4, u->shape, conv->stem, parts[KERNEL],
+                         conv->suffix, err));
     for (int i = GAMMA; i <= VARIANCE; i++) {
         char name[300];
         snprintf(name, sizeof name, "%s%s%s", norm->stem, parts[i], norm->suffix);
-        if (i != GAMMA || checkpoint_find(p->c, name)) /* its norms are made with scale=False */
-            CONVERT_TRY(checkpoint_require(p->c, name, 1, &u->shape[3], &like.source[i], err));
+        if (i != GAMMA || checkpoint_find(r->c, name)) /* its norms are made with scale=False */
+            PTS_TRY(checkpoint_require(r->c, name, 1, &u->shape[3], &like.source[i], err));
     }
-    return add_unit(p, u, &like, err);
+    return add_unit(r, u, &like, err);
 }
 
 /* Left: the classifier and the optimizer. A convolution's bias would be a part of the network. */
-static pts_status keras_rest(const plan *p, pts_error *err)
+static pts_status keras_rest(const recipe *r, pts_error *err)
 {
-    for (size_t i = 0; i < p->c->count; i++) {
-        const checkpoint_tensor *t = &p->c->tensors[i];
+    for (size_t i = 0; i < r->c->count; i++) {
+        const checkpoint_tensor *t = &r->c->tensors[i];
         keras_layer unused;
         if (!t->used && match_layer(t->name, "conv2d", "bias", &unused))
-            return unexpected(p, t, err);
+            return recipe_leftover(r, t, "InceptionV3", err);
     }
     return PTS_OK;
 }
 
-static pts_status build_keras(plan *p, pts_error *err)
+/* Every unit of the convolution and the norm of the same rank. */
+static pts_status keras_units(recipe *r, keras_layer layers[2 * UNITS], pts_error *err)
 {
-    keras_layer *layers = calloc(2 * UNITS, sizeof *layers);
-    if (!layers)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", p->c->path);
     keras_layer *norms = layers + UNITS;
-    pts_status status = list_layers(p, "conv2d", "kernel", layers, err);
-    if (status == PTS_OK)
-        status = list_layers(p, "batch_normalization", "moving_mean", norms, err);
-    for (int i = 0; i < UNITS && status == PTS_OK; i++)
-        status = keras_unit(p, &units[i], &layers[i], &norms[i], i == 0, err);
+    PTS_TRY(list_layers(r, "conv2d", "kernel", layers, err));
+    PTS_TRY(list_layers(r, "batch_normalization", "moving_mean", norms, err));
+    for (int i = 0; i < UNITS; i++)
+        PTS_TRY(keras_unit(r, &inception_v3_units[i], &layers[i], &norms[i], i == 0, err));
+    return PTS_OK;
+}
+
+static pts_status build_keras(recipe *r, pts_error *err)
+{
+    keras_layer *layers;
+    PTS_TRY(pts_new(&layers, 2 * UNITS, sizeof *layers, err));
+    pts_status status = keras_units(r, layers, err);
     free(layers);
-    CONVERT_TRY(status);
-    CONVERT_TRY(keras_rest(p, err));
-    return describe(p, "keras", "exclude_pad", p->set->raw_input ? "no" : "folded", err);
+    PTS_TRY(status);
+    PTS_TRY(keras_rest(r, err));
+    return describe(r, "keras", "exclude_pad", r->set->raw_input ? "no" : "folded", err);
 }
 
 /* ---- TensorFlow.js ---- */
 
-static pts_status graph_unit_add(plan *p, const graph_unit *g, pts_error *err)
+static pts_status add_graph_unit(recipe *r, const inception_v3_unit *u, const graph_unit *g,
+                                 pts_error *err)
 {
-    planned like = {.epsilon = g->epsilon};
-    const size_t *channels = &g->shape[3];
-    unit u = {.name = g->name};
-    memcpy(u.shape, g->shape, sizeof u.shape);
-    CONVERT_TRY(require_part(p, &like.source[KERNEL], 4, g->shape, g->conv, "/kernel", "", err));
+    recipe_item like = {.epsilon = g->epsilon};
+    const size_t *channels = &u->shape[3];
+    PTS_TRY(require_part(r, &like.source[KERNEL], 4, u->shape, g->conv, "/kernel", "", err));
     if (g->scale)
-        CONVERT_TRY(require_part(p, &like.source[GAMMA], 1, channels, g->norm, "/gamma", "", err));
+        PTS_TRY(require_part(r, &like.source[GAMMA], 1, channels, g->norm, "/gamma", "", err));
     if (g->center)
-        CONVERT_TRY(require_part(p, &like.source[BETA], 1, channels, g->norm, "/beta", "", err));
-    CONVERT_TRY(require_part(p, &like.source[MEAN], 1, channels, g->norm, "/moving_mean", "", err));
-    CONVERT_TRY(
-        require_part(p, &like.source[VARIANCE], 1, channels, g->norm, "/moving_variance", "", err));
-    return add_unit(p, &u, &like, err);
+        PTS_TRY(require_part(r, &like.source[BETA], 1, channels, g->norm, "/beta", "", err));
+    PTS_TRY(require_part(r, &like.source[MEAN], 1, channels, g->norm, "/moving_mean", "", err));
+    PTS_TRY(
+        require_part(r, &like.source[VARIANCE], 1, channels, g->norm, "/moving_variance", "", err));
+    return add_unit(r, u, &like, err);
 }
 
 /* Every tensor was used, or belongs to a layer behind the pool. */
-static pts_status graph_rest(const plan *p, const json_t *top, pts_error *err)
+static pts_status graph_rest(const recipe *r, const json_t *top, pts_error *err)
 {
-    for (size_t i = 0; i < p->c->count; i++) {
-        const checkpoint_tensor *t = &p->c->tensors[i];
+    for (size_t i = 0; i < r->c->count; i++) {
+        const checkpoint_tensor *t = &r->c->tensors[i];
         const char *slash = strrchr(t->name, '/');
         char layer[256];
         snprintf(layer, sizeof layer, "%.*s", slash ? (int)(slash - t->name) : 0, t->name);
         if (!t->used && !json_object_get(top, layer))
-            return unexpected(p, t, err);
+            return recipe_leftover(r, t, "InceptionV3", err);
     }
     return PTS_OK;
 }
 
-static pts_status build_graph(plan *p, const tfjs_model *model, pts_error *err)
+static pts_status build_graph(recipe *r, const tfjs_model *model, pts_error *err)
 {
     json_t *top = NULL;
-    graph_unit *found = calloc(UNITS, sizeof *found);
-    pts_status status = found ? inception_v3_graph(model, found, &top, err)
-                              : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", p->c->path);
+    graph_unit found[UNITS];
+    PTS_TRY(inception_v3_graph(model, found, &top, err));
+    pts_status status = PTS_OK;
     for (int i = 0; i < UNITS && status == PTS_OK; i++)
-        status = graph_unit_add(p, &found[i], err);
+        status = add_graph_unit(r, &inception_v3_units[i], &found[i], err);
     if (status == PTS_OK)
-        status = graph_rest(p, top, err);
+        status = graph_rest(r, top, err);
     json_decref(top);
-    free(found);
     /* Keras divides by the pixels inside, torchvision by nine */
-    return status == PTS_OK ? describe(p, "keras", "exclude_pad", NULL, err) : status;
+    return status == PTS_OK ? describe(r, "keras", "exclude_pad", NULL, err) : status;
 }
 
 /* ---- Which it is ---- */
@@ -543,10 +471,10 @@ static bool is_keras(const checkpoint *c)
 
 static bool recognise(const checkpoint *c, char why[256])
 {
-    char prefix[256];
+    char prefix[PREFIX_MAX];
     if (checkpoint_tfjs(c))
         snprintf(why, 256, "94 convolutions, connected and shaped as Keras InceptionV3's");
-    else if (find_stem(c, prefix))
+    else if (name_prefix(c, STEM, prefix))
         snprintf(why, 256, "tensor '%.100s" STEM "': torchvision's InceptionV3", prefix);
     else if (is_keras(c))
         snprintf(why, 256, "layers conv2d… and batch_normalization…: Keras InceptionV3");
@@ -555,12 +483,12 @@ static bool recognise(const checkpoint *c, char why[256])
     return true;
 }
 
-static pts_status build(plan *p, pts_error *err)
+static pts_status build(recipe *r, pts_error *err)
 {
-    const tfjs_model *model = checkpoint_tfjs(p->c);
+    const tfjs_model *model = checkpoint_tfjs(r->c);
     if (model)
-        return build_graph(p, model, err);
-    return is_keras(p->c) ? build_keras(p, err) : build_torchvision(p, err);
+        return build_graph(r, model, err);
+    return is_keras(r->c) ? build_keras(r, err) : build_torchvision(r, err);
 }
 
 const architecture inception_v3_architecture = {"inception_v3", recognise, build};

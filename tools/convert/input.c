@@ -1,6 +1,7 @@
 /* Files read where they are wanted, never past their end. */
 #define _GNU_SOURCE
 #include "checkpoint.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,14 +14,12 @@ pts_status input_open(input *in, const char *path, pts_error *err)
 {
     struct stat info;
     *in = (input){.fd = -1};
-    in->path = strdup(path);
-    if (!in->path)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", path);
+    PTS_TRY(pts_text(&in->path, err, "%s", path));
     in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not block */
     if (in->fd < 0 || fstat(in->fd, &info) != 0)
-        return convert_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
+        return pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode))
-        return convert_fail(err, PTS_ERR_IO, "%s: expected a regular file", path);
+        return pts_fail(err, PTS_ERR_IO, "%s: expected a regular file", path);
     in->size = (uint64_t)info.st_size;
     return PTS_OK;
 }
@@ -37,16 +36,15 @@ pts_status input_read(const input *in, uint64_t at, void *out, size_t size, pts_
 {
     unsigned char *to = out;
     if (at > in->size || size > in->size - at)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: expected %zu bytes at %llu, the file has %llu", in->path, size,
-                            (unsigned long long)at, (unsigned long long)in->size);
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected %zu bytes at %llu, the file has %llu",
+                        in->path, size, (unsigned long long)at, (unsigned long long)in->size);
     while (size) {
         ssize_t got = pread(in->fd, to, size, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return convert_fail(err, PTS_ERR_IO, "%s: cannot read at %llu: %s", in->path,
-                                (unsigned long long)at, got ? strerror(errno) : "it ends there");
+            return pts_fail(err, PTS_ERR_IO, "%s: cannot read at %llu: %s", in->path,
+                            (unsigned long long)at, got ? strerror(errno) : "it ends there");
         to += got;
         at += (uint64_t)got;
         size -= (size_t)got;
@@ -57,10 +55,8 @@ pts_status input_read(const input *in, uint64_t at, void *out, size_t size, pts_
 pts_status input_hash(const input *in, pts_sha256 *hash, pts_error *err)
 {
     enum { BLOCK = 1 << 20 };
-    char *block = malloc(BLOCK);
-    pts_status status = PTS_OK;
-    if (!block)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", in->path);
+    char *block;
+    pts_status status = pts_new(&block, 1, BLOCK, err);
     for (uint64_t at = 0; at < in->size && status == PTS_OK; at += BLOCK) {
         size_t size = in->size - at < BLOCK ? (size_t)(in->size - at) : BLOCK;
         status = input_read(in, at, block, size, err);
@@ -75,7 +71,7 @@ char *file_in(const char *folder, const char *name)
 {
     char *path;
     struct stat info;
-    if (asprintf(&path, "%s/%s", folder, name) < 0)
+    if (pts_text(&path, NULL, "%s/%s", folder, name) != PTS_OK)
         return NULL;
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode))
         return path;
@@ -87,6 +83,24 @@ char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? strndup(path, (size_t)(slash - path) + (slash == path)) : strdup(".");
+}
+
+pts_status path_is_folder(const char *path, bool *folder, pts_error *err)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
+    *folder = S_ISDIR(info.st_mode);
+    return PTS_OK;
+}
+
+pts_status json_of(json_t **out, const char *path, const char *text, size_t size, pts_error *err)
+{
+    json_error_t problem;
+    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
+    return *out ? PTS_OK
+                : pts_fail(err, PTS_ERR_FORMAT, "%s: line %d, column %d: %s", path, problem.line,
+                           problem.column, problem.text);
 }
 
 bool name_is_safe(const char *name)

@@ -34,19 +34,12 @@ static pts_status expected(reader *r, const char *what)
     }
     if (n)
         got[n] = '\0';
-    return convert_fail(r->err, PTS_ERR_FORMAT, "byte %zu: expected %s, got %s", r->at, what, got);
+    return pts_fail(r->err, PTS_ERR_FORMAT, "byte %zu: expected %s, got %s", r->at, what, got);
 }
 
 static pts_status put(reader *r, const char *text, size_t size)
 {
-    if (size > r->capacity - r->used) {
-        size_t wanted = r->capacity * 2 + size + 256; /* input is at most CONVERT_SHARD_MAX */
-        char *grown = realloc(r->out, wanted);
-        if (!grown)
-            return convert_fail(r->err, PTS_ERR_MEMORY, "out of memory: %zu bytes wanted", wanted);
-        r->out = grown;
-        r->capacity = wanted;
-    }
+    PTS_TRY(pts_grow(&r->out, &r->capacity, r->used + size, 1, r->err));
     memcpy(r->out + r->used, text, size);
     r->used += size;
     return PTS_OK;
@@ -139,19 +132,19 @@ static pts_status string(reader *r)
 {
     char quote = peek(r);
     r->at++;
-    CONVERT_TRY(put(r, "\"", 1));
+    PTS_TRY(put(r, "\"", 1));
     for (;;) {
         size_t from = r->at;
         while (r->at < r->size && r->text[r->at] != quote && r->text[r->at] != '\\' &&
                r->text[r->at] != '"' && (unsigned char)r->text[r->at] >= 0x20)
             r->at++;
-        CONVERT_TRY(put(r, r->text + from, r->at - from));
+        PTS_TRY(put(r, r->text + from, r->at - from));
         if (r->at >= r->size || (unsigned char)peek(r) < 0x20)
             return expected(r, "the end of a string");
         char c = r->text[r->at++];
         if (c == quote)
             return put(r, "\"", 1);
-        CONVERT_TRY(c == '\\' ? escape(r) : put(r, "\\\"", 2));
+        PTS_TRY(c == '\\' ? escape(r) : put(r, "\\\"", 2));
     }
 }
 
@@ -168,7 +161,7 @@ static size_t take_digits(reader *r)
 static pts_status number(reader *r)
 {
     if (peek(r) == '-')
-        CONVERT_TRY(put(r, "-", 1));
+        PTS_TRY(put(r, "-", 1));
     if (peek(r) == '-' || peek(r) == '+')
         r->at++;
     size_t from = r->at, whole = take_digits(r);
@@ -176,13 +169,13 @@ static pts_status number(reader *r)
         r->at = from;
         return expected(r, "a number without leading zeros");
     }
-    CONVERT_TRY(whole ? put(r, r->text + from, whole) : put(r, "0", 1));
+    PTS_TRY(whole ? put(r, r->text + from, whole) : put(r, "0", 1));
     size_t fraction = 0;
     if (peek(r) == '.') {
         from = ++r->at;
         fraction = take_digits(r);
-        CONVERT_TRY(put(r, ".", 1));
-        CONVERT_TRY(fraction ? put(r, r->text + from, fraction) : put(r, "0", 1));
+        PTS_TRY(put(r, ".", 1));
+        PTS_TRY(fraction ? put(r, r->text + from, fraction) : put(r, "0", 1));
     }
     if (whole + fraction == 0)
         return expected(r, "a digit");
@@ -192,7 +185,7 @@ static pts_status number(reader *r)
             r->at++;
         if (!take_digits(r))
             return expected(r, "an exponent");
-        CONVERT_TRY(put(r, r->text + from, r->at - from));
+        PTS_TRY(put(r, r->text + from, r->at - from));
     }
     return is_name(peek(r)) ? expected(r, "the end of a number") : PTS_OK;
 }
@@ -226,8 +219,8 @@ static pts_status key(reader *r)
         r->at++;
     if (r->at == from)
         return expected(r, "a key");
-    CONVERT_TRY(put(r, "\"", 1));
-    CONVERT_TRY(put(r, r->text + from, r->at - from));
+    PTS_TRY(put(r, "\"", 1));
+    PTS_TRY(put(r, r->text + from, r->at - from));
     return put(r, "\"", 1);
 }
 
@@ -236,23 +229,23 @@ static pts_status compound(reader *r)
 {
     bool object = peek(r) == '{';
     char close = object ? '}' : ']';
-    CONVERT_TRY(put(r, object ? "{" : "[", 1));
+    PTS_TRY(put(r, object ? "{" : "[", 1));
     r->at++;
     for (bool first = true;; first = false) {
         skip(r);
         if (peek(r) == close)
             break;
         if (!first)
-            CONVERT_TRY(put(r, ",", 1));
+            PTS_TRY(put(r, ",", 1));
         if (object) {
-            CONVERT_TRY(key(r));
+            PTS_TRY(key(r));
             skip(r);
             if (peek(r) != ':')
                 return expected(r, "':'");
             r->at++;
-            CONVERT_TRY(put(r, ":", 1));
+            PTS_TRY(put(r, ":", 1));
         }
-        CONVERT_TRY(value(r));
+        PTS_TRY(value(r));
         skip(r);
         if (peek(r) == ',')
             r->at++;
@@ -269,8 +262,8 @@ static pts_status value(reader *r)
     char c = peek(r);
     if (c == '{' || c == '[') {
         if (r->depth >= DEPTH_MAX)
-            return convert_fail(r->err, PTS_ERR_LIMIT, "byte %zu: nested deeper than %d", r->at,
-                                DEPTH_MAX);
+            return pts_fail(r->err, PTS_ERR_LIMIT, "byte %zu: nested deeper than %d", r->at,
+                            DEPTH_MAX);
         r->depth++;
         pts_status status = compound(r);
         r->depth--;

@@ -11,60 +11,36 @@
 #include <string.h>
 
 typedef struct keras_file {
-    input in;
     hid_t file;
-    float *values;    /* of the tensor read last */
-    size_t values_of; /* its index + 1 */
 } keras_file;
 
 static void close_file(checkpoint *c)
 {
-    keras_file *k = c->reader;
+    const keras_file *k = c->reader;
     if (k->file >= 0)
         H5Fclose(k->file);
-    input_close(&k->in);
-    free(k->values);
-    free(k);
 }
 
-static pts_status hash_file(checkpoint *c, pts_sha256 *hash, pts_error *err)
+static pts_status fetch(checkpoint *c, const checkpoint_tensor *t, float *values, pts_error *err)
 {
     const keras_file *k = c->reader;
-    return input_hash(&k->in, hash, err);
-}
-
-/* Whole, as hyperslabs of many dimensions are no easier on memory: the largest of InceptionV3 has 8
- * MB. */
-static pts_status read_whole(checkpoint *c, const checkpoint_tensor *t, pts_error *err)
-{
-    keras_file *k = c->reader;
-    float *values = malloc(t->count * sizeof *values);
-    if (!values)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
     hid_t set = H5Dopen2(k->file, t->name, H5P_DEFAULT);
     herr_t failed =
         set < 0 ? -1 : H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
     if (set >= 0)
         H5Dclose(set);
-    if (failed < 0) {
-        free(values);
-        return convert_fail(err, PTS_ERR_FORMAT, "%s: tensor '%s': HDF5 cannot read it", c->path,
-                            t->name);
-    }
-    free(k->values);
-    k->values = values;
-    k->values_of = t->place + 1;
+    if (failed < 0)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: tensor '%s': HDF5 cannot read it", c->path,
+                        t->name);
     return PTS_OK;
 }
 
+/* Whole, as hyperslabs of many dimensions are no easier on memory: the largest of InceptionV3 has 8
+ * MB. */
 static pts_status read_values(checkpoint *c, const checkpoint_tensor *t, size_t first, size_t count,
                               float *out, pts_error *err)
 {
-    keras_file *k = c->reader;
-    if (k->values_of != t->place + 1)
-        CONVERT_TRY(read_whole(c, t, err));
-    memcpy(out, k->values + first, count * sizeof *out);
-    return PTS_OK;
+    return checkpoint_read_whole(c, t, first, count, out, fetch, err);
 }
 
 /* ---- The list ---- */
@@ -116,8 +92,7 @@ static pts_status add_tensor(checkpoint *c, const char *name, hid_t set, pts_err
     checkpoint_tensor *t;
     hsize_t sides[H5S_MAX_RANK];
     uint64_t shape[CHECKPOINT_RANK_MAX];
-    CONVERT_TRY(checkpoint_add(c, name, strlen(name), &t, err));
-    t->place = c->count - 1;
+    PTS_TRY(checkpoint_add(c, name, strlen(name), &t, err));
     hid_t properties = H5Dget_create_plist(set), type = H5Dget_type(set), space = H5Dget_space(set);
     const char *reach = properties < 0 ? "no properties" : outside(properties);
     int rank = space < 0 ? -1 : H5Sget_simple_extent_dims(space, sides, NULL);
@@ -127,9 +102,9 @@ static pts_status add_tensor(checkpoint *c, const char *name, hid_t set, pts_err
     H5Tclose(type);
     H5Sclose(space);
     if (reach || rank < 0 || type < 0)
-        return convert_fail(err, PTS_ERR_UNSUPPORTED,
-                            "%s: tensor '%s': expected a plain array in this file, got %s", c->path,
-                            name, reach ? reach : "something else");
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: tensor '%s': expected a plain array in this file, got %s", c->path,
+                        name, reach ? reach : "something else");
     for (int i = 0; i < rank && i < CHECKPOINT_RANK_MAX; i++)
         shape[i] = sides[i];
     return checkpoint_shape(c, t, (size_t)rank, shape, err);
@@ -143,8 +118,8 @@ static herr_t visit(hid_t file, const char *name, const H5O_info_t *info, void *
         return 0;
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
     if (set < 0) {
-        l->status = convert_fail(l->err, PTS_ERR_FORMAT, "%s: tensor '%.200s': HDF5 cannot open it",
-                                 l->c->path, name);
+        l->status = pts_fail(l->err, PTS_ERR_FORMAT, "%s: tensor '%.200s': HDF5 cannot open it",
+                             l->c->path, name);
         return 1;
     }
     l->status = add_tensor(l->c, name, set, l->err);
@@ -157,28 +132,23 @@ static pts_status list_sets(checkpoint *c, pts_error *err)
     const keras_file *k = c->reader;
     listing l = {.c = c, .status = PTS_OK, .err = err};
     herr_t result = H5Ovisit2(k->file, H5_INDEX_NAME, H5_ITER_INC, visit, &l, H5O_INFO_BASIC);
-    CONVERT_TRY(l.status);
+    PTS_TRY(l.status);
     if (result < 0)
-        return convert_fail(err, PTS_ERR_FORMAT, "%s: HDF5 cannot list its objects (file cut?)",
-                            c->path);
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: HDF5 cannot list its objects (file cut?)",
+                        c->path);
     return PTS_OK;
 }
 
 pts_status keras_hdf5_open(checkpoint *c, pts_error *err)
 {
-    keras_file *k = calloc(1, sizeof *k);
-    if (!k)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    PTS_TRY(checkpoint_reader(c, sizeof(keras_file), read_values, close_file, err));
+    keras_file *k = c->reader;
     k->file = -1;
-    c->reader = k;
-    c->read = read_values;
-    c->hash = hash_file;
-    c->close = close_file;
-    CONVERT_TRY(input_open(&k->in, c->path, err));
+    PTS_TRY(input_open(&c->in, c->path, err));
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it prints otherwise */
     H5PLset_loading_state(0);
     k->file = H5Fopen(c->path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (k->file < 0)
-        return convert_fail(err, PTS_ERR_FORMAT, "%s: HDF5 cannot open it (file cut?)", c->path);
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: HDF5 cannot open it (file cut?)", c->path);
     return list_sets(c, err);
 }

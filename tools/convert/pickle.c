@@ -21,7 +21,7 @@ typedef struct named_global {
     pickle_global global;
 } named_global;
 
-/* All that may be named. Storages are told apart by their name later. */
+/* All that may be named, beside torch's storages. */
 static const named_global globals[] = {
     {"collections", "OrderedDict", GLOBAL_ORDERED_DICT},
     {"torch._utils", "_rebuild_tensor", GLOBAL_REBUILD_TENSOR},
@@ -33,16 +33,6 @@ static const named_global globals[] = {
     {"torch.jit._pickle", "build_doublelist", GLOBAL_LIST},
     {"torch.jit._pickle", "build_boollist", GLOBAL_LIST},
     {"torch.jit._pickle", "restore_type_tag", GLOBAL_LIST},
-    {"torch", "FloatStorage", GLOBAL_STORAGE},
-    {"torch", "HalfStorage", GLOBAL_STORAGE},
-    {"torch", "BFloat16Storage", GLOBAL_STORAGE},
-    {"torch", "DoubleStorage", GLOBAL_STORAGE},
-    {"torch", "LongStorage", GLOBAL_STORAGE},
-    {"torch", "IntStorage", GLOBAL_STORAGE},
-    {"torch", "ShortStorage", GLOBAL_STORAGE},
-    {"torch", "CharStorage", GLOBAL_STORAGE},
-    {"torch", "ByteStorage", GLOBAL_STORAGE},
-    {"torch", "BoolStorage", GLOBAL_STORAGE},
 };
 
 typedef struct machine {
@@ -60,37 +50,14 @@ typedef struct machine {
 
 static pts_status wrong(machine *m, const char *what)
 {
-    return convert_fail(m->err, PTS_ERR_FORMAT, "%s: pickle: byte %zu: %s", m->name, m->opcode_at,
-                        what);
+    return pts_fail(m->err, PTS_ERR_FORMAT, "%s: pickle: byte %zu: %s", m->name, m->opcode_at,
+                    what);
 }
 
 static pts_status too_many(machine *m, const char *what, size_t most)
 {
-    return convert_fail(m->err, PTS_ERR_LIMIT, "%s: pickle: byte %zu: expected at most %zu %s",
-                        m->name, m->opcode_at, most, what);
-}
-
-static pts_status out_of_memory(machine *m)
-{
-    return convert_fail(m->err, PTS_ERR_MEMORY, "%s: pickle: out of memory", m->name);
-}
-
-/* *array is made to hold at least `needed` items. */
-static bool grow(void *array, size_t *capacity, size_t needed, size_t item)
-{
-    void **block = array;
-    size_t wanted = *capacity ? *capacity : 64;
-    while (wanted < needed)
-        wanted *= 2;
-    if (wanted == *capacity)
-        return true;
-    void *grown = realloc(*block, wanted * item);
-    if (!grown)
-        return false;
-    memset((char *)grown + *capacity * item, 0, (wanted - *capacity) * item);
-    *block = grown;
-    *capacity = wanted;
-    return true;
+    return pts_fail(m->err, PTS_ERR_LIMIT, "%s: pickle: byte %zu: expected at most %zu %s", m->name,
+                    m->opcode_at, most, what);
 }
 
 /* ---- Values and the stack ---- */
@@ -99,21 +66,27 @@ static pts_status push_id(machine *m, pickle_id id)
 {
     if (m->depth == STACK_MAX)
         return too_many(m, "values on the stack", STACK_MAX);
-    if (!grow(&m->stack, &m->stack_capacity, m->depth + 1, sizeof *m->stack))
-        return out_of_memory(m);
+    PTS_TRY(pts_grow(&m->stack, &m->stack_capacity, m->depth + 1, sizeof *m->stack, m->err));
     m->stack[m->depth++] = id;
+    return PTS_OK;
+}
+
+static pts_status add_value(machine *m, pickle_value value, pickle_id *id)
+{
+    pickle *p = m->p;
+    if (p->count == VALUES_MAX)
+        return too_many(m, "values", VALUES_MAX);
+    PTS_TRY(pts_grow(&p->values, &p->capacity, p->count + 1, sizeof *p->values, m->err));
+    *id = (pickle_id)p->count++;
+    p->values[*id] = value;
     return PTS_OK;
 }
 
 static pts_status push(machine *m, pickle_value value)
 {
-    pickle *p = m->p;
-    if (p->count == VALUES_MAX)
-        return too_many(m, "values", VALUES_MAX);
-    if (!grow(&p->values, &p->capacity, p->count + 1, sizeof *p->values))
-        return out_of_memory(m);
-    p->values[p->count++] = value;
-    return push_id(m, (pickle_id)(p->count - 1));
+    pickle_id id;
+    PTS_TRY(add_value(m, value, &id));
+    return push_id(m, id);
 }
 
 static pickle_value *value_of(const machine *m, pickle_id id)
@@ -127,18 +100,24 @@ static size_t floor_of(const machine *m)
     return m->mark_count ? m->marks[m->mark_count - 1] : 0;
 }
 
+/* Whether this level has `count` values on the stack. */
+static pts_status need(machine *m, size_t count)
+{
+    if (m->depth - floor_of(m) < count)
+        return wrong(m, "expected a value on the stack, got none");
+    return PTS_OK;
+}
+
 static pts_status pop(machine *m, pickle_id *out)
 {
-    if (m->depth <= floor_of(m))
-        return wrong(m, "expected a value on the stack, got none");
+    PTS_TRY(need(m, 1));
     *out = m->stack[--m->depth];
     return PTS_OK;
 }
 
 static pts_status top(machine *m, pickle_id *out)
 {
-    if (m->depth <= floor_of(m))
-        return wrong(m, "expected a value on the stack, got none");
+    PTS_TRY(need(m, 1));
     *out = m->stack[m->depth - 1];
     return PTS_OK;
 }
@@ -162,12 +141,12 @@ static pts_status append(machine *m, pickle_id container, const pickle_id *items
         return PTS_OK;
     m->item_count += count;
     if (!capacity && count <= 4) { /* most are small tuples */
-        v->items = calloc(4, sizeof *v->items);
-        if (!v->items)
-            return out_of_memory(m);
         capacity = 4;
-    } else if (!grow(&v->items, &capacity, v->count + count, sizeof *v->items))
-        return out_of_memory(m);
+        v->items = malloc(capacity * sizeof *v->items);
+        if (!v->items)
+            return pts_fail_memory(m->err, capacity * sizeof *v->items);
+    } else
+        PTS_TRY(pts_grow(&v->items, &capacity, v->count + count, sizeof *v->items, m->err));
     v->capacity = (uint32_t)capacity;
     memcpy(v->items + v->count, items, count * sizeof *items);
     v->count += (uint32_t)count;
@@ -179,29 +158,23 @@ static pts_status collect(machine *m, pickle_kind kind, size_t first)
 {
     size_t count = m->depth - first;
     const pickle_id *items = count ? m->stack + first : NULL; /* no stack before the first value */
-    pickle *p = m->p;
-    if (p->count == VALUES_MAX)
-        return too_many(m, "values", VALUES_MAX);
-    if (!grow(&p->values, &p->capacity, p->count + 1, sizeof *p->values))
-        return out_of_memory(m);
-    pickle_id id = (pickle_id)p->count++;
-    p->values[id] = (pickle_value){.kind = kind};
-    CONVERT_TRY(append(m, id, items, count));
+    pickle_id id;
+    PTS_TRY(add_value(m, (pickle_value){.kind = kind}, &id));
+    PTS_TRY(append(m, id, items, count));
     m->depth = first;
     return push_id(m, id);
 }
 
 static pts_status tuple(machine *m, size_t count)
 {
-    if (m->depth - floor_of(m) < count)
-        return wrong(m, "expected a value on the stack, got none");
+    PTS_TRY(need(m, count));
     return collect(m, PICKLE_TUPLE, m->depth - count);
 }
 
 static pts_status collect_marked(machine *m, size_t kind)
 {
     size_t first;
-    CONVERT_TRY(pop_mark(m, &first));
+    PTS_TRY(pop_mark(m, &first));
     if (kind == PICKLE_DICT && (m->depth - first) % 2)
         return wrong(m, "expected keys and values in pairs");
     return collect(m, (pickle_kind)kind, first);
@@ -212,9 +185,9 @@ static pts_status collect_marked(machine *m, size_t kind)
 static pts_status take(machine *m, size_t count, const unsigned char **out)
 {
     if (count > m->size - m->at)
-        return convert_fail(m->err, PTS_ERR_FORMAT,
-                            "%s: pickle: byte %zu: expected %zu more bytes, got %zu", m->name,
-                            m->opcode_at, count, m->size - m->at);
+        return pts_fail(m->err, PTS_ERR_FORMAT,
+                        "%s: pickle: byte %zu: expected %zu more bytes, got %zu", m->name,
+                        m->opcode_at, count, m->size - m->at);
     *out = m->bytes + m->at;
     m->at += count;
     return PTS_OK;
@@ -223,7 +196,7 @@ static pts_status take(machine *m, size_t count, const unsigned char **out)
 static pts_status take_number(machine *m, size_t width, uint64_t *out)
 {
     const unsigned char *bytes;
-    CONVERT_TRY(take(m, width, &bytes));
+    PTS_TRY(take(m, width, &bytes));
     *out = 0;
     for (size_t i = width; i-- > 0;)
         *out = *out << 8 | bytes[i];
@@ -234,12 +207,12 @@ static pts_status push_text(machine *m, size_t width)
 {
     uint64_t length;
     const unsigned char *text;
-    CONVERT_TRY(take_number(m, width, &length));
+    PTS_TRY(take_number(m, width, &length));
     if (length > TEXT_MAX)
-        return convert_fail(m->err, PTS_ERR_LIMIT,
-                            "%s: pickle: byte %zu: expected a string of at most %d bytes, got %llu",
-                            m->name, m->opcode_at, TEXT_MAX, (unsigned long long)length);
-    CONVERT_TRY(take(m, (size_t)length, &text));
+        return pts_fail(m->err, PTS_ERR_LIMIT,
+                        "%s: pickle: byte %zu: expected a string of at most %d bytes, got %llu",
+                        m->name, m->opcode_at, TEXT_MAX, (unsigned long long)length);
+    PTS_TRY(take(m, (size_t)length, &text));
     return push(m, (pickle_value){.kind = PICKLE_TEXT,
                                   .text = (const char *)text,
                                   .length = (uint32_t)length});
@@ -248,7 +221,7 @@ static pts_status push_text(machine *m, size_t width)
 static pts_status push_integer(machine *m, size_t width, bool is_signed)
 {
     uint64_t bits;
-    CONVERT_TRY(take_number(m, width, &bits));
+    PTS_TRY(take_number(m, width, &bits));
     int64_t value = is_signed && width < 8 && width && bits >> (8 * width - 1) & 1
                         ? (int64_t)(bits | ~(uint64_t)0 << 8 * width)
                         : (int64_t)bits;
@@ -260,11 +233,11 @@ static pts_status push_long(machine *m, size_t unused)
 {
     uint64_t width;
     (void)unused;
-    CONVERT_TRY(take_number(m, 1, &width));
+    PTS_TRY(take_number(m, 1, &width));
     if (width > 8)
-        return convert_fail(m->err, PTS_ERR_LIMIT,
-                            "%s: pickle: byte %zu: expected a number of at most 8 bytes, got %llu",
-                            m->name, m->opcode_at, (unsigned long long)width);
+        return pts_fail(m->err, PTS_ERR_LIMIT,
+                        "%s: pickle: byte %zu: expected a number of at most 8 bytes, got %llu",
+                        m->name, m->opcode_at, (unsigned long long)width);
     return push_integer(m, (size_t)width, true);
 }
 
@@ -274,7 +247,7 @@ static pts_status push_float(machine *m, size_t unused)
     uint64_t bits = 0;
     pickle_value value = {.kind = PICKLE_FLOAT};
     (void)unused;
-    CONVERT_TRY(take(m, 8, &bytes));
+    PTS_TRY(take(m, 8, &bytes));
     for (int i = 0; i < 8; i++)
         bits = bits << 8 | bytes[i];
     memcpy(&value.real, &bits, sizeof bits);
@@ -298,11 +271,12 @@ static pts_status take_line(machine *m, const char **text, size_t *length)
 static pts_status memo_put(machine *m, uint64_t index)
 {
     pickle_id id;
-    CONVERT_TRY(top(m, &id));
+    PTS_TRY(top(m, &id));
     if (index >= MEMO_MAX)
         return too_many(m, "memo entries", MEMO_MAX);
-    if (!grow(&m->memo, &m->memo_capacity, (size_t)index + 1, sizeof *m->memo))
-        return out_of_memory(m);
+    size_t before = m->memo_capacity;
+    PTS_TRY(pts_grow(&m->memo, &m->memo_capacity, (size_t)index + 1, sizeof *m->memo, m->err));
+    memset(m->memo + before, 0, (m->memo_capacity - before) * sizeof *m->memo);
     m->memo[index] = id + 1;
     m->memo_count++;
     return PTS_OK;
@@ -311,9 +285,9 @@ static pts_status memo_put(machine *m, uint64_t index)
 static pts_status memo_get(machine *m, uint64_t index)
 {
     if (index >= m->memo_capacity || !m->memo[index])
-        return convert_fail(m->err, PTS_ERR_FORMAT,
-                            "%s: pickle: byte %zu: memo %llu: expected a value, got none", m->name,
-                            m->opcode_at, (unsigned long long)index);
+        return pts_fail(m->err, PTS_ERR_FORMAT,
+                        "%s: pickle: byte %zu: memo %llu: expected a value, got none", m->name,
+                        m->opcode_at, (unsigned long long)index);
     return push_id(m, m->memo[index] - 1);
 }
 
@@ -337,23 +311,25 @@ static pts_status push_global(machine *m, const char *module, size_t module_leng
                               const char *name, size_t name_length)
 {
     char shown[2][96];
+    pickle_value v = {.kind = PICKLE_GLOBAL};
     for (size_t i = 0; i < sizeof globals / sizeof *globals; i++) {
+        v.global = globals[i].global;
         if (same(module, module_length, globals[i].module) &&
             same(name, name_length, globals[i].name))
-            return push(m, (pickle_value){.kind = PICKLE_GLOBAL,
-                                          .text = globals[i].name,
-                                          .length = (uint32_t)name_length,
-                                          .global = globals[i].global});
+            return push(m, v);
     }
+    if (same(module, module_length, "torch"))
+        v.storage = torch_storage_named(name, name_length);
     bool script = same(module, module_length, "__torch__") ||
                   (module_length > 10 && memcmp(module, "__torch__.", 10) == 0);
-    if (script)
-        return push(m, (pickle_value){.kind = PICKLE_GLOBAL, .text = "", .global = GLOBAL_CLASS});
-    return convert_fail(m->err, PTS_ERR_UNSUPPORTED,
-                        "%s: pickle: byte %zu: global '%s.%s' is not among those that may be "
-                        "rebuilt (nothing is run; save the model's state_dict())",
-                        m->name, m->opcode_at, printable(shown[0], module, module_length),
-                        printable(shown[1], name, name_length));
+    v.global = script ? GLOBAL_CLASS : GLOBAL_STORAGE;
+    if (script || v.storage)
+        return push(m, v);
+    return pts_fail(m->err, PTS_ERR_UNSUPPORTED,
+                    "%s: pickle: byte %zu: global '%s.%s' is not among those that may be "
+                    "rebuilt (nothing is run; save the model's state_dict())",
+                    m->name, m->opcode_at, printable(shown[0], module, module_length),
+                    printable(shown[1], name, name_length));
 }
 
 static pts_status read_global(machine *m, size_t unused)
@@ -361,8 +337,8 @@ static pts_status read_global(machine *m, size_t unused)
     const char *module, *name;
     size_t module_length, name_length;
     (void)unused;
-    CONVERT_TRY(take_line(m, &module, &module_length));
-    CONVERT_TRY(take_line(m, &name, &name_length));
+    PTS_TRY(take_line(m, &module, &module_length));
+    PTS_TRY(take_line(m, &name, &name_length));
     return push_global(m, module, module_length, name, name_length);
 }
 
@@ -370,8 +346,8 @@ static pts_status stack_global(machine *m, size_t unused)
 {
     pickle_id module, name;
     (void)unused;
-    CONVERT_TRY(pop(m, &name));
-    CONVERT_TRY(pop(m, &module));
+    PTS_TRY(pop(m, &name));
+    PTS_TRY(pop(m, &module));
     const pickle_value *a = value_of(m, module), *b = value_of(m, name);
     if (a->kind != PICKLE_TEXT || b->kind != PICKLE_TEXT)
         return wrong(m, "expected a global's module and name, got other values");
@@ -381,8 +357,8 @@ static pts_status stack_global(machine *m, size_t unused)
 /* The function and its arguments, a tuple, from the stack. */
 static pts_status pop_call(machine *m, pickle_id *function, pickle_id *arguments)
 {
-    CONVERT_TRY(pop(m, arguments));
-    CONVERT_TRY(pop(m, function));
+    PTS_TRY(pop(m, arguments));
+    PTS_TRY(pop(m, function));
     if (value_of(m, *function)->kind != PICKLE_GLOBAL)
         return wrong(m, "expected a global to call, got another value");
     if (value_of(m, *arguments)->kind != PICKLE_TUPLE)
@@ -394,7 +370,7 @@ static pts_status pop_call(machine *m, pickle_id *function, pickle_id *arguments
 static pts_status ordered_dict(machine *m, pickle_id arguments)
 {
     const pickle_value *a = value_of(m, arguments);
-    CONVERT_TRY(push(m, (pickle_value){.kind = PICKLE_DICT}));
+    PTS_TRY(push(m, (pickle_value){.kind = PICKLE_DICT}));
     a = value_of(m, arguments);
     pickle_id dict = m->stack[m->depth - 1];
     if (!a->count)
@@ -406,7 +382,7 @@ static pts_status ordered_dict(machine *m, pickle_id arguments)
         const pickle_value *pair = value_of(m, list->items[i]);
         if ((pair->kind != PICKLE_TUPLE && pair->kind != PICKLE_LIST) || pair->count != 2)
             return wrong(m, "OrderedDict: expected nothing or a list of pairs");
-        CONVERT_TRY(append(m, dict, pair->items, 2));
+        PTS_TRY(append(m, dict, pair->items, 2));
     }
     return PTS_OK;
 }
@@ -415,13 +391,13 @@ static pts_status reduce(machine *m, size_t unused)
 {
     pickle_id function, arguments;
     (void)unused;
-    CONVERT_TRY(pop_call(m, &function, &arguments));
+    PTS_TRY(pop_call(m, &function, &arguments));
     const pickle_value *f = value_of(m, function), *a = value_of(m, arguments);
     switch (f->global) {
     case GLOBAL_ORDERED_DICT:
         return ordered_dict(m, arguments);
     case GLOBAL_REBUILD_TENSOR:
-        CONVERT_TRY(push(m, (pickle_value){.kind = PICKLE_TENSOR}));
+        PTS_TRY(push(m, (pickle_value){.kind = PICKLE_TENSOR}));
         a = value_of(m, arguments);
         return append(m, m->stack[m->depth - 1], a->items, a->count);
     case GLOBAL_REBUILD_PARAMETER:
@@ -440,7 +416,7 @@ static pts_status new_object(machine *m, size_t unused)
 {
     pickle_id function, arguments;
     (void)unused;
-    CONVERT_TRY(pop_call(m, &function, &arguments));
+    PTS_TRY(pop_call(m, &function, &arguments));
     const pickle_value *f = value_of(m, function), *a = value_of(m, arguments);
     if (f->global == GLOBAL_ORDERED_DICT && !a->count)
         return push(m, (pickle_value){.kind = PICKLE_DICT});
@@ -454,8 +430,8 @@ static pts_status build(machine *m, size_t unused)
 {
     pickle_id state, object;
     (void)unused;
-    CONVERT_TRY(pop(m, &state));
-    CONVERT_TRY(top(m, &object));
+    PTS_TRY(pop(m, &state));
+    PTS_TRY(top(m, &object));
     pickle_value *o = value_of(m, object);
     if (o->kind == PICKLE_DICT)
         return PTS_OK;
@@ -469,10 +445,10 @@ static pts_status persistent(machine *m, size_t unused)
 {
     pickle_id id;
     (void)unused;
-    CONVERT_TRY(pop(m, &id));
+    PTS_TRY(pop(m, &id));
     if (value_of(m, id)->kind != PICKLE_TUPLE)
         return wrong(m, "expected a storage's tuple, got another value");
-    CONVERT_TRY(push(m, (pickle_value){.kind = PICKLE_PERSISTENT}));
+    PTS_TRY(push(m, (pickle_value){.kind = PICKLE_PERSISTENT}));
     return append(m, m->stack[m->depth - 1], &id, 1);
 }
 
@@ -490,34 +466,31 @@ static pts_status extend(machine *m, pickle_kind kind, size_t first)
                                             : "expected a dict, got another value");
     if (kind == PICKLE_DICT && count % 2)
         return wrong(m, "expected keys and values in pairs");
-    CONVERT_TRY(append(m, container, m->stack + first, count));
+    PTS_TRY(append(m, container, m->stack + first, count));
     m->depth = first;
     return PTS_OK;
 }
 
 static pts_status extend_top(machine *m, pickle_kind kind, size_t count)
 {
-    if (m->depth - floor_of(m) < count)
-        return wrong(m, "expected a value on the stack, got none");
+    PTS_TRY(need(m, count));
     return extend(m, kind, m->depth - count);
 }
 
-static pts_status append_item(machine *m, size_t unused)
+static pts_status append_item(machine *m, size_t count)
 {
-    (void)unused;
-    return extend_top(m, PICKLE_LIST, 1);
+    return extend_top(m, PICKLE_LIST, count);
 }
 
-static pts_status set_item(machine *m, size_t unused)
+static pts_status set_item(machine *m, size_t count)
 {
-    (void)unused;
-    return extend_top(m, PICKLE_DICT, 2);
+    return extend_top(m, PICKLE_DICT, count);
 }
 
 static pts_status extend_marked(machine *m, size_t kind)
 {
     size_t first;
-    CONVERT_TRY(pop_mark(m, &first));
+    PTS_TRY(pop_mark(m, &first));
     return extend(m, (pickle_kind)kind, first);
 }
 
@@ -533,14 +506,14 @@ static pts_status mark(machine *m, size_t unused)
 static pts_status put(machine *m, size_t width)
 {
     uint64_t index;
-    CONVERT_TRY(take_number(m, width, &index));
+    PTS_TRY(take_number(m, width, &index));
     return memo_put(m, index);
 }
 
 static pts_status get(machine *m, size_t width)
 {
     uint64_t index;
-    CONVERT_TRY(take_number(m, width, &index));
+    PTS_TRY(take_number(m, width, &index));
     return memo_get(m, index);
 }
 
@@ -551,12 +524,6 @@ static pts_status skip(machine *m, size_t bytes)
 }
 
 /* ---- The machine ---- */
-
-static pts_status push_none(machine *m, size_t unused)
-{
-    (void)unused;
-    return push(m, (pickle_value){.kind = PICKLE_NONE});
-}
 
 static pts_status push_bool(machine *m, size_t value)
 {
@@ -591,7 +558,7 @@ typedef struct operation {
 
 /* By opcode; those that are not here end the reading. */
 static const operation operations[256] = {
-    ['N'] = {push_none, 0},
+    ['N'] = {push_empty, PICKLE_NONE},
     [0x88] = {push_bool, 1},
     [0x89] = {push_bool, 0},
     ['J'] = {push_signed, 4},
@@ -619,9 +586,9 @@ static const operation operations[256] = {
     [0x85] = {tuple, 1},
     [0x86] = {tuple, 2},
     [0x87] = {tuple, 3},
-    ['a'] = {append_item, 0},
+    ['a'] = {append_item, 1},
     ['e'] = {extend_marked, PICKLE_LIST},
-    ['s'] = {set_item, 0},
+    ['s'] = {set_item, 2},
     ['u'] = {extend_marked, PICKLE_DICT},
     ['q'] = {put, 1},
     ['r'] = {put, 4},
@@ -641,18 +608,18 @@ static pts_status run(machine *m, size_t *used)
     for (;;) {
         const unsigned char *opcode;
         m->opcode_at = m->at;
-        CONVERT_TRY(take(m, 1, &opcode));
+        PTS_TRY(take(m, 1, &opcode));
         if (*opcode == '.') {
             *used = m->at;
             return m->mark_count ? wrong(m, "expected the end of every mark") : pop(m, &m->p->root);
         }
         const operation *o = &operations[*opcode];
         if (!o->run)
-            return convert_fail(m->err, PTS_ERR_UNSUPPORTED,
-                                "%s: pickle: byte %zu: opcode 0x%02x is not among those that "
-                                "PyTorch's files need",
-                                m->name, m->opcode_at, *opcode);
-        CONVERT_TRY(o->run(m, o->argument));
+            return pts_fail(m->err, PTS_ERR_UNSUPPORTED,
+                            "%s: pickle: byte %zu: opcode 0x%02x is not among those that "
+                            "PyTorch's files need",
+                            m->name, m->opcode_at, *opcode);
+        PTS_TRY(o->run(m, o->argument));
     }
 }
 
@@ -660,9 +627,8 @@ pts_status pickle_read(pickle *out, const char *name, const unsigned char *bytes
                        size_t *used, pts_error *err)
 {
     *out = (pickle){0};
-    machine *m = calloc(1, sizeof *m); /* 32 KiB of marks: not for the stack */
-    if (!m)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: pickle: out of memory", name);
+    machine *m;
+    PTS_TRY(pts_new(&m, 1, sizeof *m, err)); /* 32 KiB of marks: not for the stack */
     m->p = out;
     m->name = name;
     m->bytes = bytes;

@@ -6,7 +6,7 @@
  * builds a plain value, and every other name ends the reading with that name in the message.
  *
  *   pickle p;
- *   CONVERT_TRY(pickle_read(&p, path, bytes, size, &used, err));   // p.root: the value
+ *   PTS_TRY(pickle_read(&p, path, bytes, size, &used, err));   // p.root: the value
  *   pickle_free(&p);
  *
  * Strings point into `bytes`, which must outlive the pickle. */
@@ -52,9 +52,12 @@ typedef struct pickle_value {
         int64_t integer; /* INT, BOOL */
         double real;
         struct {
-            const char *text; /* TEXT; GLOBAL: its name without the module */
+            const char *text; /* TEXT */
             uint32_t length;
-            pickle_global global;
+        };
+        struct {
+            pickle_global global;              /* GLOBAL */
+            const struct storage_row *storage; /* of GLOBAL_STORAGE: which, in torch.c's table */
         };
     };
 } pickle_value;
@@ -70,5 +73,8 @@ typedef struct pickle {
 pts_status pickle_read(pickle *out, const char *name, const unsigned char *bytes, size_t size,
                        size_t *used, pts_error *err);
 void pickle_free(pickle *p);
+
+/* torch.c: torch's storage of that name, or NULL. */
+const struct storage_row *torch_storage_named(const char *name, size_t length);
 
 #endif

@@ -17,12 +17,12 @@ typedef struct options {
 
 /* One tensor at a time, in a block as large as the largest. */
 typedef struct producer {
-    const plan *p;
+    const recipe *r;
     float *values;
     bool half;
 } producer;
 
-static pts_status narrow(const planned *item, float *values, pts_error *err)
+static pts_status narrow(const recipe_item *item, float *values, pts_error *err)
 {
     unsigned char *to = (unsigned char *)values;
     for (size_t i = 0; i < item->count;
@@ -30,9 +30,9 @@ static pts_status narrow(const planned *item, float *values, pts_error *err)
         float wide = values[i];
         uint16_t half = pts_f16_from_f32(wide);
         if (!isfinite(pts_f32_from_f16(half)))
-            return convert_fail(err, PTS_ERR_NUMERIC,
-                                "tensor '%s': element %zu: expected at most 65504 for f16, got %g",
-                                item->name, i, (double)wide);
+            return pts_fail(err, PTS_ERR_NUMERIC,
+                            "tensor '%s': element %zu: expected at most 65504 for f16, got %g",
+                            item->name, i, (double)wide);
         memcpy(to + 2 * i, &half, sizeof half);
     }
     return PTS_OK;
@@ -41,17 +41,17 @@ static pts_status narrow(const planned *item, float *values, pts_error *err)
 static pts_status produce(void *user, size_t index, const void **data, pts_error *err)
 {
     const producer *from = user;
-    CONVERT_TRY(plan_make(from->p, index, from->values, err));
+    PTS_TRY(recipe_tensor(from->r, index, from->values, err));
     if (from->half)
-        CONVERT_TRY(narrow(&from->p->items[index], from->values, err));
+        PTS_TRY(narrow(&from->r->items[index], from->values, err));
     *data = from->values;
     return PTS_OK;
 }
 
-static void list_tensors(const plan *p, bool half, pts_tensor *out, size_t *largest)
+static void list_tensors(const recipe *r, bool half, pts_tensor *out, size_t *largest)
 {
-    for (size_t i = 0; i < p->count; i++) {
-        const planned *item = &p->items[i];
+    for (size_t i = 0; i < r->count; i++) {
+        const recipe_item *item = &r->items[i];
         out[i] = (pts_tensor){.name = item->name, .dtype = half ? PTS_F16 : PTS_F32};
         out[i].rank = item->rank;
         memcpy(out[i].shape, item->shape, sizeof out[i].shape);
@@ -60,18 +60,17 @@ static void list_tensors(const plan *p, bool half, pts_tensor *out, size_t *larg
     }
 }
 
-static pts_status write_plan(const options *o, const plan *p, pts_error *err)
+static pts_status write_recipe(const options *o, const recipe *r, pts_error *err)
 {
     size_t largest = 1;
-    producer from = {.p = p, .half = strcmp(o->dtype, "f16") == 0};
-    pts_tensor *tensors = calloc(p->count + 1, sizeof *tensors);
-    if (tensors)
-        list_tensors(p, from.half, tensors, &largest);
-    from.values = malloc(largest * sizeof *from.values);
-    pts_status status = tensors && from.values
-                            ? pts_weights_write_from(o->out, p->meta, p->meta_count, tensors,
-                                                     p->count, produce, &from, err)
-                            : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", o->in);
+    producer from = {.r = r, .half = strcmp(o->dtype, "f16") == 0};
+    pts_tensor *tensors;
+    PTS_TRY(pts_new(&tensors, r->count, sizeof *tensors, err));
+    list_tensors(r, from.half, tensors, &largest);
+    pts_status status = pts_new(&from.values, largest, sizeof *from.values, err);
+    if (status == PTS_OK)
+        status = pts_weights_write_from(o->out, r->meta, r->meta_count, tensors, r->count, produce,
+                                        &from, err);
     free(from.values);
     free(tensors);
     return status;
@@ -80,14 +79,24 @@ static pts_status write_plan(const options *o, const plan *p, pts_error *err)
 static pts_status convert(const options *o, checkpoint *c, const architecture **arch, size_t *count,
                           pts_error *err)
 {
-    plan p;
+    recipe r;
     char why[256];
-    CONVERT_TRY(architecture_find(c, o->arch, arch, why, err));
-    CONVERT_TRY(plan_build(&p, c, *arch, &o->set, err));
-    pts_status status = write_plan(o, &p, err);
-    *count = p.count;
-    plan_free(&p);
+    PTS_TRY(architecture_find(c, o->arch, arch, why, err));
+    PTS_TRY(recipe_build(&r, c, *arch, &o->set, err));
+    pts_status status = write_recipe(o, &r, err);
+    *count = r.count;
+    recipe_free(&r);
     return status;
+}
+
+/* A failure's message; names in it come from files: no terminal codes. */
+static const char *printable(pts_error *err)
+{
+    for (char *at = err->message; *at; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    }
+    return err->message;
 }
 
 /* ---- Listing ---- */
@@ -103,22 +112,22 @@ static verdict judge(const options *o, checkpoint *c)
 {
     verdict v = {.arch = NULL};
     const architecture *a;
-    plan p;
+    recipe r;
     char why[256];
     pts_error err;
     if (architecture_find(c, o->arch, &a, why, &err) != PTS_OK) {
         snprintf(v.why, sizeof v.why, "%s", why);
         return v;
     }
-    v.fits = plan_build(&p, c, a, &o->set, &err) == PTS_OK;
+    v.fits = recipe_build(&r, c, a, &o->set, &err) == PTS_OK;
     v.arch = v.fits || !checkpoint_tfjs(c) ? a->name : NULL;
     if (v.fits) {
-        snprintf(v.why, sizeof v.why, "%s; makes %zu tensors", why, p.count);
-        plan_free(&p);
+        snprintf(v.why, sizeof v.why, "%s; makes %zu tensors", why, r.count);
+        recipe_free(&r);
     } else if (v.arch)
-        snprintf(v.why, sizeof v.why, "%s; but %s", why, err.message);
+        snprintf(v.why, sizeof v.why, "%s; but %s", why, printable(&err));
     else
-        snprintf(v.why, sizeof v.why, "%s", err.message);
+        snprintf(v.why, sizeof v.why, "%s", printable(&err));
     return v;
 }
 
@@ -212,16 +221,14 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     const architecture *arch = NULL;
     size_t count = 0;
     o->in = operands->items[0];
-    if (checkpoint_open(&c, o->in, &err) != PTS_OK)
-        return cli_fail(syntax, "%s", err.message);
-    pts_status status = PTS_OK;
-    if (o->list)
+    pts_status status = checkpoint_open(&c, o->in, &err);
+    if (status == PTS_OK && o->list)
         list(o, &c);
-    else
+    else if (status == PTS_OK)
         status = convert(o, &c, &arch, &count, &err);
     checkpoint_close(&c);
     if (status != PTS_OK)
-        return cli_fail(syntax, "%s", err.message);
+        return cli_fail(syntax, "%s", printable(&err));
     if (!o->list)
         fprintf(stderr, "%s: wrote %s (%s, %zu tensors, %s)\n", syntax->command, o->out, arch->name,
                 count, o->dtype);

@@ -10,8 +10,7 @@
 typedef struct shards {
     input *files;
     size_t count;
-    input index; /* the index file, or closed */
-} shards;
+} shards; /* their index, if there is one, is the checkpoint's own file */
 
 typedef struct dtype_row {
     const char *name;
@@ -41,7 +40,7 @@ static pts_status read_values(checkpoint *c, const checkpoint_tensor *t, size_t 
 {
     const shards *s = c->reader;
     size_t item = checkpoint_item_bytes(t->dtype);
-    CONVERT_TRY(input_read(&s->files[t->place], t->offset + first * item, out, count * item, err));
+    PTS_TRY(input_read(&s->files[t->place], t->offset + first * item, out, count * item, err));
     checkpoint_widen(t->dtype, out, count, out);
     return PTS_OK;
 }
@@ -49,10 +48,10 @@ static pts_status read_values(checkpoint *c, const checkpoint_tensor *t, size_t 
 static pts_status hash_files(checkpoint *c, pts_sha256 *hash, pts_error *err)
 {
     const shards *s = c->reader;
-    if (s->index.path)
-        CONVERT_TRY(input_hash(&s->index, hash, err));
+    if (c->in.path)
+        PTS_TRY(input_hash(&c->in, hash, err));
     for (size_t i = 0; i < s->count; i++)
-        CONVERT_TRY(input_hash(&s->files[i], hash, err));
+        PTS_TRY(input_hash(&s->files[i], hash, err));
     return PTS_OK;
 }
 
@@ -61,26 +60,14 @@ static void close_files(checkpoint *c)
     shards *s = c->reader;
     for (size_t i = 0; i < s->count; i++)
         input_close(&s->files[i]);
-    input_close(&s->index);
     free(s->files);
-    free(s);
 }
 
 static pts_status prepare(checkpoint *c, size_t files, pts_error *err)
 {
-    shards *s = calloc(1, sizeof *s);
-    if (s)
-        s->files = calloc(files, sizeof *s->files);
-    if (!s || !s->files) {
-        free(s);
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
-    }
-    s->index.fd = -1;
-    c->reader = s;
-    c->read = read_values;
+    PTS_TRY(checkpoint_reader(c, sizeof(shards), read_values, close_files, err));
     c->hash = hash_files;
-    c->close = close_files;
-    return PTS_OK;
+    return pts_new(&((shards *)c->reader)->files, files, sizeof(input), err);
 }
 
 /* Where one file's data start and how many there are. */
@@ -108,15 +95,15 @@ static pts_status read_shape(checkpoint *c, const span *s, checkpoint_tensor *t,
     size_t i;
     const json_t *item;
     if (!json_is_array(shape) || json_array_size(shape) > CHECKPOINT_RANK_MAX)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: tensor '%s': shape: expected a list of at most %d numbers",
-                            s->in->path, t->name, CHECKPOINT_RANK_MAX);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: tensor '%s': shape: expected a list of at most %d numbers",
+                        s->in->path, t->name, CHECKPOINT_RANK_MAX);
     json_array_foreach(shape, i, item)
     {
         if (!json_is_integer(item) || json_integer_value(item) < 0)
-            return convert_fail(err, PTS_ERR_FORMAT,
-                                "%s: tensor '%s': shape: expected whole numbers ≥ 0", s->in->path,
-                                t->name);
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: tensor '%s': shape: expected whole numbers ≥ 0", s->in->path,
+                            t->name);
         sides[i] = (uint64_t)json_integer_value(item);
     }
     return checkpoint_shape(c, t, json_array_size(shape), sides, err);
@@ -129,28 +116,28 @@ static pts_status read_entry(checkpoint *c, const span *s, size_t file, const ch
     uint64_t offsets[2];
     const char *type = json_string_value(json_object_get(entry, "dtype"));
     const dtype_row *dtype = find_dtype(type);
-    CONVERT_TRY(checkpoint_add(c, name, strlen(name), &t, err));
+    PTS_TRY(checkpoint_add(c, name, strlen(name), &t, err));
     if (!dtype)
-        return convert_fail(err, PTS_ERR_UNSUPPORTED,
-                            "%s: tensor '%s': dtype: expected F32, F16, BF16 or a whole number's, "
-                            "got '%.40s'",
-                            s->in->path, name, type ? type : "none");
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: tensor '%s': dtype: expected F32, F16, BF16 or a whole number's, "
+                        "got '%.40s'",
+                        s->in->path, name, type ? type : "none");
     t->dtype = dtype->dtype;
     snprintf(t->dtype_name, sizeof t->dtype_name, "%s", dtype->name);
-    CONVERT_TRY(read_shape(c, s, t, json_object_get(entry, "shape"), err));
+    PTS_TRY(read_shape(c, s, t, json_object_get(entry, "shape"), err));
     if (!read_pair(json_object_get(entry, "data_offsets"), offsets) || offsets[0] > offsets[1] ||
         offsets[1] > s->size)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: tensor '%s': data_offsets: expected two rising numbers of at most "
-                            "%llu",
-                            s->in->path, name, (unsigned long long)s->size);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: tensor '%s': data_offsets: expected two rising numbers of at most "
+                        "%llu",
+                        s->in->path, name, (unsigned long long)s->size);
     uint64_t want = (uint64_t)t->count * (dtype->bits / 8);
     if (offsets[1] - offsets[0] != want)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: tensor '%s': data_offsets: expected %llu bytes for its shape and "
-                            "type, got %llu",
-                            s->in->path, name, (unsigned long long)want,
-                            (unsigned long long)(offsets[1] - offsets[0]));
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: tensor '%s': data_offsets: expected %llu bytes for its shape and "
+                        "type, got %llu",
+                        s->in->path, name, (unsigned long long)want,
+                        (unsigned long long)(offsets[1] - offsets[0]));
     t->place = file;
     t->offset = s->start + offsets[0];
     return PTS_OK;
@@ -170,20 +157,20 @@ static int compare_extents(const void *a, const void *b)
     return (left->end > right->end) - (left->end < right->end);
 }
 
+/* The last of `count` extents stands for the end of the data. */
 static pts_status check_extents(const span *s, const extent *extents, size_t count, pts_error *err)
 {
-    uint64_t at = s->start, end = s->start + s->size;
-    for (size_t i = 0; i <= count; i++) {
-        uint64_t start = i < count ? extents[i].start : end;
-        if (start != at)
-            return convert_fail(
-                err, PTS_ERR_FORMAT,
-                "%s: %s%s%s: expected to start at byte %llu of the data, got %llu "
-                "(%s)",
-                s->in->path, i < count ? "tensor '" : "the end", i < count ? extents[i].name : "",
-                i < count ? "'" : "", (unsigned long long)(at - s->start),
-                (unsigned long long)(start - s->start), start < at ? "they overlap" : "a hole");
-        at = i < count ? extents[i].end : at;
+    uint64_t at = s->start;
+    for (size_t i = 0; i < count; at = extents[i++].end) {
+        const char *name = extents[i].name, *quote = i + 1 < count ? "'" : "";
+        if (extents[i].start != at)
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: %s%s%s%s: expected to start at byte %llu of the data, got %llu "
+                            "(%s)",
+                            s->in->path, *quote ? "tensor " : "", quote, name, quote,
+                            (unsigned long long)(at - s->start),
+                            (unsigned long long)(extents[i].start - s->start),
+                            extents[i].start < at ? "they overlap" : "a hole");
     }
     return PTS_OK;
 }
@@ -191,16 +178,16 @@ static pts_status check_extents(const span *s, const extent *extents, size_t cou
 static pts_status check_cover(const checkpoint *c, const span *s, pts_error *err)
 {
     size_t count = c->count - s->first;
-    extent *extents = calloc(count + 1, sizeof *extents);
-    if (!extents)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    extent *extents;
+    PTS_TRY(pts_new(&extents, count + 1, sizeof *extents, err));
     for (size_t i = 0; i < count; i++) {
         const checkpoint_tensor *t = &c->tensors[s->first + i];
         uint64_t bytes = (uint64_t)t->count * (find_dtype(t->dtype_name)->bits / 8);
         extents[i] = (extent){t->offset, t->offset + bytes, t->name};
     }
     qsort(extents, count, sizeof *extents, compare_extents);
-    pts_status status = check_extents(s, extents, count, err);
+    extents[count] = (extent){s->start + s->size, s->start + s->size, "the end"};
+    pts_status status = check_extents(s, extents, count + 1, err);
     free(extents);
     return status;
 }
@@ -209,24 +196,23 @@ static pts_status read_header(const input *in, json_t **out, span *s, pts_error 
 {
     uint64_t length;
     json_error_t problem;
-    CONVERT_TRY(input_read(in, 0, &length, sizeof length, err));
+    PTS_TRY(input_read(in, 0, &length, sizeof length, err));
     if (length > CONVERT_MODEL_MAX || length > in->size - sizeof length)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: header: expected at most %llu bytes, it says %llu", in->path,
-                            (unsigned long long)(in->size - sizeof length < CONVERT_MODEL_MAX
-                                                     ? in->size - sizeof length
-                                                     : CONVERT_MODEL_MAX),
-                            (unsigned long long)length);
-    char *text = malloc((size_t)length + 1);
-    if (!text)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", in->path);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: header: expected at most %llu bytes, it says %llu", in->path,
+                        (unsigned long long)(in->size - sizeof length < CONVERT_MODEL_MAX
+                                                 ? in->size - sizeof length
+                                                 : CONVERT_MODEL_MAX),
+                        (unsigned long long)length);
+    char *text;
+    PTS_TRY(pts_new(&text, (size_t)length, 1, err));
     pts_status status = input_read(in, sizeof length, text, (size_t)length, err);
     if (status == PTS_OK) {
         *out = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
         if (!json_is_object(*out))
-            status = convert_fail(err, PTS_ERR_FORMAT, "%s: header: line %d, column %d: %s",
-                                  in->path, *out ? 1 : problem.line, *out ? 1 : problem.column,
-                                  *out ? "expected an object" : problem.text);
+            status = pts_fail(err, PTS_ERR_FORMAT, "%s: header: line %d, column %d: %s", in->path,
+                              *out ? 1 : problem.line, *out ? 1 : problem.column,
+                              *out ? "expected an object" : problem.text);
     }
     free(text);
     *s = (span){.in = in, .start = sizeof length + length};
@@ -258,13 +244,13 @@ static pts_status read_file(checkpoint *c, size_t file, pts_error *err)
 static pts_status add_file(checkpoint *c, const char *path, pts_error *err)
 {
     shards *s = c->reader;
-    CONVERT_TRY(input_open(&s->files[s->count++], path, err));
+    PTS_TRY(input_open(&s->files[s->count++], path, err));
     return read_file(c, s->count - 1, err);
 }
 
 pts_status safetensors_open(checkpoint *c, pts_error *err)
 {
-    CONVERT_TRY(prepare(c, 1, err));
+    PTS_TRY(prepare(c, 1, err));
     return add_file(c, c->path, err);
 }
 
@@ -277,15 +263,15 @@ static pts_status list_shards(const checkpoint *c, const json_t *map, json_t *fi
     {
         const char *path = json_string_value(file);
         if (!path || !name_is_safe(path))
-            return convert_fail(err, PTS_ERR_FORMAT,
-                                "%s: weight_map: expected a file beside the index, got '%.80s'",
-                                c->path, path ? path : "none");
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: weight_map: expected a file beside the index, got '%.80s'",
+                            c->path, path ? path : "none");
         if (json_object_set_new(files, path, json_true()) != 0)
-            return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+            return pts_fail_memory(err, strlen(path));
     }
     if (json_object_size(files) < 1 || json_object_size(files) > 4096)
-        return convert_fail(err, PTS_ERR_FORMAT, "%s: weight_map: expected 1 … 4096 files, got %zu",
-                            c->path, json_object_size(files));
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: weight_map: expected 1 … 4096 files, got %zu",
+                        c->path, json_object_size(files));
     return PTS_OK;
 }
 
@@ -294,15 +280,15 @@ static pts_status check_map(checkpoint *c, const json_t *map, pts_error *err)
     const shards *s = c->reader;
     const char *name;
     json_t *file;
-    CONVERT_TRY(checkpoint_index(c, err));
+    PTS_TRY(checkpoint_index(c, err));
     json_object_foreach((json_t *)(uintptr_t)map, name, file)
     {
         const checkpoint_tensor *t = checkpoint_find(c, name);
         const char *path = t ? s->files[t->place].path : "";
         size_t length = strlen(path), tail = strlen(json_string_value(file));
         if (!t || length < tail || strcmp(path + length - tail, json_string_value(file)) != 0)
-            return convert_fail(err, PTS_ERR_FORMAT, "%s: tensor '%s': expected in %s, got %s",
-                                c->path, name, json_string_value(file), t ? path : "no tensor");
+            return pts_fail(err, PTS_ERR_FORMAT, "%s: tensor '%s': expected in %s, got %s", c->path,
+                            name, json_string_value(file), t ? path : "no tensor");
     }
     return PTS_OK;
 }
@@ -312,7 +298,7 @@ static pts_status open_shards(checkpoint *c, const json_t *files, pts_error *err
     char *folder = folder_of(c->path);
     const char *name;
     json_t *unused;
-    pts_status status = folder ? PTS_OK : PTS_ERR_MEMORY;
+    pts_status status = folder ? PTS_OK : pts_fail_memory(err, strlen(c->path));
     json_object_foreach((json_t *)(uintptr_t)files, name, unused)
     {
         char path[8192];
@@ -324,27 +310,26 @@ static pts_status open_shards(checkpoint *c, const json_t *files, pts_error *err
     return status;
 }
 
+static pts_status read_index(checkpoint *c, const json_t *map, json_t *files, pts_error *err)
+{
+    PTS_TRY(list_shards(c, map, files, err));
+    PTS_TRY(prepare(c, json_object_size(files), err));
+    PTS_TRY(input_open(&c->in, c->path, err));
+    PTS_TRY(open_shards(c, files, err));
+    return check_map(c, map, err);
+}
+
 pts_status safetensors_index_open(checkpoint *c, pts_error *err)
 {
     char *text;
     size_t size;
-    json_error_t problem;
-    CONVERT_TRY(pts_read_file(c->path, CONVERT_MODEL_MAX, &text, &size, err));
-    json_t *index = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
+    json_t *index, *files;
+    PTS_TRY(pts_read_file(c->path, CONVERT_MODEL_MAX, &text, &size, err));
+    pts_status status = json_of(&index, c->path, text, size, err);
     free(text);
-    if (!index)
-        return convert_fail(err, PTS_ERR_FORMAT, "%s: line %d, column %d: %s", c->path,
-                            problem.line, problem.column, problem.text);
-    json_t *files = json_object(), *map = json_object_get(index, "weight_map");
-    pts_status status = list_shards(c, map, files, err);
+    files = json_object();
     if (status == PTS_OK)
-        status = prepare(c, json_object_size(files), err);
-    if (status == PTS_OK)
-        status = input_open(&((shards *)c->reader)->index, c->path, err);
-    if (status == PTS_OK)
-        status = open_shards(c, files, err);
-    if (status == PTS_OK)
-        status = check_map(c, map, err);
+        status = read_index(c, json_object_get(index, "weight_map"), files, err);
     json_decref(files);
     json_decref(index);
     return status;

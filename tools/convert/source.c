@@ -1,35 +1,17 @@
 /* Where a model's bytes come from. Only files below the given path are read (and the package.json
  * of the package that it lies in): names in a manifest that lead elsewhere are refused. */
-#define _GNU_SOURCE
 #include "checkpoint.h"
+#include "base/text.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-pts_status convert_fail(pts_error *err, pts_status status, const char *format, ...)
-{
-    if (err) {
-        va_list args;
-        va_start(args, format);
-        vsnprintf(err->message, sizeof err->message, format, args);
-        va_end(args);
-        for (char *at = err->message; *at; at++) { /* names come from files: no terminal codes */
-            if ((unsigned char)*at < 0x20 || *at == 0x7f)
-                *at = '?';
-        }
-    }
-    return status;
-}
 
 /* Name, version and licence of the npm package whose root is `folder`/`up`, if it is one. */
 static void read_package(source *src, const char *folder, const char *up)
 {
     char *text, *path, *root;
     size_t size;
-    if (src->origin || asprintf(&root, "%s%s", folder, up) < 0)
+    if (src->origin || pts_text(&root, NULL, "%s%s", folder, up) != PTS_OK)
         return;
     path = file_in(root, "package.json");
     free(root);
@@ -43,8 +25,8 @@ static void read_package(source *src, const char *folder, const char *up)
     const char *name = json_string_value(json_object_get(package, "name"));
     const char *version = json_string_value(json_object_get(package, "version"));
     const char *licence = json_string_value(json_object_get(package, "license"));
-    if (name && version && asprintf(&src->origin, "npm package %s %s", name, version) < 0)
-        src->origin = NULL;
+    if (name && version)
+        pts_text(&src->origin, NULL, "npm package %s %s", name, version);
     if (src->origin && licence)
         src->licence = strdup(licence);
     json_decref(package);
@@ -54,11 +36,9 @@ static void read_package(source *src, const char *folder, const char *up)
 static pts_status take(source *out, const char *folder, char *model, bool packed, pts_error *err)
 {
     out->model = model;
-    out->folder = strdup(folder);
     out->packed = packed;
     pts_sha256_init(&out->hash);
-    if (!out->folder)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", folder);
+    PTS_TRY(pts_text(&out->folder, err, "%s", folder));
     read_package(out, folder, "");
     if (packed)
         read_package(out, folder, "/../../.."); /* from dist/models/NAME to the package's root */
@@ -73,15 +53,14 @@ static pts_status find_in_folder(source *out, const char *folder, pts_error *err
     model = file_in(folder, "model.min.js");
     if (model)
         return take(out, folder, model, true, err);
-    if (asprintf(&nested, "%s/dist/models/inception_v3", folder) < 0)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", folder);
+    PTS_TRY(pts_text(&nested, err, "%s/dist/models/inception_v3", folder));
     model = file_in(nested, "model.min.js");
     pts_status status =
         model ? take(out, nested, model, true, err)
-              : convert_fail(err, PTS_ERR_UNSUPPORTED,
-                             "%s: expected a TensorFlow.js model (model.json or model.min.js) or "
-                             "the nsfwjs package (dist/models/inception_v3/model.min.js)",
-                             folder);
+              : pts_fail(err, PTS_ERR_UNSUPPORTED,
+                         "%s: expected a TensorFlow.js model (model.json or model.min.js) or "
+                         "the nsfwjs package (dist/models/inception_v3/model.min.js)",
+                         folder);
     free(nested);
     return status;
 }
@@ -90,30 +69,24 @@ static pts_status find_file(source *out, const char *path, pts_error *err)
 {
     bool json = pts_path_ends(path, ".json"), packed = pts_path_ends(path, ".js");
     if (!json && !packed)
-        return convert_fail(err, PTS_ERR_UNSUPPORTED,
-                            "%s: expected a TensorFlow.js model: a folder, model.json or "
-                            "model.min.js",
-                            path);
-    char *folder = folder_of(path);
-    char *model = strdup(path);
-    if (!folder || !model) {
-        free(folder);
-        free(model);
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", path);
-    }
-    pts_status status = take(out, folder, model, packed, err);
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: expected a TensorFlow.js model: a folder, model.json or "
+                        "model.min.js",
+                        path);
+    char *model, *folder = folder_of(path);
+    pts_status status = folder ? pts_text(&model, err, "%s", path) : pts_fail_memory(err, 1);
+    if (status == PTS_OK)
+        status = take(out, folder, model, packed, err);
     free(folder);
     return status;
 }
 
 pts_status source_find(source *out, const char *path, pts_error *err)
 {
-    struct stat info;
+    bool folder;
     *out = (source){0};
-    if (stat(path, &info) != 0)
-        return convert_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
-    pts_status status =
-        S_ISDIR(info.st_mode) ? find_in_folder(out, path, err) : find_file(out, path, err);
+    PTS_TRY(path_is_folder(path, &folder, err));
+    pts_status status = folder ? find_in_folder(out, path, err) : find_file(out, path, err);
     if (status != PTS_OK)
         source_free(out);
     return status;
@@ -136,12 +109,12 @@ static pts_status unpack_model(const char *path, char **text, size_t *size, pts_
     size_t json_size, used;
     const char *literal = js_find_exports(*text, *size);
     if (!literal || *literal != '{')
-        return convert_fail(err, PTS_ERR_FORMAT, "%s: expected 'exports = { … }', got none", path);
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected 'exports = { … }', got none", path);
     size_t from = (size_t)(literal - *text);
     pts_status status = js_to_json(literal, *size - from, &json, &json_size, &used, &inner);
     if (status != PTS_OK)
-        return convert_fail(err, status, "%s: object literal at byte %zu: %s", path, from,
-                            inner.message);
+        return pts_fail(err, status, "%s: object literal at byte %zu: %s", path, from,
+                        inner.message);
     free(*text);
     *text = json;
     *size = json_size;
@@ -153,16 +126,11 @@ pts_status source_model(source *src, json_t **out, pts_error *err)
     char *text;
     size_t size;
     *out = NULL;
-    CONVERT_TRY(pts_read_file(src->model, CONVERT_MODEL_MAX, &text, &size, err));
+    PTS_TRY(pts_read_file(src->model, CONVERT_MODEL_MAX, &text, &size, err));
     pts_sha256_update(&src->hash, text, size);
     pts_status status = src->packed ? unpack_model(src->model, &text, &size, err) : PTS_OK;
-    if (status == PTS_OK) {
-        json_error_t problem;
-        *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
-        if (!*out)
-            status = convert_fail(err, PTS_ERR_FORMAT, "%s: line %d, column %d: %s", src->model,
-                                  problem.line, problem.column, problem.text);
-    }
+    if (status == PTS_OK)
+        status = json_of(out, src->model, text, size, err);
     free(text);
     return status;
 }
@@ -172,19 +140,18 @@ static pts_status unpack_shard(const char *path, char *data, size_t *size, pts_e
 {
     const char *literal = js_find_exports(data, *size);
     if (!literal || (*literal != '"' && *literal != '\''))
-        return convert_fail(err, PTS_ERR_FORMAT, "%s: expected 'exports = \"base64\"', got none",
-                            path);
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected 'exports = \"base64\"', got none", path);
     size_t from = (size_t)(literal - data) + 1;
     const char *end = memchr(data + from, *literal, *size - from);
     if (!end)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: the string at byte %zu has no end (file cut?)", path, from - 1);
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: the string at byte %zu has no end (file cut?)",
+                        path, from - 1);
     size_t length = (size_t)(end - data) - from, decoded = length;
     memmove(data, data + from, length);
     if (!base64_decode(data, &decoded))
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: base64 of %zu characters: bad character, length or end at %zu",
-                            path, length, decoded);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: base64 of %zu characters: bad character, length or end at %zu", path,
+                        length, decoded);
     *size = decoded;
     return PTS_OK;
 }
@@ -194,12 +161,11 @@ pts_status source_shard(source *src, const char *name, char **data, size_t *size
     char *path;
     *data = NULL;
     if (!name_is_safe(name))
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: weightsManifest: paths: expected a file beside the model, got "
-                            "'%.80s'",
-                            src->model, name);
-    if (asprintf(&path, "%s/%s%s", src->folder, name, src->packed ? ".min.js" : "") < 0)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", src->folder);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: weightsManifest: paths: expected a file beside the model, got "
+                        "'%.80s'",
+                        src->model, name);
+    PTS_TRY(pts_text(&path, err, "%s/%s%s", src->folder, name, src->packed ? ".min.js" : ""));
     pts_status status = pts_read_file(path, CONVERT_SHARD_MAX, data, size, err);
     if (status == PTS_OK) {
         pts_sha256_update(&src->hash, *data, *size);

@@ -22,38 +22,23 @@ static const variant variants[] = {{2048, "inception_v3", false},
                                    {4096, "inception_v3", true},
                                    {1024, "clip_vit", true}};
 
-/* Where "fc_agg.weight" begins, which no other architecture here has. */
-static bool find_prefix(const checkpoint *c, char prefix[128])
-{
-    static const char anchor[] = "fc_agg.weight";
-    const size_t tail = sizeof anchor - 1;
-    for (size_t i = 0; i < c->count; i++) {
-        size_t length = strlen(c->tensors[i].name);
-        if (length >= tail && length - tail < 128 &&
-            strcmp(c->tensors[i].name + length - tail, anchor) == 0) {
-            snprintf(prefix, 128, "%.*s", (int)(length - tail), c->tensors[i].name);
-            return true;
-        }
-    }
-    prefix[0] = '\0';
-    return false;
-}
+#define ANCHOR "fc_agg.weight" /* which no other architecture here has */
 
 static bool recognise(const checkpoint *c, char why[256])
 {
-    char prefix[128];
-    if (!find_prefix(c, prefix))
+    char prefix[PREFIX_MAX];
+    if (!name_prefix(c, ANCHOR, prefix))
         return false;
-    snprintf(why, 256, "tensor '%.100sfc_agg.weight': a head of the study", prefix);
+    snprintf(why, 256, "tensor '%.100s" ANCHOR "': a head of the study", prefix);
     return true;
 }
 
-static pts_status find_variant(const plan *p, const char *prefix, const variant **out,
+static pts_status find_variant(const recipe *r, const char *prefix, const variant **out,
                                pts_error *err)
 {
     char name[256], have[128];
     snprintf(name, sizeof name, "%sfc1.weight", prefix);
-    const checkpoint_tensor *t = checkpoint_find(p->c, name);
+    const checkpoint_tensor *t = checkpoint_find(r->c, name);
     *out = NULL;
     for (size_t i = 0; t && t->rank == 2 && i < sizeof variants / sizeof *variants; i++) {
         if (t->shape[1] == PHOTOGRAPHS * variants[i].dim)
@@ -61,68 +46,63 @@ static pts_status find_variant(const plan *p, const char *prefix, const variant 
     }
     if (*out)
         return PTS_OK;
-    return convert_fail(err, PTS_ERR_SHAPE,
-                        "%s: tensor '%s': expected shape (2048, 4·2048), (2048, 4·512), "
-                        "(2048, 4·4096) or (2048, 4·1024), got %s",
-                        p->c->path, name, t ? shape_text(have, t->rank, t->shape) : "no tensor");
+    return pts_fail(err, PTS_ERR_SHAPE,
+                    "%s: tensor '%s': expected shape (2048, 4·2048), (2048, 4·512), "
+                    "(2048, 4·4096) or (2048, 4·1024), got %s",
+                    r->c->path, name, t ? shape_text(have, t->rank, t->shape) : "no tensor");
 }
 
-static pts_status add_layer(plan *p, const char *prefix, size_t index, size_t in, pts_error *err)
+static pts_status add_layer(recipe *r, const char *prefix, size_t index, size_t in, pts_error *err)
 {
     const size_t matrix[2] = {outputs[index], in}, turned[2] = {in, outputs[index]};
     for (int i = 0; i < 2; i++) {
-        char name[256];
-        planned *item;
-        snprintf(name, sizeof name, "%s%s%s", prefix, names[index], i ? ".bias" : ".weight");
-        CONVERT_TRY(plan_add(p, &item, i ? 1 : 2, i ? &turned[1] : turned, err, "fc%zu%s",
-                             index + 1, i ? ".bias" : ".weight"));
-        item->make = make_turned;
-        item->sources = 1;
-        CONVERT_TRY(checkpoint_require(p->c, name, i ? 1 : 2, matrix, &item->source[0], err));
+        const char *part = i ? ".bias" : ".weight";
+        char to[32], from[256];
+        snprintf(to, sizeof to, "fc%zu%s", index + 1, part);
+        snprintf(from, sizeof from, "%s%s%s", prefix, names[index], part);
+        PTS_TRY(recipe_take(r, to, 2 - i, turned + i, true, from, matrix, err));
     }
     return PTS_OK;
 }
 
 /* A head is a claim about how the layers were wired; a sixth layer would break it. */
-static pts_status rest(const plan *p, const char *prefix, pts_error *err)
+static pts_status rest(const recipe *r, const char *prefix, pts_error *err)
 {
-    for (size_t i = 0; i < p->c->count; i++) {
-        const checkpoint_tensor *t = &p->c->tensors[i];
-        if (!t->used && strncmp(t->name, prefix, strlen(prefix)) == 0)
-            return convert_fail(err, PTS_ERR_SHAPE,
-                                "%s: tensor '%.128s': expected no such tensor in the study's head",
-                                p->c->path, t->name);
+    for (size_t i = 0; i < r->c->count; i++) {
+        const checkpoint_tensor *t = &r->c->tensors[i];
+        if (!t->used && name_starts(t->name, prefix))
+            return recipe_leftover(r, t, "the study's head", err);
     }
     return PTS_OK;
 }
 
-static pts_status describe(plan *p, const variant *v, pts_error *err)
+static pts_status describe(recipe *r, const variant *v, pts_error *err)
 {
     char summary[256];
     snprintf(summary, sizeof summary,
              "the study's own head: %d → 2048 → 1024 → 512 → 256 → 4 on %s%s, no measured spread",
              (int)(PHOTOGRAPHS * v->dim), v->encoder, v->masks ? " of photographs and masks" : "");
-    CONVERT_TRY(plan_meta(p, "kind", "study", err));
-    CONVERT_TRY(plan_meta_number(p, "dim", v->dim, err));
-    CONVERT_TRY(plan_meta(p, "encoder", p->set->encoder ? p->set->encoder : "", err));
-    CONVERT_TRY(plan_meta(p, "encoder_arch", v->encoder, err));
-    CONVERT_TRY(plan_meta(p, "masks", v->masks ? "yes" : "no", err));
-    CONVERT_TRY(plan_meta(p, "preset", "ptssp", err));
-    CONVERT_TRY(plan_meta(p, "datasets", "", err));
-    CONVERT_TRY(plan_meta(p, "trainer", "PTS-SP", err));
-    return plan_meta(p, "summary", summary, err);
+    PTS_TRY(recipe_meta(r, "kind", "study", err));
+    PTS_TRY(recipe_meta_number(r, "dim", v->dim, err));
+    PTS_TRY(recipe_meta(r, "encoder", r->set->encoder ? r->set->encoder : "", err));
+    PTS_TRY(recipe_meta(r, "encoder_arch", v->encoder, err));
+    PTS_TRY(recipe_meta(r, "masks", v->masks ? "yes" : "no", err));
+    PTS_TRY(recipe_meta(r, "preset", "ptssp", err));
+    PTS_TRY(recipe_meta(r, "datasets", "", err));
+    PTS_TRY(recipe_meta(r, "trainer", "PTS-SP", err));
+    return recipe_meta(r, "summary", summary, err);
 }
 
-static pts_status build(plan *p, pts_error *err)
+static pts_status build(recipe *r, pts_error *err)
 {
-    char prefix[128];
+    char prefix[PREFIX_MAX];
     const variant *v;
-    find_prefix(p->c, prefix);
-    CONVERT_TRY(find_variant(p, prefix, &v, err));
+    name_prefix(r->c, ANCHOR, prefix);
+    PTS_TRY(find_variant(r, prefix, &v, err));
     for (size_t i = 0; i < LAYERS; i++)
-        CONVERT_TRY(add_layer(p, prefix, i, i ? outputs[i - 1] : PHOTOGRAPHS * v->dim, err));
-    CONVERT_TRY(rest(p, prefix, err));
-    return describe(p, v, err);
+        PTS_TRY(add_layer(r, prefix, i, i ? outputs[i - 1] : PHOTOGRAPHS * v->dim, err));
+    PTS_TRY(rest(r, prefix, err));
+    return describe(r, v, err);
 }
 
 const architecture study_head_architecture = {"head", recognise, build};

@@ -4,6 +4,7 @@
  * integers q, or binary16 numbers, and scale and min: value = q·scale + min (tfjs-core,
  * io/io_utils.ts: decodeWeights; tfjs-converter, quantization.py). */
 #include "checkpoint.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,9 +37,9 @@ static pts_status read_shape(const char *path, tfjs_tensor *t, const json_t *sha
     size_t rank = json_array_size(shape), i;
     const json_t *item;
     if (!json_is_array(shape) || rank > PTS_TENSOR_RANK_MAX)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: tensor '%s': shape: expected a list of at most %d numbers", path,
-                            t->name, PTS_TENSOR_RANK_MAX);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: tensor '%s': shape: expected a list of at most %d numbers", path,
+                        t->name, PTS_TENSOR_RANK_MAX);
     t->rank = (int)rank;
     t->count = 1;
     json_array_foreach(shape, i, item)
@@ -47,10 +48,10 @@ static pts_status read_shape(const char *path, tfjs_tensor *t, const json_t *sha
         if (!json_is_integer(item) || side < 1 ||
             __builtin_mul_overflow(t->count, (size_t)side, &t->count) ||
             t->count > CONVERT_TOTAL_MAX / 4)
-            return convert_fail(err, PTS_ERR_FORMAT,
-                                "%s: tensor '%s': shape: expected sides ≥ 1 and at most %llu "
-                                "elements",
-                                path, t->name, (unsigned long long)CONVERT_TOTAL_MAX / 4);
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: tensor '%s': shape: expected sides ≥ 1 and at most %llu "
+                            "elements",
+                            path, t->name, (unsigned long long)CONVERT_TOTAL_MAX / 4);
         t->shape[i] = (size_t)side;
     }
     return PTS_OK;
@@ -63,19 +64,19 @@ static pts_status read_quantization(const char *path, tfjs_tensor *t, const json
     const json_t *scale = json_object_get(q, "scale"), *min = json_object_get(q, "min");
     bool half = dtype && strcmp(dtype, "float16") == 0;
     if (!half && (!dtype || (strcmp(dtype, "uint8") != 0 && strcmp(dtype, "uint16") != 0)))
-        return convert_fail(err, PTS_ERR_UNSUPPORTED,
-                            "%s: tensor '%s': quantization: expected uint8, uint16 or float16, got "
-                            "'%.40s'",
-                            path, t->name, dtype ? dtype : "none");
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: tensor '%s': quantization: expected uint8, uint16 or float16, got "
+                        "'%.40s'",
+                        path, t->name, dtype ? dtype : "none");
     t->storage = half ? TFJS_F16 : dtype[4] == '8' ? TFJS_U8 : TFJS_U16;
     if (half)
         return PTS_OK;
     t->scale = json_number_value(scale);
     t->min = json_number_value(min);
     if (!json_is_number(scale) || !json_is_number(min) || !isfinite(t->scale) || !isfinite(t->min))
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: tensor '%s': quantization: expected numbers scale and min", path,
-                            t->name);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: tensor '%s': quantization: expected numbers scale and min", path,
+                        t->name);
     return PTS_OK;
 }
 
@@ -86,21 +87,20 @@ static pts_status read_spec(tfjs_model *m, tfjs_tensor *t, const json_t *spec, p
     t->dtype = json_string_value(json_object_get(spec, "dtype"));
     const json_t *quantization = json_object_get(spec, "quantization");
     if (!t->name || !t->dtype)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: weightsManifest: weights: tensor %zu: expected name and dtype",
-                            path, m->tensor_count);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: weightsManifest: weights: tensor %zu: expected name and dtype", path,
+                        m->tensor_count);
     for (size_t i = 0; i < m->tensor_count; i++) {
         if (strcmp(m->tensors[i].name, t->name) == 0)
-            return convert_fail(err, PTS_ERR_FORMAT, "%s: tensor '%s' is there twice", path,
-                                t->name);
+            return pts_fail(err, PTS_ERR_FORMAT, "%s: tensor '%s' is there twice", path, t->name);
     }
-    CONVERT_TRY(read_shape(path, t, json_object_get(spec, "shape"), err));
+    PTS_TRY(read_shape(path, t, json_object_get(spec, "shape"), err));
     if (quantization)
         return read_quantization(path, t, quantization, err);
     if (strcmp(t->dtype, "float32") != 0 && strcmp(t->dtype, "int32") != 0)
-        return convert_fail(err, PTS_ERR_UNSUPPORTED,
-                            "%s: tensor '%s': dtype: expected float32 or int32, got '%.40s'", path,
-                            t->name, t->dtype);
+        return pts_fail(err, PTS_ERR_UNSUPPORTED,
+                        "%s: tensor '%s': dtype: expected float32 or int32, got '%.40s'", path,
+                        t->name, t->dtype);
     t->storage = t->dtype[0] == 'f' ? TFJS_F32 : TFJS_OTHER;
     return PTS_OK;
 }
@@ -112,25 +112,22 @@ static pts_status read_specs(tfjs_model *m, const json_t *weights, size_t *bytes
     const json_t *spec;
     *bytes = 0;
     if (!json_is_array(weights) || count > TENSORS_MAX - m->tensor_count)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: weightsManifest: weights: expected a list of at most %d tensors",
-                            m->src.model, TENSORS_MAX);
-    tfjs_tensor *grown = realloc(m->tensors, (m->tensor_count + count + 1) * sizeof *grown);
-    if (!grown)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", m->src.model);
-    m->tensors = grown;
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: weightsManifest: weights: expected a list of at most %d tensors",
+                        m->src.model, TENSORS_MAX);
+    PTS_TRY(pts_grow(&m->tensors, &m->capacity, m->tensor_count + count, sizeof *m->tensors, err));
     json_array_foreach(weights, i, spec)
     {
         tfjs_tensor *t = &m->tensors[m->tensor_count];
         *t = (tfjs_tensor){0};
-        CONVERT_TRY(read_spec(m, t, spec, err));
+        PTS_TRY(read_spec(m, t, spec, err));
         *bytes += t->count * storage_bytes(t->storage); /* ≤ 16384 · 2^33 */
         m->tensor_count++;
     }
     if (*bytes > CONVERT_TOTAL_MAX)
-        return convert_fail(err, PTS_ERR_LIMIT,
-                            "%s: weightsManifest: expected at most %llu bytes, got %zu",
-                            m->src.model, (unsigned long long)CONVERT_TOTAL_MAX, *bytes);
+        return pts_fail(err, PTS_ERR_LIMIT,
+                        "%s: weightsManifest: expected at most %llu bytes, got %zu", m->src.model,
+                        (unsigned long long)CONVERT_TOTAL_MAX, *bytes);
     return PTS_OK;
 }
 
@@ -142,18 +139,18 @@ static pts_status append_shard(tfjs_model *m, char *group, size_t *at, size_t by
     char *data;
     size_t size;
     if (!name)
-        return convert_fail(err, PTS_ERR_FORMAT, "%s: weightsManifest: paths: expected strings",
-                            m->src.model);
-    CONVERT_TRY(source_shard(&m->src, name, &data, &size, err));
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: weightsManifest: paths: expected strings",
+                        m->src.model);
+    PTS_TRY(source_shard(&m->src, name, &data, &size, err));
     bool fits = size <= bytes - *at;
     if (fits && size)
         memcpy(group + *at, data, size);
     free(data);
     if (!fits)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: shard '%s': expected at most %zu bytes more (the group's tensors "
-                            "take %zu), got %zu",
-                            m->src.model, name, bytes - *at, bytes, size);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: shard '%s': expected at most %zu bytes more (the group's tensors "
+                        "take %zu), got %zu",
+                        m->src.model, name, bytes - *at, bytes, size);
     *at += size;
     return PTS_OK;
 }
@@ -164,30 +161,31 @@ static pts_status read_shards(tfjs_model *m, const json_t *paths, char *group, s
     size_t i, at = 0;
     const json_t *path;
     if (!json_is_array(paths) || json_array_size(paths) > SHARDS_MAX)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: weightsManifest: paths: expected a list of at most %d files",
-                            m->src.model, SHARDS_MAX);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: weightsManifest: paths: expected a list of at most %d files",
+                        m->src.model, SHARDS_MAX);
     json_array_foreach(paths, i, path)
     {
-        CONVERT_TRY(append_shard(m, group, &at, bytes, path, err));
+        PTS_TRY(append_shard(m, group, &at, bytes, path, err));
     }
     if (at != bytes)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: weight group %zu: expected %zu bytes of shards, got %zu",
-                            m->src.model, m->group_count - 1, bytes, at);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: weight group %zu: expected %zu bytes of shards, got %zu", m->src.model,
+                        m->group_count - 1, bytes, at);
     return PTS_OK;
 }
 
 static pts_status read_group(tfjs_model *m, const json_t *group, pts_error *err)
 {
     size_t first = m->tensor_count, bytes;
-    CONVERT_TRY(read_specs(m, json_object_get(group, "weights"), &bytes, err));
-    char *block = malloc(bytes + 1);
+    PTS_TRY(read_specs(m, json_object_get(group, "weights"), &bytes, err));
+    char *block =
+        malloc(bytes + 1); /* not pts_new: untouched, gigabytes that are claimed are free */
     if (!block)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory: %zu bytes wanted",
-                            m->src.model, bytes);
+        return pts_fail(err, PTS_ERR_MEMORY, "%s: out of memory: %zu bytes wanted", m->src.model,
+                        bytes);
     m->groups[m->group_count++] = block;
-    CONVERT_TRY(read_shards(m, json_object_get(group, "paths"), block, bytes, err));
+    PTS_TRY(read_shards(m, json_object_get(group, "paths"), block, bytes, err));
     const unsigned char *at = (const unsigned char *)block;
     for (size_t i = first; i < m->tensor_count; i++) {
         m->tensors[i].data = at;
@@ -201,15 +199,13 @@ static pts_status read_manifest(tfjs_model *m, pts_error *err)
     const json_t *manifest = json_object_get(m->json, "weightsManifest"), *group;
     size_t i, count = json_array_size(manifest);
     if (!json_is_array(manifest) || count > TENSORS_MAX)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: weightsManifest: expected a list of at most %d groups",
-                            m->src.model, TENSORS_MAX);
-    m->groups = calloc(count + 1, sizeof *m->groups);
-    if (!m->groups)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", m->src.model);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: weightsManifest: expected a list of at most %d groups", m->src.model,
+                        TENSORS_MAX);
+    PTS_TRY(pts_new(&m->groups, count, sizeof *m->groups, err));
     json_array_foreach(manifest, i, group)
     {
-        CONVERT_TRY(read_group(m, group, err));
+        PTS_TRY(read_group(m, group, err));
     }
     return PTS_OK;
 }
@@ -219,24 +215,28 @@ static pts_status read_topology(tfjs_model *m, pts_error *err)
 {
     const json_t *topology = json_object_get(m->json, "modelTopology");
     const json_t *config = json_object_get(topology, "model_config");
-    m->layers = json_object_get(json_object_get(config ? config : topology, "config"), "layers");
+    m->config = json_object_get(config ? config : topology, "config");
+    m->layers = json_object_get(m->config, "layers");
     if (!json_is_array(m->layers) || json_array_size(m->layers) > LAYERS_MAX)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: expected modelTopology … config.layers, a list of at most %d "
-                            "layers (a TensorFlow.js layers model; graph models are not supported)",
-                            m->src.model, LAYERS_MAX);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: expected modelTopology … config.layers, a list of at most %d "
+                        "layers (a TensorFlow.js layers model; graph models are not supported)",
+                        m->src.model, LAYERS_MAX);
     return PTS_OK;
+}
+
+static pts_status read_model(tfjs_model *m, const char *path, pts_error *err)
+{
+    PTS_TRY(source_find(&m->src, path, err));
+    PTS_TRY(source_model(&m->src, &m->json, err));
+    PTS_TRY(read_topology(m, err));
+    return read_manifest(m, err);
 }
 
 pts_status tfjs_open(tfjs_model *out, const char *path, pts_error *err)
 {
     *out = (tfjs_model){0};
-    CONVERT_TRY(source_find(&out->src, path, err));
-    pts_status status = source_model(&out->src, &out->json, err);
-    if (status == PTS_OK)
-        status = read_topology(out, err);
-    if (status == PTS_OK)
-        status = read_manifest(out, err);
+    pts_status status = read_model(out, path, err);
     if (status != PTS_OK)
         tfjs_close(out);
     return status;
@@ -302,7 +302,6 @@ static pts_status take_hash(checkpoint *c, pts_sha256 *hash, pts_error *err)
 static void close_model(checkpoint *c)
 {
     tfjs_close(c->reader);
-    free(c->reader);
 }
 
 tfjs_model *checkpoint_tfjs(const checkpoint *c)
@@ -314,10 +313,10 @@ static pts_status add_tensor(checkpoint *c, const tfjs_tensor *from, size_t plac
 {
     checkpoint_tensor *t;
     uint64_t shape[PTS_TENSOR_RANK_MAX];
-    CONVERT_TRY(checkpoint_add(c, from->name, strlen(from->name), &t, err));
+    PTS_TRY(checkpoint_add(c, from->name, strlen(from->name), &t, err));
     for (int i = 0; i < from->rank; i++)
         shape[i] = from->shape[i];
-    CONVERT_TRY(checkpoint_shape(c, t, (size_t)from->rank, shape, err));
+    PTS_TRY(checkpoint_shape(c, t, (size_t)from->rank, shape, err));
     t->place = place;
     t->dtype = from->storage == TFJS_OTHER ? CHECKPOINT_OTHER : CHECKPOINT_F32;
     snprintf(t->dtype_name, sizeof t->dtype_name, "%s", from->dtype);
@@ -331,22 +330,15 @@ static pts_status add_tensor(checkpoint *c, const tfjs_tensor *from, size_t plac
 
 pts_status tfjs_checkpoint_open(checkpoint *c, pts_error *err)
 {
-    tfjs_model *m = calloc(1, sizeof *m);
-    if (!m)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
-    c->reader = m;
-    c->read = read_values;
+    PTS_TRY(checkpoint_reader(c, sizeof(tfjs_model), read_values, close_model, err));
     c->hash = take_hash;
-    c->close = close_model;
-    CONVERT_TRY(tfjs_open(m, c->path, err));
+    tfjs_model *m = c->reader;
+    PTS_TRY(tfjs_open(m, c->path, err));
     for (size_t i = 0; i < m->tensor_count; i++)
-        CONVERT_TRY(add_tensor(c, &m->tensors[i], i, err));
+        PTS_TRY(add_tensor(c, &m->tensors[i], i, err));
     /* messages name the file, not its folder */
-    char *path = strdup(m->src.model);
-    if (!path)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
     free(c->path);
-    c->path = path;
+    PTS_TRY(pts_text(&c->path, err, "%s", m->src.model));
     c->origin = m->src.origin ? strdup(m->src.origin) : NULL;
     c->licence = m->src.licence ? strdup(m->src.licence) : NULL;
     return PTS_OK;

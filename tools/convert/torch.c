@@ -27,15 +27,16 @@ static size_t extent_of(const checkpoint_tensor *t)
     return last + 1;
 }
 
-static pts_status gather(checkpoint *c, const checkpoint_tensor *t, pts_error *err)
+/* The elements of a tensor whose strides are not row-major, in row-major order. */
+static pts_status gather(checkpoint *c, const checkpoint_tensor *t, float *out, pts_error *err)
 {
-    torch_file *file = c->reader;
+    const torch_file *file = c->reader;
     const torch_storage *s = &file->storages[t->place];
     size_t extent = extent_of(t), index[CHECKPOINT_RANK_MAX] = {0};
-    float *block = malloc(extent * sizeof *block), *out = malloc(t->count * sizeof *out);
-    pts_status status =
-        block && out ? file->read_bytes(c, s, t->offset * s->item, block, extent * s->item, err)
-                     : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    float *block;
+    pts_status status = pts_new(&block, extent, sizeof *block, err);
+    if (status == PTS_OK)
+        status = file->read_bytes(c, s, t->offset * s->item, block, extent * s->item, err);
     if (status == PTS_OK)
         checkpoint_widen(t->dtype, block, extent, block);
     for (size_t k = 0; k < t->count && status == PTS_OK; k++) {
@@ -47,56 +48,25 @@ static pts_status gather(checkpoint *c, const checkpoint_tensor *t, pts_error *e
             index[i] = 0;
     }
     free(block);
-    free(file->gathered);
-    file->gathered = status == PTS_OK ? out : NULL;
-    file->gathered_of = status == PTS_OK ? t->place + 1 : 0;
-    if (status != PTS_OK)
-        free(out);
     return status;
 }
 
 static pts_status read_values(checkpoint *c, const checkpoint_tensor *t, size_t first, size_t count,
                               float *out, pts_error *err)
 {
-    torch_file *file = c->reader;
+    const torch_file *file = c->reader;
     const torch_storage *s = &file->storages[t->place];
-    if (!count)
-        return PTS_OK;
-    if (contiguous(t)) {
-        CONVERT_TRY(
-            file->read_bytes(c, s, (t->offset + first) * s->item, out, count * s->item, err));
-        checkpoint_widen(t->dtype, out, count, out);
-        return PTS_OK;
-    }
-    if (file->gathered_of != t->place + 1)
-        CONVERT_TRY(gather(c, t, err));
-    memcpy(out, file->gathered + first, count * sizeof *out);
+    if (!count || !contiguous(t))
+        return checkpoint_read_whole(c, t, first, count, out, gather, err);
+    PTS_TRY(file->read_bytes(c, s, (t->offset + first) * s->item, out, count * s->item, err));
+    checkpoint_widen(t->dtype, out, count, out);
     return PTS_OK;
 }
 
-static pts_status hash_file(checkpoint *c, pts_sha256 *hash, pts_error *err)
+pts_status torch_prepare(checkpoint *c, void (*close)(checkpoint *c), pts_error *err)
 {
-    const torch_file *file = c->reader;
-    return input_hash(&file->in, hash, err);
-}
-
-pts_status torch_prepare(checkpoint *c, pts_error *err)
-{
-    torch_file *file = calloc(1, sizeof *file);
-    if (!file)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
-    c->reader = file;
-    c->read = read_values;
-    c->hash = hash_file;
-    return input_open(&file->in, c->path, err);
-}
-
-void torch_release(torch_file *file)
-{
-    input_close(&file->in);
-    free(file->gathered);
-    free(file->storages);
-    free(file);
+    PTS_TRY(checkpoint_reader(c, sizeof(torch_file), read_values, close, err));
+    return input_open(&c->in, c->path, err);
 }
 
 /* ---- From the pickle ---- */
@@ -116,8 +86,8 @@ static const pickle_value *item(const walk *w, const pickle_value *v, uint32_t i
 
 static pts_status malformed(const walk *w, const char *what)
 {
-    return convert_fail(w->err, PTS_ERR_FORMAT, "%s: tensor '%.*s': %s", w->c->path, (int)w->length,
-                        w->path, what);
+    return pts_fail(w->err, PTS_ERR_FORMAT, "%s: tensor '%.*s': %s", w->c->path, (int)w->length,
+                    w->path, what);
 }
 
 typedef struct storage_row {
@@ -139,11 +109,11 @@ static const storage_row storage_rows[] = {
     {"BoolStorage", "bool", CHECKPOINT_OTHER, 1},
 };
 
-static const storage_row *storage_row_of(const pickle_value *global)
+const storage_row *torch_storage_named(const char *name, size_t length)
 {
     for (size_t i = 0; i < sizeof storage_rows / sizeof *storage_rows; i++) {
-        if (global->kind == PICKLE_GLOBAL && global->global == GLOBAL_STORAGE &&
-            strcmp(storage_rows[i].name, global->text) == 0)
+        if (strlen(storage_rows[i].name) == length &&
+            memcmp(storage_rows[i].name, name, length) == 0)
             return &storage_rows[i];
     }
     return NULL;
@@ -172,7 +142,8 @@ static pts_status take_storage(walk *w, const pickle_value *persistent, torch_st
         item(w, id, 0)->length != 7 || memcmp(item(w, id, 0)->text, "storage", 7) != 0)
         return malformed(w, wanted);
     const pickle_value *key = item(w, id, 2), *elements = item(w, id, 4);
-    *row = storage_row_of(item(w, id, 1));
+    const pickle_value *type = item(w, id, 1);
+    *row = type->kind == PICKLE_GLOBAL && type->global == GLOBAL_STORAGE ? type->storage : NULL;
     if (!*row || key->kind != PICKLE_TEXT || elements->kind != PICKLE_INT || elements->integer < 0)
         return malformed(w, wanted);
     if (key->length >= sizeof s->key || memchr(key->text, '\0', key->length))
@@ -211,25 +182,18 @@ static pts_status check_range(walk *w, const checkpoint_tensor *t, const uint64_
                !__builtin_add_overflow(last, step, &last);
     }
     if (t->count && (!fits || last >= s->elements))
-        return convert_fail(w->err, PTS_ERR_FORMAT,
-                            "%s: tensor '%s': expected all elements within the %llu of storage "
-                            "'%s', offset, size and stride lead to %llu",
-                            w->c->path, t->name, (unsigned long long)s->elements, s->key,
-                            fits ? (unsigned long long)last : ~0ull);
+        return pts_fail(w->err, PTS_ERR_FORMAT,
+                        "%s: tensor '%s': expected all elements within the %llu of storage "
+                        "'%s', offset, size and stride lead to %llu",
+                        w->c->path, t->name, (unsigned long long)s->elements, s->key,
+                        fits ? (unsigned long long)last : ~0ull);
     return PTS_OK;
 }
 
 static pts_status add_storage(walk *w, const torch_storage *s, size_t *place)
 {
     torch_file *file = w->c->reader;
-    if (file->count == file->capacity) {
-        size_t capacity = file->capacity ? 2 * file->capacity : 64;
-        torch_storage *grown = realloc(file->storages, capacity * sizeof *grown);
-        if (!grown)
-            return convert_fail(w->err, PTS_ERR_MEMORY, "%s: out of memory", w->c->path);
-        file->storages = grown;
-        file->capacity = capacity;
-    }
+    PTS_TRY(pts_grow(&file->storages, &file->capacity, file->count + 1, sizeof *s, w->err));
     file->storages[file->count] = *s;
     *place = file->count++;
     return PTS_OK;
@@ -244,17 +208,17 @@ static pts_status take_tensor(walk *w, const pickle_value *v)
     checkpoint_tensor *t;
     if (v->count < 4 || item(w, v, 1)->kind != PICKLE_INT || item(w, v, 1)->integer < 0)
         return malformed(w, "expected (storage, offset, size, stride …)");
-    CONVERT_TRY(take_storage(w, item(w, v, 0), &s, &row));
-    CONVERT_TRY(take_sides(w, item(w, v, 2), shape));
-    CONVERT_TRY(take_sides(w, item(w, v, 3), stride));
+    PTS_TRY(take_storage(w, item(w, v, 0), &s, &row));
+    PTS_TRY(take_sides(w, item(w, v, 2), shape));
+    PTS_TRY(take_sides(w, item(w, v, 3), stride));
     if (item(w, v, 2)->count != item(w, v, 3)->count)
         return malformed(w, "expected as many strides as sizes");
-    CONVERT_TRY(checkpoint_add(w->c, w->path, w->length, &t, w->err));
-    CONVERT_TRY(checkpoint_shape(w->c, t, item(w, v, 2)->count, shape, w->err));
+    PTS_TRY(checkpoint_add(w->c, w->path, w->length, &t, w->err));
+    PTS_TRY(checkpoint_shape(w->c, t, item(w, v, 2)->count, shape, w->err));
     t->dtype = s.dtype;
     snprintf(t->dtype_name, sizeof t->dtype_name, "%s", row->dtype);
     t->offset = (uint64_t)item(w, v, 1)->integer;
-    CONVERT_TRY(check_range(w, t, stride, &s));
+    PTS_TRY(check_range(w, t, stride, &s));
     for (int i = 0; i < t->rank; i++)
         t->stride[i] = (size_t)stride[i];
     return add_storage(w, &s, &t->place);
@@ -277,28 +241,29 @@ static pts_status enter(walk *w, const char *name, size_t length, pickle_id id, 
     return status;
 }
 
+static pts_status enter_number(walk *w, int64_t number, pickle_id id, int depth)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)number);
+    return enter(w, digits, (size_t)length, id, depth);
+}
+
 static pts_status visit_dict(walk *w, const pickle_value *v, int depth)
 {
     for (uint32_t i = 0; i + 1 < v->count; i += 2) {
         const pickle_value *key = item(w, v, i);
-        char digits[24];
         if (key->kind == PICKLE_TEXT)
-            CONVERT_TRY(enter(w, key->text, key->length, v->items[i + 1], depth));
-        else if (key->kind == PICKLE_INT) {
-            int length = snprintf(digits, sizeof digits, "%lld", (long long)key->integer);
-            CONVERT_TRY(enter(w, digits, (size_t)length, v->items[i + 1], depth));
-        }
+            PTS_TRY(enter(w, key->text, key->length, v->items[i + 1], depth));
+        else if (key->kind == PICKLE_INT)
+            PTS_TRY(enter_number(w, key->integer, v->items[i + 1], depth));
     }
     return PTS_OK;
 }
 
 static pts_status visit_list(walk *w, const pickle_value *v, int depth)
 {
-    for (uint32_t i = 0; i < v->count; i++) {
-        char digits[24];
-        int length = snprintf(digits, sizeof digits, "%u", i);
-        CONVERT_TRY(enter(w, digits, (size_t)length, v->items[i], depth));
-    }
+    for (uint32_t i = 0; i < v->count; i++)
+        PTS_TRY(enter_number(w, i, v->items[i], depth));
     return PTS_OK;
 }
 
@@ -308,8 +273,8 @@ static pts_status visit(walk *w, pickle_id id, int depth)
     if (depth > DEPTH_MAX)
         return malformed(w, "nested deeper than 64 (a container that holds itself?)");
     if (++w->visits > VISITS_MAX)
-        return convert_fail(w->err, PTS_ERR_LIMIT, "%s: expected at most %d values in the pickle",
-                            w->c->path, VISITS_MAX);
+        return pts_fail(w->err, PTS_ERR_LIMIT, "%s: expected at most %d values in the pickle",
+                        w->c->path, VISITS_MAX);
     switch (v->kind) {
     case PICKLE_TENSOR:
         return take_tensor(w, v);
@@ -327,16 +292,10 @@ static pts_status visit(walk *w, pickle_id id, int depth)
 
 pts_status torch_collect(checkpoint *c, const pickle *p, pts_error *err)
 {
-    walk *w = calloc(1, sizeof *w);
-    if (!w)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
-    w->c = c;
-    w->p = p;
-    w->err = err;
-    pts_status status = visit(w, p->root, 0);
-    free(w);
+    walk w = {.c = c, .p = p, .err = err};
+    pts_status status = visit(&w, p->root, 0);
     if (status == PTS_OK && !c->count)
-        return convert_fail(err, PTS_ERR_FORMAT, "%s: expected tensors in the pickle, got none",
-                            c->path);
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected tensors in the pickle, got none",
+                        c->path);
     return status;
 }

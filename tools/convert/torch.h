@@ -16,20 +16,16 @@ typedef struct torch_storage {
 } torch_storage;
 
 typedef struct torch_file {
-    input in;
     torch_storage *storages; /* by tensor */
     size_t count, capacity;
-    /* Elements of a tensor whose strides are not row-major, gathered. */
-    float *gathered;
-    size_t gathered_of; /* tensor's place + 1 */
     pts_status (*read_bytes)(checkpoint *c, const torch_storage *s, uint64_t at, void *out,
                              size_t size, pts_error *err);
     void *archive; /* zip only */
 } torch_file;
 
-/* A torch_file as c->reader; read_bytes is the layout's. */
-pts_status torch_prepare(checkpoint *c, pts_error *err);
-void torch_release(torch_file *file);
+/* A torch_file as c->reader, and the file open; read_bytes and close are the layout's, and close
+ * frees the list of storages. */
+pts_status torch_prepare(checkpoint *c, void (*close)(checkpoint *c), pts_error *err);
 
 /* All tensors in the value's dicts, lists and objects, named by their path: "visual.conv1.weight".
  */

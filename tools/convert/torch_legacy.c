@@ -13,13 +13,12 @@ enum { MAGIC_BYTES = 15 };
 static pts_status read_bytes(checkpoint *c, const torch_storage *s, uint64_t at, void *out,
                              size_t size, pts_error *err)
 {
-    const torch_file *file = c->reader;
-    return input_read(&file->in, s->start + at, out, size, err);
+    return input_read(&c->in, s->start + at, out, size, err);
 }
 
 static void close_file(checkpoint *c)
 {
-    torch_release(c->reader);
+    free(((torch_file *)c->reader)->storages);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -32,31 +31,29 @@ static int compare_keys(const void *a, const void *b)
 static pts_status place_storage(checkpoint *c, torch_storage **sorted, size_t count,
                                 const char *key, uint64_t *at, pts_error *err)
 {
-    const torch_file *file = c->reader;
     torch_storage wanted = {.elements = 0}, *pointer = &wanted, **found;
     uint64_t elements;
     snprintf(wanted.key, sizeof wanted.key, "%s", key);
     found = bsearch(&pointer, sorted, count, sizeof *sorted, compare_keys);
     if (!found)
-        return convert_fail(err, PTS_ERR_FORMAT,
-                            "%s: storage '%.63s': expected a tensor in it, got none", c->path, key);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: storage '%.63s': expected a tensor in it, got none", c->path, key);
     while (found > sorted && compare_keys(found - 1, found) == 0)
         found--;
-    CONVERT_TRY(input_read(&file->in, *at, &elements, sizeof elements, err));
+    PTS_TRY(input_read(&c->in, *at, &elements, sizeof elements, err));
     uint64_t bytes, start = *at + sizeof elements, item = (*found)->item;
-    if (__builtin_mul_overflow(elements, item, &bytes) || bytes > file->in.size - start)
-        return convert_fail(
-            err, PTS_ERR_FORMAT, "%s: storage '%s': expected at most %llu elements, it says %llu",
-            c->path, wanted.key, (unsigned long long)((file->in.size - start) / item),
-            (unsigned long long)elements);
+    if (__builtin_mul_overflow(elements, item, &bytes) || bytes > c->in.size - start)
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: storage '%s': expected at most %llu elements, it says %llu", c->path,
+                        wanted.key, (unsigned long long)((c->in.size - start) / item),
+                        (unsigned long long)elements);
     for (; found < sorted + count && compare_keys(found, &pointer) == 0; found++) {
         if ((*found)->elements != elements || (*found)->item != item)
-            return convert_fail(err, PTS_ERR_FORMAT,
-                                "%s: storage '%s': expected %llu elements of %u bytes, got %llu of "
-                                "%llu",
-                                c->path, wanted.key, (unsigned long long)(*found)->elements,
-                                (*found)->item, (unsigned long long)elements,
-                                (unsigned long long)item);
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: storage '%s': expected %llu elements of %u bytes, got %llu of "
+                            "%llu",
+                            c->path, wanted.key, (unsigned long long)(*found)->elements,
+                            (*found)->item, (unsigned long long)elements, (unsigned long long)item);
         (*found)->start = start;
     }
     *at = start + bytes;
@@ -68,9 +65,9 @@ static pts_status check_placed(const checkpoint *c, pts_error *err)
     const torch_file *file = c->reader;
     for (size_t i = 0; i < c->count; i++) {
         if (!file->storages[c->tensors[i].place].start)
-            return convert_fail(
-                err, PTS_ERR_FORMAT, "%s: tensor '%s': storage '%s' is not in the list of storages",
-                c->path, c->tensors[i].name, file->storages[c->tensors[i].place].key);
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: tensor '%s': storage '%s' is not in the list of storages", c->path,
+                            c->tensors[i].name, file->storages[c->tensors[i].place].key);
     }
     return PTS_OK;
 }
@@ -79,15 +76,14 @@ static pts_status place_all(checkpoint *c, const pickle *keys, uint64_t at, pts_
 {
     torch_file *file = c->reader;
     const pickle_value *list = &keys->values[keys->root];
-    torch_storage **sorted = calloc(file->count + 1, sizeof *sorted);
-    pts_status status =
-        sorted ? PTS_OK : convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    torch_storage **sorted;
+    if (list->kind != PICKLE_LIST)
+        return pts_fail(err, PTS_ERR_FORMAT, "%s: expected a list of storage keys", c->path);
+    pts_status status = pts_new(&sorted, file->count, sizeof *sorted, err);
     for (size_t i = 0; i < file->count && sorted; i++)
         sorted[i] = &file->storages[i];
     if (sorted)
         qsort(sorted, file->count, sizeof *sorted, compare_keys);
-    if (status == PTS_OK && list->kind != PICKLE_LIST)
-        status = convert_fail(err, PTS_ERR_FORMAT, "%s: expected a list of storage keys", c->path);
     for (uint32_t i = 0; status == PTS_OK && i < list->count; i++) {
         const pickle_value *key = &keys->values[list->items[i]];
         char text[64] = "";
@@ -107,7 +103,7 @@ static pts_status next(checkpoint *c, const unsigned char *map, size_t size, siz
     pts_error inner;
     pts_status status = pickle_read(out, c->path, map + *at, size - *at, &used, &inner);
     if (status != PTS_OK)
-        return convert_fail(err, status, "%s (of the pickle at byte %zu)", inner.message, *at);
+        return pts_fail(err, status, "%s (of the pickle at byte %zu)", inner.message, *at);
     *at += used;
     return PTS_OK;
 }
@@ -116,15 +112,14 @@ static pts_status read_pickles(checkpoint *c, const unsigned char *map, size_t s
 {
     pickle p;
     size_t at = MAGIC_BYTES;
-    CONVERT_TRY(next(c, map, size, &at, &p, err));
+    PTS_TRY(next(c, map, size, &at, &p, err));
     bool known = p.values[p.root].kind == PICKLE_INT && p.values[p.root].integer == 1001;
     pickle_free(&p);
     if (!known)
-        return convert_fail(err, PTS_ERR_UNSUPPORTED, "%s: expected protocol version 1001",
-                            c->path);
-    CONVERT_TRY(next(c, map, size, &at, &p, err)); /* sizes of the machine's types */
+        return pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: expected protocol version 1001", c->path);
+    PTS_TRY(next(c, map, size, &at, &p, err)); /* sizes of the machine's types */
     pickle_free(&p);
-    CONVERT_TRY(next(c, map, size, &at, &p, err));
+    PTS_TRY(next(c, map, size, &at, &p, err));
     pts_status status = torch_collect(c, &p, err);
     pickle_free(&p);
     if (status == PTS_OK)
@@ -137,22 +132,15 @@ static pts_status read_pickles(checkpoint *c, const unsigned char *map, size_t s
 
 pts_status torch_legacy_open(checkpoint *c, pts_error *err)
 {
-    c->close = close_file;
-    pts_status status = torch_prepare(c, err);
-    torch_file *file = c->reader;
-    if (!file) {
-        c->close = NULL;
-        return status;
-    }
-    CONVERT_TRY(status);
-    file->read_bytes = read_bytes;
-    size_t size = (size_t)file->in.size;
+    PTS_TRY(torch_prepare(c, close_file, err));
+    ((torch_file *)c->reader)->read_bytes = read_bytes;
+    size_t size = (size_t)c->in.size;
     /* Mapped, since only the parser knows where the pickles end; gone again before data are read.
      */
-    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file->in.fd, 0);
+    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, c->in.fd, 0);
     if (map == MAP_FAILED)
-        return convert_fail(err, PTS_ERR_IO, "%s: cannot map: %s", c->path, strerror(errno));
-    status = read_pickles(c, map, size, err);
+        return pts_fail(err, PTS_ERR_IO, "%s: cannot map: %s", c->path, strerror(errno));
+    pts_status status = read_pickles(c, map, size, err);
     munmap(map, size);
     return status;
 }

@@ -3,6 +3,7 @@
  * unpacked to disk. Compressed entries are refused where they are needed, so there is no bomb; an
  * entry's CRC is checked before its first number is used. */
 #include "torch.h"
+#include "base/order.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,8 @@ static pts_status entry_wrong(checkpoint *c, uint64_t entry, const char *what, p
     const torch_file *file = c->reader;
     const archive *a = file->archive;
     const char *name = zip_get_name(a->zip, entry, ZIP_FL_ENC_RAW);
-    return convert_fail(err, PTS_ERR_FORMAT, "%s: entry '%.200s': %s", c->path, name ? name : "?",
-                        what);
+    return pts_fail(err, PTS_ERR_FORMAT, "%s: entry '%.200s': %s", c->path, name ? name : "?",
+                    what);
 }
 
 static void close_entry(archive *a)
@@ -66,11 +67,10 @@ static pts_status check_entry(checkpoint *c, uint64_t entry, pts_error *err)
 {
     enum { BLOCK = 1 << 18 };
     archive *a = ((torch_file *)c->reader)->archive;
-    CONVERT_TRY(open_entry(c, entry, err));
-    char *block = malloc(BLOCK);
-    zip_int64_t got = block ? 1 : 0;
-    if (!block)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    PTS_TRY(open_entry(c, entry, err));
+    char *block;
+    zip_int64_t got = 1;
+    PTS_TRY(pts_new(&block, 1, BLOCK, err));
     while (got > 0)
         got = zip_fread(a->open, block, BLOCK);
     free(block);
@@ -85,9 +85,9 @@ static pts_status read_bytes(checkpoint *c, const torch_storage *s, uint64_t at,
 {
     archive *a = ((torch_file *)c->reader)->archive;
     if (!a->checked[s->entry])
-        CONVERT_TRY(check_entry(c, s->entry, err));
+        PTS_TRY(check_entry(c, s->entry, err));
     if (!a->open || a->open_entry != s->entry)
-        CONVERT_TRY(open_entry(c, s->entry, err));
+        PTS_TRY(open_entry(c, s->entry, err));
     if (a->position != at) {
         if (zip_fseek(a->open, (zip_int64_t)at, SEEK_SET) != 0)
             return entry_wrong(c, s->entry, zip_file_strerror(a->open), err);
@@ -108,24 +108,18 @@ static void close_archive(checkpoint *c)
         free(a->root);
         free(a);
     }
-    torch_release(file);
+    free(file->storages);
 }
 
 /* ---- The directory ---- */
 
-static int compare_text(const void *a, const void *b)
-{
-    const char *const *left = a, *const *right = b;
-    return strcmp(*left, *right);
-}
-
 static pts_status check_duplicates(checkpoint *c, const char **names, size_t count, pts_error *err)
 {
-    qsort(names, count, sizeof *names, compare_text);
+    qsort(names, count, sizeof *names, pts_compare_texts);
     for (size_t i = 1; i < count; i++) {
         if (strcmp(names[i - 1], names[i]) == 0)
-            return convert_fail(err, PTS_ERR_FORMAT, "%s: entry '%.200s' is there twice", c->path,
-                                names[i]);
+            return pts_fail(err, PTS_ERR_FORMAT, "%s: entry '%.200s' is there twice", c->path,
+                            names[i]);
     }
     return PTS_OK;
 }
@@ -134,7 +128,6 @@ static pts_status check_duplicates(checkpoint *c, const char **names, size_t cou
  * that share bytes are how small archives pretend to be large ones. */
 static pts_status list_entries(checkpoint *c, archive *a, const char **names, pts_error *err)
 {
-    const torch_file *file = c->reader;
     uint64_t total = 0;
     for (size_t i = 0; i < a->entries; i++) {
         zip_stat_t info;
@@ -142,18 +135,18 @@ static pts_status list_entries(checkpoint *c, archive *a, const char **names, pt
         if (!names[i] || zip_stat_index(a->zip, i, ZIP_FL_ENC_RAW, &info) != 0 ||
             (info.valid & (ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE)) !=
                 (ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE))
-            return convert_fail(err, PTS_ERR_FORMAT, "%s: entry %zu: %s", c->path, i,
-                                zip_strerror(a->zip));
+            return pts_fail(err, PTS_ERR_FORMAT, "%s: entry %zu: %s", c->path, i,
+                            zip_strerror(a->zip));
         if (!name_is_safe(names[i]))
-            return convert_fail(err, PTS_ERR_FORMAT,
-                                "%s: entry '%.200s': expected a path within the archive", c->path,
-                                names[i]);
-        if (info.comp_size > file->in.size - total)
-            return convert_fail(err, PTS_ERR_FORMAT,
-                                "%s: entry '%.200s': expected at most %llu bytes more, got %llu "
-                                "(entries overlap)",
-                                c->path, names[i], (unsigned long long)(file->in.size - total),
-                                (unsigned long long)info.comp_size);
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: entry '%.200s': expected a path within the archive", c->path,
+                            names[i]);
+        if (info.comp_size > c->in.size - total)
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: entry '%.200s': expected at most %llu bytes more, got %llu "
+                            "(entries overlap)",
+                            c->path, names[i], (unsigned long long)(c->in.size - total),
+                            (unsigned long long)info.comp_size);
         total += info.comp_size;
     }
     return PTS_OK;
@@ -161,9 +154,8 @@ static pts_status list_entries(checkpoint *c, archive *a, const char **names, pt
 
 static pts_status check_directory(checkpoint *c, archive *a, pts_error *err)
 {
-    const char **names = calloc(a->entries + 1, sizeof *names);
-    if (!names)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    const char **names;
+    PTS_TRY(pts_new(&names, a->entries, sizeof *names, err));
     pts_status status = list_entries(c, a, names, err);
     for (size_t i = 0; i < a->entries && status == PTS_OK; i++) {
         const char *slash = strchr(names[i], '/');
@@ -174,9 +166,9 @@ static pts_status check_directory(checkpoint *c, archive *a, pts_error *err)
         status = check_duplicates(c, names, a->entries, err);
     free(names);
     if (status == PTS_OK && !a->root)
-        return convert_fail(
-            err, PTS_ERR_FORMAT,
-            "%s: expected an entry NAME/data.pkl (a zip archive, but not PyTorch's)", c->path);
+        return pts_fail(err, PTS_ERR_FORMAT,
+                        "%s: expected an entry NAME/data.pkl (a zip archive, but not PyTorch's)",
+                        c->path);
     return status;
 }
 
@@ -190,8 +182,8 @@ static pts_status find_entry(checkpoint *c, const char *prefix, const char *name
     snprintf(path, sizeof path, "%s%s%s", a->root, prefix, name);
     zip_int64_t found = zip_name_locate(a->zip, path, ZIP_FL_ENC_RAW);
     if (found < 0)
-        return convert_fail(err, PTS_ERR_SHAPE, "%s: entry '%.200s': expected, got none", c->path,
-                            path);
+        return pts_fail(err, PTS_ERR_SHAPE, "%s: entry '%.200s': expected, got none", c->path,
+                        path);
     *entry = (uint64_t)found;
     if (zip_stat_index(a->zip, *entry, 0, &info) != 0)
         return entry_wrong(c, *entry, zip_strerror(a->zip), err);
@@ -210,16 +202,13 @@ static pts_status read_entry(checkpoint *c, const char *name, size_t limit, unsi
 {
     uint64_t entry, bytes;
     *out = NULL;
-    CONVERT_TRY(find_entry(c, "", name, &entry, &bytes, err));
+    PTS_TRY(find_entry(c, "", name, &entry, &bytes, err));
     if (bytes > limit)
-        return convert_fail(err, PTS_ERR_LIMIT,
-                            "%s: entry '%s': expected at most %zu bytes, got %llu", c->path, name,
-                            limit, (unsigned long long)bytes);
-    CONVERT_TRY(check_entry(c, entry, err));
-    *out = malloc((size_t)bytes + 1);
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: entry '%s': expected at most %zu bytes, got %llu",
+                        c->path, name, limit, (unsigned long long)bytes);
+    PTS_TRY(check_entry(c, entry, err));
     *size = (size_t)bytes;
-    if (!*out)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    PTS_TRY(pts_new(out, *size, 1, err));
     return read_on(c, *out, *size, err);
 }
 
@@ -233,10 +222,10 @@ static pts_status check_byte_order(checkpoint *c, pts_error *err)
     free(text);
     if (status == PTS_ERR_SHAPE)
         return PTS_OK;
-    CONVERT_TRY(status);
+    PTS_TRY(status);
     return little ? PTS_OK
-                  : convert_fail(err, PTS_ERR_UNSUPPORTED, "%s: entry 'byteorder': expected little",
-                                 c->path);
+                  : pts_fail(err, PTS_ERR_UNSUPPORTED, "%s: entry 'byteorder': expected little",
+                             c->path);
 }
 
 static pts_status find_storages(checkpoint *c, pts_error *err)
@@ -245,13 +234,13 @@ static pts_status find_storages(checkpoint *c, pts_error *err)
     for (size_t i = 0; i < file->count; i++) {
         torch_storage *s = &file->storages[i];
         uint64_t size, want;
-        CONVERT_TRY(find_entry(c, "data/", s->key, &s->entry, &size, err));
+        PTS_TRY(find_entry(c, "data/", s->key, &s->entry, &size, err));
         if (__builtin_mul_overflow(s->elements, (uint64_t)s->item, &want) || want != size)
-            return convert_fail(err, PTS_ERR_FORMAT,
-                                "%s: entry 'data/%s': expected %llu elements of %u bytes, got %llu "
-                                "bytes",
-                                c->path, s->key, (unsigned long long)s->elements, s->item,
-                                (unsigned long long)size);
+            return pts_fail(err, PTS_ERR_FORMAT,
+                            "%s: entry 'data/%s': expected %llu elements of %u bytes, got %llu "
+                            "bytes",
+                            c->path, s->key, (unsigned long long)s->elements, s->item,
+                            (unsigned long long)size);
     }
     return PTS_OK;
 }
@@ -261,8 +250,8 @@ static pts_status read_archive(checkpoint *c, archive *a, pts_error *err)
     unsigned char *bytes = NULL;
     size_t size, used;
     pickle p = {0};
-    CONVERT_TRY(check_directory(c, a, err));
-    CONVERT_TRY(check_byte_order(c, err));
+    PTS_TRY(check_directory(c, a, err));
+    PTS_TRY(check_byte_order(c, err));
     uint64_t unused;
     c->script = find_entry(c, "", "constants.pkl", &unused, &unused, NULL) == PTS_OK;
     pts_status status = read_entry(c, "data.pkl", PICKLE_MAX, &bytes, &size, err);
@@ -279,38 +268,30 @@ static pts_status open_archive(checkpoint *c, pts_error *err)
 {
     torch_file *file = c->reader;
     int code;
-    archive *a = file->archive = calloc(1, sizeof *a);
-    if (!a)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    archive *a;
+    PTS_TRY(pts_new(&a, 1, sizeof *a, err));
+    file->archive = a;
     file->read_bytes = read_bytes;
     a->zip = zip_open(c->path, ZIP_RDONLY | ZIP_CHECKCONS, &code);
     if (!a->zip) {
         zip_error_t problem;
         zip_error_init_with_code(&problem, code);
         pts_status status =
-            convert_fail(err, PTS_ERR_FORMAT, "%s: zip: %s", c->path, zip_error_strerror(&problem));
+            pts_fail(err, PTS_ERR_FORMAT, "%s: zip: %s", c->path, zip_error_strerror(&problem));
         zip_error_fini(&problem);
         return status;
     }
     zip_int64_t entries = zip_get_num_entries(a->zip, 0);
     if (entries < 0 || entries > ENTRIES_MAX)
-        return convert_fail(err, PTS_ERR_LIMIT, "%s: expected at most %d entries, got %lld",
-                            c->path, ENTRIES_MAX, (long long)entries);
+        return pts_fail(err, PTS_ERR_LIMIT, "%s: expected at most %d entries, got %lld", c->path,
+                        ENTRIES_MAX, (long long)entries);
     a->entries = (size_t)entries;
-    a->checked = calloc(a->entries + 1, sizeof *a->checked);
-    if (!a->checked)
-        return convert_fail(err, PTS_ERR_MEMORY, "%s: out of memory", c->path);
+    PTS_TRY(pts_new(&a->checked, a->entries, sizeof *a->checked, err));
     return read_archive(c, a, err);
 }
 
 pts_status torch_zip_open(checkpoint *c, pts_error *err)
 {
-    c->close = close_archive;
-    pts_status status = torch_prepare(c, err);
-    if (!c->reader) {
-        c->close = NULL;
-        return status;
-    }
-    CONVERT_TRY(status);
+    PTS_TRY(torch_prepare(c, close_archive, err));
     return open_archive(c, err);
 }
