@@ -16,13 +16,14 @@ typedef struct table_row {
 typedef struct point_table {
     table_row *rows;
     size_t count, capacity;
-    bool weighted; /* the file has weights */
+    bool weighted;  /* the file has weights */
+    bool every_row; /* copies of a row stay */
 } point_table;
 
 pts_status pts_table_add(point_table *table, table_row row, pts_error *err);
 
 /* Groups the rows by (dataset, class); curves in the order of their first row, n rising; copies of
- * a row are left out. */
+ * a row are left out unless every_row says otherwise. */
 pts_status pts_table_build(point_table *table, const char *path, pts_curve_set **out,
                            pts_error *err);
 

@@ -133,7 +133,9 @@ const char *pts_dataset_image_path(const pts_dataset *set, size_t image)
 
 const char *pts_dataset_image_split(const pts_dataset *set, size_t image)
 {
-    return image < set->n_images ? set->splits[set->images[image].folder] : NULL;
+    if (image >= set->n_images)
+        return NULL;
+    return set->n_splits ? set->splits[set->images[image].folder] : "";
 }
 
 void pts_dataset_image_size(const pts_dataset *set, size_t image, size_t *width, size_t *height)
