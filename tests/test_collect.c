@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "collect/measure.h"
+#include "collect/resolve.h"
 #include "collect/outline.h"
 #include "pts/collect.h"
 
@@ -709,6 +710,44 @@ START_TEST(a_program_may_try_again)
 }
 END_TEST
 
+/* From a folder with a quote in its name, @ in what is expected. */
+START_TEST(paths_in_a_command_are_from_here)
+{
+    static const char *const cases[][2] = {
+        {"python3 a/x.py --lr=1", "python3 '@/a/x.py' --lr=1"},
+        {"a/x.py --m=a/x.py;x.py", "'@/a/x.py' --m='@/a/x.py';'@/x.py'"},
+        {"python3 \"b c/x.py\" 'x.py'", "python3 '@/b c/x.py' '@/x.py'"},
+        {"python3 x.py<x.py", "python3 '@/x.py'<'@/x.py'"},
+        {"x.py a train b/x.py", "x.py a train b/x.py"},
+        {"./x.py ./a/x.py ./", "'@/./x.py' '@/./a/x.py' ./"},
+        {"y data=data.yaml images/train ./images/train",
+         "y data=data.yaml images/train ./images/train"},
+        {"y /a/x.py $HOME/'a/x.py' 'a/x.py'/.. \"$X/a/x.py\"",
+         "y /a/x.py $HOME/'a/x.py' 'a/x.py'/.. \"$X/a/x.py\""},
+        {"sh -c 'cd a/x.py && y", "sh -c 'cd a/x.py && y"},
+        {"y '' \"\" a/", "y '' \"\" '@/a/'"},
+    };
+    ck_assert_int_eq(run_program("mkdir -p \"%s/it's/a\" && cd \"%s/it's\" && mkdir -p 'b c' train "
+                                 "images/train && touch a/x.py x.py 'b c/x.py' data.yaml",
+                                 folder, folder),
+                     0);
+    ck_assert_int_eq(chdir(in_folder("it's")), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[1024] = "", *got;
+        for (const char *c = cases[i][1]; *c; c++) {
+            size_t used = strlen(expected);
+            if (*c == '@')
+                snprintf(expected + used, sizeof expected - used, "%s/it'\\''s", folder);
+            else
+                snprintf(expected + used, sizeof expected - used, "%c", *c);
+        }
+        ck_assert_int_eq(pts_command_resolve(&got, cases[i][0], NULL), PTS_OK);
+        ck_assert_str_eq(got, expected);
+        free(got);
+    }
+}
+END_TEST
+
 #ifdef PTS_HAVE_MPI
 /* Jobs over three ranks: the same points as one process, and a rank's death keeps what is done. */
 #define JOBS                                                                                       \
@@ -757,6 +796,7 @@ int main(int argc, char **argv)
                                    a_program_gets_labels_of_masks,
                                    a_program_goes_on_from_its_weights,
                                    a_programs_failure_is_the_sizes_failure,
+                                   paths_in_a_command_are_from_here,
 #ifdef PTS_HAVE_MPI
                                    ranks_share_the_jobs,
 #endif

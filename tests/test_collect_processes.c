@@ -137,6 +137,72 @@ START_TEST(two_processes_share_a_store)
 }
 END_TEST
 
+/* The command is one for a shell in the folder, the job's folder another. */
+static void check_relative(const char *trainer)
+{
+    ck_assert_int_eq(
+        run_program("cd %s && rm -f runs.db && mkdir -p sub && cp train.sh sub/", folder), 0);
+    ck_assert_msg(run_program("cd %s && ptstrain collect --data %s --class One --sizes 1 "
+                              "--store runs.db --threads 1 --trainer \"%s\"",
+                              folder, test_data("yolo-mini"), trainer) == 0,
+                  "%s: %s", trainer, ran.err);
+    ck_assert_int_eq(run_program("cd %s && ptstrain runs --store runs.db --jobs", folder), 0);
+    ck_assert_msg(strstr(ran.out, trainer), "%s", ran.out); /* known by what was asked for */
+}
+
+START_TEST(a_trainers_path_is_one_from_here)
+{
+    check_relative("sh sub/train.sh");
+    check_relative("sh ./sub/train.sh");
+    check_relative("sh train.sh");
+    check_relative("sh 'sub/train.sh'");
+}
+END_TEST
+
+/* A script that is not there; the name in the message has each job's folder in it. */
+START_TEST(three_failures_alike_end_the_run)
+{
+    ck_assert_int_eq(
+        run_program("cd %s && cp train.sh good.sh && printf 'echo $1 >> %s/begun; echo $PWD/x: no "
+                    "such file >&2; exit 2' > train.sh",
+                    folder, folder),
+        0);
+    ck_assert_int_eq(run_program("cd %s && ptstrain %s", folder, arguments()), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "ptstrain collect: 9 jobs: 0 measured, 0 were there "
+                                          "before, 3 failed (--resume tries them again)\n"));
+    ck_assert_msg(strstr(ran.err,
+                         "ptstrain collect: stopped, as the first 3 jobs failed alike (those left "
+                         "stay to be tried): "),
+                  "%s", ran.err);
+    ck_assert_ptr_nonnull(strstr(ran.err, ": the trainer exited with 2: x: no such file\n"));
+    ck_assert_int_eq(count("cat begun"), 3);
+    ck_assert_int_eq(run_program("mv %s/good.sh %s/train.sh", folder, folder), 0);
+    ck_assert_int_eq(run_program("cd %s && ptstrain %s", folder, arguments()), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "9 jobs: 6 measured, 0 were there before, 3 failed"));
+    ck_assert_int_eq(run_program("cd %s && ptstrain %s --resume", folder, arguments()), 0);
+    ck_assert_int_eq(jobs_done(), JOBS);
+}
+END_TEST
+
+/* A trainer that works, and failures of several kinds, end nothing. */
+START_TEST(failures_that_differ_end_nothing)
+{
+    ck_assert_int_eq(run_program("cd %s && printf 'echo $1 >> %s/begun; wc -l < %s/begun >&2; exit "
+                                 "2' > train.sh",
+                                 folder, folder, folder),
+                     0);
+    ck_assert_int_eq(run_program("cd %s && ptstrain %s", folder, arguments()), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "9 jobs: 0 measured, 0 were there before, 9 failed"));
+    ck_assert_int_eq(run_program("cd %s && rm runs.db && : > begun && printf 'echo $1 >> %s/begun; "
+                                 "[ $(wc -l < %s/begun) -gt 1 ] || { echo [] > test_results.json; "
+                                 "exit 0; }; exit 2' > train.sh",
+                                 folder, folder, folder),
+                     0);
+    ck_assert_int_eq(run_program("cd %s && ptstrain %s", folder, arguments()), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "9 jobs: 1 measured, 0 were there before, 8 failed"));
+}
+END_TEST
+
 /* On a terminal of so many columns: every drawing fits on one line, names jobs and time left, and
  * the last one is taken away. */
 static void check_bar(int columns, const char *drawn)
@@ -220,6 +286,9 @@ int main(void)
     tcase_add_test(tcase, a_killed_process_loses_the_job_in_hand);
     tcase_add_test(tcase, an_interrupted_process_loses_the_job_in_hand);
     tcase_add_test(tcase, two_processes_share_a_store);
+    tcase_add_test(tcase, a_trainers_path_is_one_from_here);
+    tcase_add_test(tcase, three_failures_alike_end_the_run);
+    tcase_add_test(tcase, failures_that_differ_end_nothing);
 #ifdef PTS_HAVE_MPI
     tcase_add_test(tcase, a_dead_rank_costs_the_jobs_in_hand);
     tcase_add_test(tcase, trainers_do_not_outlive_an_interrupted_mpirun);

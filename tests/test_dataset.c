@@ -4,7 +4,7 @@
 #include "run_program.h"
 #include "temporary_folder.h"
 
-#include "data/dataset.h"
+#include "data/reading.h"
 #include "pts/data.h"
 
 #include <string.h>

@@ -259,6 +259,8 @@ START_TEST(files_become_sums)
     int class_id;
     ck_assert_int_eq(pts_dataset_of_labels(&set, files, 2, NULL), PTS_OK);
     ck_assert_uint_eq(pts_dataset_images(set), 2);
+    ck_assert_str_eq(pts_dataset_image_split(set, 1), "");
+    ck_assert_ptr_null(pts_dataset_image_split(set, 2));
     ck_assert_int_eq(pts_dataset_classes(set), 8);
     ck_assert_int_eq(pts_label_sums_pick(set, images, 2, "3", sums, &class_id, NULL), PTS_OK);
     ck_assert_int_eq(class_id, 3);

@@ -1543,6 +1543,32 @@ START_TEST(command_imports_the_studys_file)
 END_TEST
 #endif
 
+/* Three seeds, of which two found the same to the last digit: each keeps its place. */
+START_TEST(command_imports_equal_seeds)
+{
+    static const char equal[] = "dataset,class,n,map\n"
+                                "coins,Five,2,0.125\n"
+                                "coins,Five,2,0.125\n"
+                                "coins,Five,2,0.25\n"
+                                "coins,Five,4,0.5\n"
+                                "coins,Five,4,0.75\n"
+                                "coins,Five,4,0.5\n";
+    make_folder();
+    write_text("in.csv", equal);
+    ck_assert_int_eq(run_import("--store runs.db --trainer yolo in.csv"), 0);
+    ck_assert_str_eq(ran.err,
+                     "ptstrain import: 3 curves of 6 points added, 0 were there already\n");
+    ck_assert_str_eq(list_points(NULL), "coins unknown -1 Five 0 0 yolo imported fresh: 0 2 0.125\n"
+                                        "coins unknown -1 Five 0 0 yolo imported fresh: 1 4 0.5\n"
+                                        "coins unknown -1 Five 0 1 yolo imported fresh: 0 2 0.125\n"
+                                        "coins unknown -1 Five 0 1 yolo imported fresh: 1 4 0.75\n"
+                                        "coins unknown -1 Five 0 2 yolo imported fresh: 0 2 0.25\n"
+                                        "coins unknown -1 Five 0 2 yolo imported fresh: 1 4 0.5\n");
+    ck_assert_int_eq(run_export("--store runs.db -o out.csv && cmp in.csv out.csv"), 0);
+    remove_folder();
+}
+END_TEST
+
 START_TEST(command_import_refuses)
 {
     make_folder();
@@ -1558,6 +1584,11 @@ START_TEST(command_import_refuses)
     ck_assert_str_eq(ran.err, "ptstrain import: in.csv: expected one data set, to be called 'one', "
                               "got 'coins' and 'leaves'\n");
     ck_assert_int_eq(run_import("--store runs.db --trainer t none.csv"), 1);
+    write_text("weighted.csv", "dataset,class,n,map,weight\ncoins,Five,2,0.5,3\n");
+    ck_assert_int_eq(run_import("--store runs.db --trainer t weighted.csv"), 1);
+    ck_assert_str_eq(ran.err,
+                     "ptstrain import: weighted.csv: expected results of single trainings, "
+                     "got a column 'weight': the store has no place for it\n");
     ck_assert_int_ne(access(path, F_OK), 0); /* no store was made */
     ck_assert_int_eq(run_import("--store in.csv --trainer t in.csv"), 1);
     ck_assert_str_eq(ran.err, "ptstrain import: in.csv: expected a store of results, got: file is "
@@ -1655,5 +1686,5 @@ CHECK_SUITE("store", points_come_back_in_order, points_keep_every_figure_and_can
 #ifdef PTS_HAVE_PLOT
             exported_figures_do_not_overwrite_each_other,
 #endif
-
-            command_imports_once, command_import_refuses, command_lists_runs_and_jobs JSON_CASES)
+            command_imports_once, command_imports_equal_seeds, command_import_refuses,
+            command_lists_runs_and_jobs JSON_CASES)

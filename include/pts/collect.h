@@ -29,7 +29,9 @@
  * Images that cannot be decoded are named, left out of the split and counted; `strict` stops
  * instead.
  *
- * A job whose training fails is kept in the store with its reason; the others go on.
+ * A job whose training fails is kept in the store with its reason; the others go on. Only where the
+ * first three of a run fail with one reason does it end there: a trainer that cannot work would
+ * fail them all. Jobs that were not begun stay to be tried.
  *
  * Builds with libyaml and sqlite3 (PTS_HAVE_YAML, PTS_HAVE_STORE). */
 #ifndef PTS_COLLECT_H
@@ -58,7 +60,13 @@ pts_status pts_trainer_builtin(pts_trainer **out, pts_encoder *encoder,
 /* Any program. It is run once a size through `sh -c 'COMMAND "$@"' sh FOLDER`, with the job's
  * folder also as its working directory, and leaves its detections there as COCO results; we score
  * them. What the folder holds and what is wanted back: tools/trainers/README.md.
- * Its stdout and stderr go to FOLDER/log.txt. */
+ * Its stdout and stderr go to FOLDER/log.txt.
+ *
+ * COMMAND is written where pts_trainer_command is called, so a relative path in it is one from
+ * there: a word, or a text in quotes, that has a slash and names what exists there, or has a dot
+ * and names a file there (the first word, which sh looks for in PATH, only with a slash), becomes
+ * absolute; what follows a `=` is a word too. Names that the job's folder has (data.yaml, images/…)
+ * and all other words are the job's. The trainer's name stays the command as it was given. */
 typedef struct pts_command_options {
     const char *command;
     const char *folder; /* job folders are made in it; it may exist */
@@ -146,7 +154,8 @@ pts_status pts_collection_open(pts_collection **out, const char *const *dirs, si
 void pts_collection_close(pts_collection *collection);
 
 /* Does what the store does not have yet. A job's failure is an event and a count; the status is of
- * what stops the whole: a store that cannot be written, no memory, the listener. */
+ * what stops the whole: a store that cannot be written, no memory, the listener, three first
+ * failures that are alike. */
 pts_status pts_collection_run(pts_collection *collection, pts_trainer *trainer, pts_store *store,
                               pts_collect_listener listener, void *user, pts_collect_report *report,
                               pts_error *err);

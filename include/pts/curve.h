@@ -364,6 +364,8 @@ typedef struct pts_curve_set {
  * PTS_ERR_UNSUPPORTED). Limits: 64 MB, 100,000 curves. Sizes are whole numbers ≥ 1; mAP 0 … 1, or 0
  * … 100 for the whole file. Messages name file, line, column, what was expected and got. */
 pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err);
+/* The same with every row of a csv, equal ones too: the trainings that a store keeps. */
+pts_status pts_curves_read_rows(pts_curve_set **out, const char *path, pts_error *err);
 void pts_curves_destroy(pts_curve_set *set);
 
 /* Pilot csv: columns n and map, if there is weight; *out has one curve. With columns dataset and

@@ -20,6 +20,8 @@
 #include "pts/base.h"
 #include "pts/metrics.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -76,7 +78,7 @@ typedef struct pts_dataset pts_dataset; /* immutable once open: threads may shar
 /* One labelled object: polygons, a mask, or both. */
 typedef struct pts_instance {
     int class_id;
-    int crowd;          /* COCO's iscrowd: a region of many, neither to be learnt nor missed */
+    bool crowd;         /* COCO's iscrowd: a region of many, neither to be learnt nor missed */
     size_t points;      /* of all its polygons; 0: there is only the mask */
     const float *xy;    /* [points][2], in 0 … 1: x to the right, y down, from the top left */
     size_t parts;       /* polygons, the object is their union */
@@ -99,7 +101,7 @@ typedef enum pts_look {
 } pts_look;
 
 typedef struct pts_dataset_options {
-    int strict; /* the first finding of a label or image ends the reading: PTS_ERR_FORMAT */
+    bool strict; /* the first finding of a label or image ends the reading: PTS_ERR_FORMAT */
     pts_look look;
     pts_dataset_report report; /* each finding, in a fixed order; NULL: they are only counted */
     void *user;

@@ -1,4 +1,6 @@
 /* ptstrain import: measured curves of a file into the store, as done jobs of one run. */
+#include "base/error.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "pts/curve.h"
@@ -97,35 +99,43 @@ static pts_status compare(importer *in, const one_curve *curve)
     const pts_store_filter filter = {job->dataset, job->hash, job->trainer, job->settings,
                                      job->mode};
     comparison c = {.curve = curve};
-    pts_status status = pts_store_each(in->store, &filter, compare_point, &c, &in->err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_store_each(in->store, &filter, compare_point, &c, &in->err));
     in->known++;
     if (c.same == curve->count && c.points == curve->count)
         return PTS_OK;
-    snprintf(in->err.message, sizeof in->err.message,
-             "%.120s: %.60s, %.60s: the store has other points of this curve from trainer '%.60s' "
-             "(import as another --trainer)",
-             in->path, job->dataset, job->class_name, job->trainer);
-    return PTS_ERR_FORMAT;
+    return pts_fail(&in->err, PTS_ERR_FORMAT,
+                    "%.120s: %.60s, %.60s: the store has other points of this curve from trainer "
+                    "'%.60s' (import as another --trainer)",
+                    in->path, job->dataset, job->class_name, job->trainer);
 }
 
 static pts_status import_one(importer *in, const one_curve *curve)
 {
     pts_store_claim claim;
-    pts_status status = pts_store_take(in->store, &curve->job, 1, &claim, &in->err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_store_take(in->store, &curve->job, true, &claim, &in->err));
     if (claim.state == PTS_STORE_DONE)
         return compare(in, curve);
-    if (claim.state != PTS_STORE_TAKEN) {
-        snprintf(in->err.message, sizeof in->err.message, "%.100s: %.60s: %.300s",
-                 in->options->store, curve->job.dataset, claim.reason);
-        return PTS_ERR_IO;
-    }
+    if (claim.state != PTS_STORE_TAKEN)
+        return pts_fail(&in->err, PTS_ERR_IO, "%.100s: %.60s: %.300s", in->options->store,
+                        curve->job.dataset, claim.reason);
     in->curves++;
     in->points += curve->count;
     return pts_store_done(in->store, claim.job, curve->points, curve->count, &in->err);
+}
+
+static pts_status import_seeds(importer *in, const pts_curve_points *curve, one_curve *one)
+{
+    for (size_t repeat = 0;; repeat++) {
+        take_repeat(one, curve, repeat);
+        if (one->count == 0)
+            return PTS_OK;
+        if (repeat == MOST_REPEATS)
+            return pts_fail(&in->err, PTS_ERR_LIMIT,
+                            "%.120s: %.60s, %.60s: expected at most %d measurements of a size, got "
+                            "more",
+                            in->path, one->job.dataset, curve->class_name, MOST_REPEATS);
+        PTS_TRY(import_one(in, one));
+    }
 }
 
 static pts_status import_curve(importer *in, const pts_curve_points *curve)
@@ -137,37 +147,31 @@ static pts_status import_curve(importer *in, const pts_curve_points *curve)
                              .class_name = curve->class_name,
                              .trainer = o->trainer,
                              .settings = o->settings,
-                             .mode = o->mode},
-                     .points = calloc(curve->count, sizeof *one.points)};
-    pts_status status = one.points ? PTS_OK : PTS_ERR_MEMORY;
-    size_t repeat = 0;
-    for (one.count = 1; status == PTS_OK && one.count > 0 && repeat <= MOST_REPEATS; repeat++) {
-        take_repeat(&one, curve, repeat);
-        if (one.count > 0 && repeat < MOST_REPEATS)
-            status = import_one(in, &one);
-    }
+                             .mode = o->mode}};
+    PTS_TRY(pts_new(&one.points, curve->count, sizeof *one.points, &in->err));
+    pts_status status = import_seeds(in, curve, &one);
     free(one.points);
-    if (status != PTS_OK || one.count == 0)
-        return status;
-    snprintf(in->err.message, sizeof in->err.message,
-             "%.120s: %.60s, %.60s: expected at most %d measurements of a size, got more", in->path,
-             one.job.dataset, curve->class_name, MOST_REPEATS);
-    return PTS_ERR_LIMIT;
+    return status;
 }
 
 /* ---- The file ---- */
 
-/* One name for two data sets would make one of them. */
-static pts_status check_datasets(importer *in, const pts_curve_set *set)
+/* The store keeps single trainings: what a row is the mean of would be lost. And one name for two
+ * data sets would make one of them. */
+static pts_status check_set(importer *in, const pts_curve_set *set)
 {
+    if (set->curves[0].weight)
+        return pts_fail(&in->err, PTS_ERR_FORMAT,
+                        "%.200s: expected results of single trainings, got a column 'weight': the "
+                        "store has no place for it",
+                        in->path);
     for (size_t i = 1; in->options->dataset && i < set->count; i++) {
-        if (strcmp(set->curves[i].dataset, set->curves[0].dataset) != 0) {
-            snprintf(in->err.message, sizeof in->err.message,
-                     "%.200s: expected one data set, to be called '%.60s', got '%.60s' and '%.60s'",
-                     in->path, in->options->dataset, set->curves[0].dataset,
-                     set->curves[i].dataset);
-            return PTS_ERR_SHAPE;
-        }
+        if (strcmp(set->curves[i].dataset, set->curves[0].dataset) != 0)
+            return pts_fail(&in->err, PTS_ERR_SHAPE,
+                            "%.200s: expected one data set, to be called '%.60s', got '%.60s' and "
+                            "'%.60s'",
+                            in->path, in->options->dataset, set->curves[0].dataset,
+                            set->curves[i].dataset);
     }
     return PTS_OK;
 }
@@ -175,27 +179,24 @@ static pts_status check_datasets(importer *in, const pts_curve_set *set)
 static pts_status import_set(importer *in, const pts_curve_set *set)
 {
     const pts_store_run run = {.command = "ptstrain import", .environment = in->path};
-    pts_status status = check_datasets(in, set);
-    if (status == PTS_OK)
-        status = pts_store_open(&in->store, in->options->store, PTS_STORE_WRITE, &in->err);
-    if (status == PTS_OK)
-        status = pts_store_run_begin(in->store, &run, &in->err);
-    for (size_t i = 0; status == PTS_OK && i < set->count; i++)
-        status = import_curve(in, &set->curves[i]);
-    pts_store_close(in->store);
-    return status;
+    PTS_TRY(check_set(in, set));
+    PTS_TRY(pts_store_open(&in->store, in->options->store, PTS_STORE_WRITE, &in->err));
+    PTS_TRY(pts_store_run_begin(in->store, &run, &in->err));
+    for (size_t i = 0; i < set->count; i++)
+        PTS_TRY(import_curve(in, &set->curves[i]));
+    return PTS_OK;
 }
 
 static int import(const cli_syntax *syntax, const import_options *o, const char *path)
 {
     importer in = {.options = o, .path = path};
     pts_curve_set *set;
-    snprintf(in.err.message, sizeof in.err.message, "out of memory");
-    if (pts_curves_read(&set, path, &in.err) != PTS_OK)
+    if (pts_curves_read_rows(&set, path, &in.err) != PTS_OK)
         return cli_fail(syntax, "%s", in.err.message);
     if (set->percent)
         fprintf(stderr, "%s: %s: mAP taken for percent\n", syntax->command, path);
     pts_status status = import_set(&in, set);
+    pts_store_close(in.store);
     pts_curves_destroy(set);
     if (status != PTS_OK)
         return cli_fail(syntax, "%s", in.err.message);

@@ -1,4 +1,5 @@
 /* The built-in segmenter as a trainer. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "collect/trainer.h"
 

@@ -1,7 +1,9 @@
 /* The road of a job: taken in the store, measured here or by another rank, its points put down.
  * One process alone is a master without workers. */
 #include "pts/collect.h"
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "collect/farm.h"
 
 #include <stdio.h>
@@ -12,6 +14,8 @@
 #define BEAT_SECONDS (PTS_STORE_STALE / 6.0)
 /* How long the master waits for a message when it has nothing else to do. */
 #define WAIT_SECONDS 0.2
+/* So many first failures with one reason end the run. */
+enum { ALIKE = 3 };
 
 struct pts_collection {
     pts_collect_options options;
@@ -34,6 +38,8 @@ typedef struct master {
     size_t *last;          /* [ranks]: a rank's last job, or FARM_NO_JOB */
     int *on_set;           /* [sets]: ranks whose last job is of it */
     int *on_split;         /* [splits]: the same */
+    size_t alike;          /* the run's first failures, while they say the same */
+    pts_error first;       /* what they say */
     double last_beat;
     pts_status status; /* what went wrong within a callback */
     pts_error error;
@@ -149,6 +155,29 @@ static pts_status claim_job(master *m, size_t index, int *mine, pts_error *err)
     return tell_over(m, job, PTS_COLLECT_JOB, NULL, err);
 }
 
+/* Messages begin with the job's folder, which is another's each time. */
+static const char *reason_of(const pts_error *error)
+{
+    const char *colon = strstr(error->message, ": ");
+    return colon ? colon + 2 : error->message;
+}
+
+/* A command that cannot work would otherwise fail every job, each after its folder is made. */
+static pts_status check_alike(master *m, const farm_result *r, pts_error *err)
+{
+    if (m->report->done || (m->alike && strcmp(reason_of(&m->first), reason_of(&r->error)) != 0))
+        m->alike = ALIKE; /* the trainer works, or its failures are the jobs' own */
+    if (m->alike == ALIKE)
+        return PTS_OK;
+    m->first = r->error;
+    if (++m->alike < ALIKE || !m->left)
+        return PTS_OK;
+    return pts_fail(err, r->status,
+                    "stopped, as the first %d jobs failed alike (those left stay to be tried): "
+                    "%.300s",
+                    ALIKE, r->error.message);
+}
+
 /* What became of a claimed job goes into the store; only what stops everything is returned. */
 static pts_status settle(master *m, const farm_result *r, pts_error *err)
 {
@@ -165,7 +194,8 @@ static pts_status settle(master *m, const farm_result *r, pts_error *err)
     }
     PTS_TRY(pts_store_failed(m->store, id, r->error.message, err));
     m->report->failed++;
-    return tell_over(m, job, PTS_COLLECT_FAILED, r->error.message, err);
+    PTS_TRY(tell_over(m, job, PTS_COLLECT_FAILED, r->error.message, err));
+    return check_alike(m, r, err);
 }
 
 /* ---- choosing and handing out ---- */

@@ -1,11 +1,15 @@
 /* Any program as a trainer: it gets a folder, leaves detections, and we score them. */
 #include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "collect/job_folder.h"
 #include "collect/process.h"
+#include "collect/resolve.h"
 #include "pts/file.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +18,7 @@
 
 typedef struct command {
     pts_trainer base;
-    char *text, *folder;
+    char *text, *resolved, *folder; /* text: as it was given, which names the trainer */
     double time_limit;
     int retries;
 } command;
@@ -28,8 +32,19 @@ static pts_status prepare(pts_trainer *trainer, const pts_dataset *set, pts_prog
 
 /* ---- one run ---- */
 
+/* Takes the folder out of a line that is shown beside it: jobs that fail alike then say the same.
+ */
+static void shorten(char *line, const char *folder)
+{
+    size_t length = strlen(folder);
+    for (char *at = line; (at = strstr(at, folder)) != NULL;) {
+        size_t cut = length + (at[length] == '/');
+        memmove(at, at + cut, strlen(at + cut) + 1);
+    }
+}
+
 /* The last line of the log that says something: most programs die with their reason in it. */
-static void last_line(const char *log, char line[160])
+static void last_line(const char *log, const char *folder, char line[160])
 {
     char *data;
     size_t size;
@@ -38,8 +53,10 @@ static void last_line(const char *log, char line[160])
         return;
     while (size && (data[size - 1] == '\n' || data[size - 1] == ' '))
         data[--size] = '\0';
-    const char *begin = strrchr(data, '\n');
-    snprintf(line, 160, "%.150s", begin ? begin + 1 : data);
+    char *begin = strrchr(data, '\n');
+    begin = begin ? begin + 1 : data;
+    shorten(begin, folder);
+    snprintf(line, 160, "%.150s", begin);
     free(data);
 }
 
@@ -52,7 +69,7 @@ static pts_status check_end(const command *c, const char *folder, const char *lo
                         c->time_limit);
     if (WIFEXITED(p->wait_status) && WEXITSTATUS(p->wait_status) == 0)
         return PTS_OK;
-    last_line(log, line);
+    last_line(log, folder, line);
     if (WIFSIGNALED(p->wait_status))
         return pts_fail(err, PTS_ERR_IO, "%s: the trainer was killed by signal %d: %s", folder,
                         WTERMSIG(p->wait_status), line);
@@ -60,29 +77,33 @@ static pts_status check_end(const command *c, const char *folder, const char *lo
                     WEXITSTATUS(p->wait_status), line);
 }
 
-static pts_status score(const char *folder, int part, pts_ap *map, pts_error *err)
+static pts_status score_files(const char *truth, const char *results, pts_ap *ap, pts_error *err)
 {
-    char *truth = pts_job_path(folder, pts_job_truth_names[part]);
-    char *results = pts_job_path(folder, pts_job_result_names[part]);
-    pts_coco *coco = NULL;
+    pts_coco *coco;
     pts_coco_figures figures;
-    pts_status status = truth && results
-                            ? pts_coco_load(&coco, truth, results, PTS_IOU_MASK, NULL, err)
-                            : pts_fail_memory(err, strlen(folder));
-    if (status == PTS_OK)
-        status = pts_coco_evaluate(coco, NULL, NULL, &figures, NULL, err);
+    PTS_TRY(pts_coco_load(&coco, truth, results, PTS_IOU_MASK, NULL, err));
+    pts_status status = pts_coco_evaluate(coco, NULL, NULL, &figures, NULL, err);
     pts_coco_destroy(coco);
-    free(truth);
-    free(results);
     if (status == PTS_OK)
-        *map = (pts_ap){figures.ap, figures.ap50, figures.ap75};
+        *ap = (pts_ap){figures.ap, figures.ap50, figures.ap75};
     return status;
 }
 
-static int is_there(const char *folder, const char *name)
+static pts_status score(const char *folder, int part, pts_ap *ap, pts_error *err)
+{
+    char *truth = pts_job_path(folder, pts_job_truth_names[part]);
+    char *results = pts_job_path(folder, pts_job_result_names[part]);
+    pts_status status = truth && results ? score_files(truth, results, ap, err)
+                                         : pts_fail_memory(err, strlen(folder));
+    free(truth);
+    free(results);
+    return status;
+}
+
+static bool is_there(const char *folder, const char *name)
 {
     char *path = pts_job_path(folder, name);
-    int there = path && access(path, F_OK) == 0;
+    bool there = path && access(path, F_OK) == 0;
     free(path);
     return there;
 }
@@ -107,7 +128,7 @@ static pts_status run_in(const command *c, const char *folder, const train_reque
     if (!log)
         return pts_fail_memory(err, strlen(folder));
     pts_status status =
-        pts_process_run(c->text, folder, log, c->time_limit, r->progress, r->user, &p, err);
+        pts_process_run(c->resolved, folder, log, c->time_limit, r->progress, r->user, &p, err);
     if (status == PTS_OK)
         status = check_end(c, folder, log, &p, err);
     free(log);
@@ -156,27 +177,36 @@ static void destroy(pts_trainer *trainer)
 {
     command *c = (command *)trainer;
     free(c->text);
+    free(c->resolved);
     free(c->folder);
     free(c);
+}
+
+static pts_status fill(command *c, const pts_command_options *options, pts_error *err)
+{
+    c->base.prepare = prepare;
+    c->base.train = train;
+    c->base.forget = forget;
+    c->base.destroy = destroy;
+    c->time_limit = options->time_limit;
+    c->retries = options->retries;
+    PTS_TRY(pts_text(&c->base.settings, err, "job 2"));
+    PTS_TRY(pts_text(&c->text, err, "%s", options->command));
+    PTS_TRY(pts_text(&c->folder, err, "%s", options->folder));
+    c->base.name = c->text;
+    return pts_command_resolve(&c->resolved, options->command, err);
 }
 
 pts_status pts_trainer_command(pts_trainer **out, const pts_command_options *options,
                                pts_error *err)
 {
+    command *c;
     *out = NULL;
-    command *c = calloc(1, sizeof *c);
-    if (!c)
-        return pts_fail_memory(err, sizeof *c);
-    *c = (command){.base = {NULL, strdup("job 2"), prepare, train, forget, destroy},
-                   .text = strdup(options->command),
-                   .folder = strdup(options->folder),
-                   .time_limit = options->time_limit,
-                   .retries = options->retries};
-    c->base.name = c->text;
-    if (!c->text || !c->folder || !c->base.settings) {
+    PTS_TRY(pts_new(&c, 1, sizeof *c, err));
+    pts_status status = fill(c, options, err);
+    if (status == PTS_OK)
+        *out = &c->base;
+    else
         pts_trainer_destroy(&c->base);
-        return pts_fail_memory(err, strlen(options->command));
-    }
-    *out = &c->base;
-    return PTS_OK;
+    return status;
 }

@@ -6,6 +6,7 @@
  * Ctrl-C. Otherwise it would compute on, for nobody, beside the next run. */
 #define _GNU_SOURCE
 #include "collect/process.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "collect/trainer.h"
 

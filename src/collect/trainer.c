@@ -1,14 +1,6 @@
 #include "collect/trainer.h"
 
 #include <stdlib.h>
-#include <time.h>
-
-double pts_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 const char *pts_trainer_name(const pts_trainer *trainer)
 {

@@ -40,7 +40,4 @@ struct pts_trainer {
     void (*destroy)(pts_trainer *trainer);
 };
 
-/* Seconds of the monotonic clock. */
-double pts_clock(void);
-
 #endif

@@ -93,12 +93,12 @@ static pts_status find_groups(point_table *table, const char *path, group **out,
 
 /* Seeds give a size several results, but hardly the same in every digit unless all found nothing: a
  * row that equals another, and is not of zeros, is a copy, of a file pasted to itself. Returns the
- * number of rows that are left, n rising. */
-static size_t drop_copies(table_row *rows, size_t count)
+ * number of rows that are left, n rising: with `every`, all. */
+static size_t drop_copies(table_row *rows, size_t count, bool every)
 {
-    size_t kept = 1;
+    size_t kept = every ? count : 1;
     qsort(rows, count, sizeof *rows, by_all);
-    for (size_t i = 1; i < count; i++) {
+    for (size_t i = 1; !every && i < count; i++) {
         if (rows[i].values[0] == 0 || by_values(&rows[kept - 1], &rows[i]) != 0)
             rows[kept++] = rows[i];
     }
@@ -107,10 +107,11 @@ static size_t drop_copies(table_row *rows, size_t count)
 }
 
 /* One block holds all columns, freed by its first. */
-static pts_status fill_curve(table_row *rows, size_t count, bool weighted, pts_curve_points *out,
+static pts_status fill_curve(const point_table *table, const group *g, pts_curve_points *out,
                              pts_error *err)
 {
-    size_t kept = drop_copies(rows, count);
+    table_row *rows = table->rows + g->first;
+    size_t count = g->count, kept = drop_copies(rows, count, table->every_row);
     out->dataset = strdup(rows[0].dataset);
     out->class_name = strdup(rows[0].class_name);
     PTS_TRY(pts_new(&out->n, kept, 5 * sizeof *out->n, err));
@@ -121,7 +122,7 @@ static pts_status fill_curve(table_row *rows, size_t count, bool weighted, pts_c
     out->map = out->n + kept;
     out->map50 = out->n + 2 * kept;
     out->map75 = out->n + 3 * kept;
-    out->weight = weighted ? out->n + 4 * kept : NULL;
+    out->weight = table->weighted ? out->n + 4 * kept : NULL;
     for (size_t i = 0; i < kept; i++) {
         out->n[i] = rows[i].n;
         out->map[i] = rows[i].values[0];
@@ -156,8 +157,7 @@ static pts_status fill_set(point_table *table, const char *path, group **groups,
     PTS_TRY(pts_new(&set->curves, count, sizeof *set->curves, err));
     set->count = count;
     for (size_t i = 0; i < count; i++)
-        PTS_TRY(fill_curve(table->rows + (*groups)[i].first, (*groups)[i].count, table->weighted,
-                           &set->curves[i], err));
+        PTS_TRY(fill_curve(table, &(*groups)[i], &set->curves[i], err));
     return PTS_OK;
 }
 
@@ -271,10 +271,10 @@ static pts_status read_rows(pts_csv *csv, const bool *required, point_table *row
 }
 
 /* Closes the csv. */
-static pts_status read_table(pts_curve_set **out, pts_csv *csv, const bool *required,
+static pts_status read_table(pts_curve_set **out, pts_csv *csv, const bool *required, bool every,
                              pts_error *err)
 {
-    point_table rows = {0};
+    point_table rows = {.every_row = every};
     *out = NULL;
     pts_status status = read_rows(csv, required, &rows, err);
     if (status == PTS_OK)
@@ -286,14 +286,16 @@ static pts_status read_table(pts_curve_set **out, pts_csv *csv, const bool *requ
 
 static const bool pilot_columns[COLUMNS] = {[SIZE] = true, [MAP] = true};
 
-pts_status pts_table_read_csv(const char *path, bool named, pts_curve_set **out, pts_error *err)
+pts_status pts_table_read_csv(const char *path, table_kind kind, pts_curve_set **out,
+                              pts_error *err)
 {
     static const bool all_columns[COLUMNS] = {
         [DATASET] = true, [CLASS] = true, [SIZE] = true, [MAP] = true};
     pts_csv csv;
     *out = NULL;
     PTS_TRY(pts_csv_open(&csv, path, PTS_TABLE_BYTES, err));
-    return read_table(out, &csv, named ? all_columns : pilot_columns, err);
+    return read_table(out, &csv, kind == TABLE_PILOT ? pilot_columns : all_columns,
+                      kind == TABLE_EVERY_ROW, err);
 }
 
 /* One task; else the set is released. */
@@ -311,7 +313,7 @@ static pts_status check_pilot(pts_curve_set **out, const char *path, pts_error *
 
 pts_status pts_pilot_read(pts_curve_set **out, const char *path, pts_error *err)
 {
-    PTS_TRY(pts_table_read_csv(path, false, out, err));
+    PTS_TRY(pts_table_read_csv(path, TABLE_PILOT, out, err));
     return check_pilot(out, path, err);
 }
 
@@ -375,6 +377,6 @@ pts_status pts_pilot_parse(pts_curve_set **out, const char *name, const char *te
     PTS_TRY(pts_csv_take(&csv, name, copy, length, err));
     if (headless)
         csv.next_line = 0; /* messages count the lines that people see */
-    PTS_TRY(read_table(out, &csv, pilot_columns, err));
+    PTS_TRY(read_table(out, &csv, pilot_columns, false, err));
     return check_pilot(out, name, err);
 }

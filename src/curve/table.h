@@ -16,17 +16,20 @@ typedef struct table_row {
 typedef struct point_table {
     table_row *rows;
     size_t count, capacity;
-    bool weighted; /* the file has weights */
+    bool weighted;  /* the file has weights */
+    bool every_row; /* copies of a row stay */
 } point_table;
 
 pts_status pts_table_add(point_table *table, table_row row, pts_error *err);
 
 /* Groups the rows by (dataset, class); curves in the order of their first row, n rising; copies of
- * a row are left out. */
+ * a row are left out unless every_row says otherwise. */
 pts_status pts_table_build(point_table *table, const char *path, pts_curve_set **out,
                            pts_error *err);
 
-/* `named`: with the columns dataset and class, as curves.csv; else as pilot results. */
-pts_status pts_table_read_csv(const char *path, bool named, pts_curve_set **out, pts_error *err);
+/* With the columns dataset and class, copies left out or every row kept; or as pilot results. */
+typedef enum table_kind { TABLE_CURVES, TABLE_EVERY_ROW, TABLE_PILOT } table_kind;
+pts_status pts_table_read_csv(const char *path, table_kind kind, pts_curve_set **out,
+                              pts_error *err);
 
 #endif

@@ -149,8 +149,19 @@ static pts_status read_json(const char *path, pts_curve_set **out, pts_error *er
 
 #endif
 
-pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err)
+static pts_status read_curves(pts_curve_set **out, const char *path, table_kind kind,
+                              pts_error *err)
 {
     return pts_path_ends(path, ".json") ? read_json(path, out, err)
-                                        : pts_table_read_csv(path, true, out, err);
+                                        : pts_table_read_csv(path, kind, out, err);
+}
+
+pts_status pts_curves_read(pts_curve_set **out, const char *path, pts_error *err)
+{
+    return read_curves(out, path, TABLE_CURVES, err);
+}
+
+pts_status pts_curves_read_rows(pts_curve_set **out, const char *path, pts_error *err)
+{
+    return read_curves(out, path, TABLE_EVERY_ROW, err);
 }

@@ -2,6 +2,7 @@
 #include "data/coco.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "metrics/segmentation.h"
 #include "pts/file.h"
 #include "pts/image.h"
@@ -29,7 +30,7 @@ pts_status pts_dataset_coco_list(const coco_reading *c, size_t file, const char 
     return PTS_OK;
 }
 
-int pts_dataset_coco_integer(const json_t *entry, const char *key, int64_t *out)
+bool pts_dataset_coco_integer(const json_t *entry, const char *key, int64_t *out)
 {
     const json_t *value = json_object_get(entry, key);
     double number = json_number_value(value);
@@ -38,8 +39,8 @@ int pts_dataset_coco_integer(const json_t *entry, const char *key, int64_t *out)
     else if (json_is_real(value) && floor(number) == number && fabs(number) <= MAX_EXACT)
         *out = (int64_t)number;
     else
-        return 0;
-    return 1;
+        return false;
+    return true;
 }
 
 pts_status pts_dataset_coco_finding(const coco_reading *c, pts_finding kind, size_t file,
@@ -174,22 +175,22 @@ static void mark_used(const coco_reading *c, const json_t *annotations)
             continue;
         coco_category *category = find_category(c, id);
         if (category)
-            category->used = 1;
+            category->used = true;
     }
 }
 
 /* Roboflow's category 0 has the project's name, the classes have it as their supercategory, and
  * nothing is labelled with it. */
-static int is_group(const coco_reading *c, const coco_category *category)
+static bool is_group(const coco_reading *c, const coco_category *category)
 {
     if (category->used || !category->group || strcmp(category->group, "none") != 0)
-        return 0;
+        return false;
     for (size_t i = 0; i < c->n_categories; i++) {
         const coco_category *other = &c->categories[i];
         if (other != category && other->group && strcmp(other->group, category->name) == 0)
-            return 1;
+            return true;
     }
-    return 0;
+    return false;
 }
 
 static void drop_groups(coco_reading *c)
@@ -207,13 +208,13 @@ static pts_status name_classes(coco_reading *c)
 {
     pts_dataset *set = c->reading->set;
     pts_error *err = c->reading->err;
-    PTS_TRY(pts_dataset_text(&set->classes_path, err, "%s", c->files[0].path));
+    PTS_TRY(pts_text(&set->classes_path, err, "%s", c->files[0].path));
     if (c->n_categories < 1 || c->n_categories > DATASET_MAX_CLASSES)
         return pts_fail(err, PTS_ERR_FORMAT, "%s: categories: expected 1 to %d, got %zu",
                         set->classes_path, DATASET_MAX_CLASSES, c->n_categories);
     PTS_TRY(pts_dataset_name_classes(set, c->n_categories, err));
     for (size_t i = 0; i < c->n_categories; i++)
-        PTS_TRY(pts_dataset_text(&set->class_names[i], err, "%s", c->categories[i].name));
+        PTS_TRY(pts_text(&set->class_names[i], err, "%s", c->categories[i].name));
     return pts_dataset_check_names(set, err);
 }
 
@@ -237,20 +238,20 @@ static pts_status read_categories(coco_reading *c)
 /* ---- images ---- */
 
 /* Inside of the folder, by its text: no component is "..". */
-static int is_inside(const char *name, size_t length)
+static bool is_inside(const char *name, size_t length)
 {
     if (length == 0 || length > MAX_FILE_NAME || name[0] == '/')
-        return 0;
+        return false;
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)name[i] < ' ' || name[i] == 127)
-            return 0;
+            return false;
     }
     for (const char *at = name; at; at = strchr(at, '/')) {
         at += *at == '/';
         if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == '\0'))
-            return 0;
+            return false;
     }
-    return 1;
+    return true;
 }
 
 /* *path is NULL where no folder has it. */
@@ -259,7 +260,7 @@ static pts_status find_file(const coco_file *file, const char *name, char **path
     *path = NULL;
     for (size_t i = 0; i < file->n_bases; i++) {
         struct stat info;
-        PTS_TRY(pts_dataset_text(path, err, "%s/%s", file->bases[i], name));
+        PTS_TRY(pts_text(path, err, "%s/%s", file->bases[i], name));
         if (lstat(*path, &info) == 0)
             return PTS_OK;
         free(*path);
@@ -268,17 +269,17 @@ static pts_status find_file(const coco_file *file, const char *name, char **path
     return PTS_OK;
 }
 
-static int get_size(const json_t *entry, dataset_image *image)
+static bool get_size(const json_t *entry, dataset_image *image)
 {
     static const pts_image_limits limits = PTS_IMAGE_LIMITS_DEFAULT;
     int64_t width, height, most = (int64_t)limits.pixels;
     if (!pts_dataset_coco_integer(entry, "width", &width) ||
         !pts_dataset_coco_integer(entry, "height", &height) || width < 1 || height < 1 ||
         width > most || height > most / width)
-        return 0;
+        return false;
     image->width = (size_t)width;
     image->height = (size_t)height;
-    return 1;
+    return true;
 }
 
 static pts_status read_image(coco_reading *c, size_t f, const json_t *entry, size_t index)
@@ -319,9 +320,7 @@ static pts_status read_file_images(coco_reading *c, size_t f)
     const json_t *list;
     PTS_TRY(pts_dataset_coco_list(c, f, "images", &list));
     size_t count = json_array_size(list);
-    c->files[f].image_of = pts_calloc64(count, sizeof(size_t));
-    if (!c->files[f].image_of)
-        return pts_fail_memory(c->reading->err, count * sizeof(size_t));
+    PTS_TRY(pts_new(&c->files[f].image_of, count, sizeof(size_t), c->reading->err));
     for (size_t i = 0; i < count; i++)
         PTS_TRY(read_image(c, f, json_array_get(list, i), i));
     return PTS_OK;
@@ -337,7 +336,7 @@ static pts_status place_images(coco_reading *c)
         coco_file *file = &c->files[image->folder];
         file->image_of[pts_ids_find(&file->images, image->id)] = i;
         if (i > 0 && strcmp(image[-1].path, image->path) == 0) {
-            image->skipped = 1;
+            image->skipped = true;
             PTS_TRY(pts_dataset_finding(c->reading, PTS_FINDING_IMAGE,
                                         "%s: image id %lld: expected a file once, got %s again",
                                         file->path, (long long)image->id, image->path));
@@ -367,11 +366,11 @@ static pts_status name_format(const coco_reading *c)
     struct stat info;
     const char *url =
         json_string_value(json_object_get(json_object_get(c->files[0].root, "info"), "url"));
-    PTS_TRY(pts_dataset_text(&notes, c->reading->err, "%s/README.roboflow.txt", set->dir));
-    int roboflow = (url && strstr(url, "roboflow.com")) || stat(notes, &info) == 0;
+    PTS_TRY(pts_text(&notes, c->reading->err, "%s/README.roboflow.txt", set->dir));
+    bool roboflow = (url && strstr(url, "roboflow.com")) || stat(notes, &info) == 0;
     free(notes);
-    return pts_dataset_text(&set->format, c->reading->err, "COCO JSON%s",
-                            roboflow ? ", exported by Roboflow" : "");
+    return pts_text(&set->format, c->reading->err, "COCO JSON%s",
+                    roboflow ? ", exported by Roboflow" : "");
 }
 
 static pts_status read_files(coco_reading *c)
@@ -399,7 +398,7 @@ static void coco_free(coco_reading *c)
     free(c->categories);
 }
 
-pts_status pts_dataset_read_coco(dataset_reading *reading, int *found)
+pts_status pts_dataset_read_coco(dataset_reading *reading, bool *found)
 {
     coco_reading c = {.reading = reading};
     pts_status status = pts_dataset_coco_find(&c);

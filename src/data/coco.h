@@ -2,7 +2,7 @@
 #ifndef PTS_SRC_DATA_COCO_H
 #define PTS_SRC_DATA_COCO_H
 
-#include "data/dataset.h"
+#include "data/reading.h"
 #include "metrics/ids.h"
 
 #include <jansson.h>
@@ -22,7 +22,7 @@ typedef struct coco_category {
     int64_t id;
     const char *name, *group; /* group: its supercategory; both belong to the JSON */
     size_t file;
-    int used; /* an annotation has it */
+    bool used; /* an annotation has it */
 } coco_category;
 
 typedef struct coco_reading {
@@ -39,8 +39,8 @@ pts_status pts_dataset_coco_find(coco_reading *c);
 /* A list of objects of a file's root. PTS_ERR_FORMAT where it is none. */
 pts_status pts_dataset_coco_list(const coco_reading *c, size_t file, const char *name,
                                  const json_t **list);
-/* An integer, also written as 42.0; 0 where there is none. */
-int pts_dataset_coco_integer(const json_t *entry, const char *key, int64_t *out);
+/* An integer, also written as 42.0; false where there is none. */
+bool pts_dataset_coco_integer(const json_t *entry, const char *key, int64_t *out);
 /* The class of a category, −1 where it is unknown. */
 int pts_dataset_coco_class(const coco_reading *c, int64_t id);
 

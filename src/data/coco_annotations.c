@@ -75,7 +75,7 @@ static pts_status find_places(coco_reading *c, place_list *list)
 
 /* ---- one annotation ---- */
 
-static int get_crowd(const json_t *entry, int *crowd)
+static bool get_crowd(const json_t *entry, bool *crowd)
 {
     const json_t *value = json_object_get(entry, "iscrowd");
     *crowd = json_is_true(value) || json_integer_value(value) == 1;
@@ -83,20 +83,12 @@ static int get_crowd(const json_t *entry, int *crowd)
            (json_is_integer(value) && (json_integer_value(value) | 1) == 1);
 }
 
-static void note_crossing(coco_reading *c, const place *p, const float *xy, size_t points)
-{
-    dataset_reading *r = c->reading;
-    if (r->options.look != PTS_LOOK_NAMES && pts_dataset_crosses_itself(xy, points) &&
-        r->crossings++ == 0)
-        snprintf(r->first_crossing.message, sizeof r->first_crossing.message,
-                 "%.400s: annotations[%zu]", c->files[p->file].path, p->index);
-}
-
 /* The polygons beside the mask, which has read them once already. */
 static pts_status add_polygons(coco_reading *c, const place *p, const json_t *parts,
                                pts_instance *instance)
 {
-    pts_dataset *set = c->reading->set;
+    dataset_reading *r = c->reading;
+    pts_dataset *set = r->set;
     const dataset_image *image = &set->images[p->image];
     size_t first = set->n_xy;
     for (size_t i = 0; i < json_array_size(parts); i++) {
@@ -109,7 +101,9 @@ static pts_status add_polygons(coco_reading *c, const place *p, const json_t *pa
                 set, xy[k] / (double)(k % 2 ? image->height : image->width), c->reading->err);
         free(xy);
         PTS_TRY(status);
-        note_crossing(c, p, set->xy + begin, count / 2);
+        if (pts_dataset_is_first_crossing(r, set->xy + begin, count / 2))
+            snprintf(r->first_crossing.message, sizeof r->first_crossing.message,
+                     "%.400s: annotations[%zu]", c->files[p->file].path, p->index);
         PTS_TRY(pts_dataset_add_end(set, first, c->reading->err));
     }
     instance->parts = json_array_size(parts);

@@ -1,6 +1,7 @@
 /* Where COCO annotation files lie, and where the images they name. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "data/coco.h"
 #include "pts/file.h"
 
@@ -14,8 +15,7 @@
 
 static pts_status add_base(coco_file *file, pts_error *err, const char *folder, const char *inner)
 {
-    return pts_dataset_text(&file->bases[file->n_bases++], err, "%s%s%s", folder, *inner ? "/" : "",
-                            inner);
+    return pts_text(&file->bases[file->n_bases++], err, "%s%s%s", folder, *inner ? "/" : "", inner);
 }
 
 /* Takes over path, also on failure. */
@@ -29,22 +29,22 @@ static pts_status add_file(coco_reading *c, char *path, const char *split, int l
                         DATASET_COCO_FILES);
     }
     c->files[c->n_files++].path = path;
-    return pts_dataset_text(&set->splits[set->n_splits++], err, "%.*s", length, split);
+    return pts_text(&set->splits[set->n_splits++], err, "%.*s", length, split);
 }
 
 /* DIR is the file itself. */
 static pts_status find_single(coco_reading *c)
 {
-    const char *dir = c->reading->set->dir, *name = pts_dataset_last_component(dir);
+    const char *dir = c->reading->set->dir, *name = pts_last_component(dir);
     char *path, *folder;
     pts_error *err = c->reading->err;
-    PTS_TRY(pts_dataset_text(&path, err, "%s", dir));
+    PTS_TRY(pts_text(&path, err, "%s", dir));
     PTS_TRY(add_file(c, path, "", 0));
     int length = (int)(name - dir);
     if (length == 0)
-        PTS_TRY(pts_dataset_text(&folder, err, "."));
+        PTS_TRY(pts_text(&folder, err, "."));
     else
-        PTS_TRY(pts_dataset_text(&folder, err, "%.*s", length > 1 ? length - 1 : 1, dir));
+        PTS_TRY(pts_text(&folder, err, "%.*s", length > 1 ? length - 1 : 1, dir));
     pts_status status = add_base(&c->files[0], err, folder, "");
     if (status == PTS_OK)
         status = add_base(&c->files[0], err, folder, "images");
@@ -60,8 +60,8 @@ static pts_status find_beside_images(coco_reading *c)
     for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
         char *path;
         struct stat info;
-        PTS_TRY(pts_dataset_text(&path, c->reading->err, "%s/%s%s_annotations.coco.json", dir,
-                                 splits[i], *splits[i] ? "/" : ""));
+        PTS_TRY(pts_text(&path, c->reading->err, "%s/%s%s_annotations.coco.json", dir, splits[i],
+                         *splits[i] ? "/" : ""));
         if (stat(path, &info) != 0) {
             free(path);
             continue;
@@ -94,12 +94,12 @@ static pts_status add_annotations(coco_reading *c, const char *folder, const cha
     const char *split = strncmp(name, PREFIX, strlen(PREFIX)) ? name : name + strlen(PREFIX);
     pts_error *err = c->reading->err;
     char *path;
-    PTS_TRY(pts_dataset_text(&path, err, "%s/%s", folder, name));
+    PTS_TRY(pts_text(&path, err, "%s/%s", folder, name));
     PTS_TRY(add_file(c, path, split, (int)(strlen(split) - strlen(".json"))));
     split = c->reading->set->splits[c->n_files - 1];
     coco_file *file = &c->files[c->n_files - 1];
     char *inner;
-    PTS_TRY(pts_dataset_text(&inner, err, "images/%s", split));
+    PTS_TRY(pts_text(&inner, err, "images/%s", split));
     pts_status status = add_base(file, err, dir, split);
     if (status == PTS_OK)
         status = add_base(file, err, dir, inner);
@@ -131,7 +131,7 @@ static pts_status scan(coco_reading *c, const char *folder,
 static pts_status find_annotations(coco_reading *c)
 {
     char *folder;
-    PTS_TRY(pts_dataset_text(&folder, c->reading->err, "%s/annotations", c->reading->set->dir));
+    PTS_TRY(pts_text(&folder, c->reading->err, "%s/annotations", c->reading->set->dir));
     pts_status status = scan(c, folder, is_instances);
     if (status == PTS_OK && !c->n_files)
         status = scan(c, folder, is_json);
@@ -143,10 +143,8 @@ pts_status pts_dataset_coco_find(coco_reading *c)
 {
     pts_dataset *set = c->reading->set;
     struct stat info;
-    c->files = calloc(DATASET_COCO_FILES, sizeof *c->files);
-    set->splits = calloc(DATASET_COCO_FILES, sizeof *set->splits);
-    if (!c->files || !set->splits)
-        return pts_fail_memory(c->reading->err, DATASET_COCO_FILES * sizeof *c->files);
+    PTS_TRY(pts_new(&c->files, DATASET_COCO_FILES, sizeof *c->files, c->reading->err));
+    PTS_TRY(pts_new(&set->splits, DATASET_COCO_FILES, sizeof *set->splits, c->reading->err));
     if (stat(set->dir, &info) == 0 && S_ISREG(info.st_mode))
         return find_single(c);
     PTS_TRY(find_beside_images(c));

@@ -1,5 +1,6 @@
 /* What a data set that has been read can be asked. */
 #include "base/error.h"
+#include "base/memory.h"
 #include "data/dataset.h"
 
 #include <stdlib.h>
@@ -62,31 +63,25 @@ static pts_status fill_showing(pts_dataset *set, size_t *seen, pts_error *err)
         at[c] = total;
         total += count;
     }
-    set->showing = calloc(total ? total : 1, sizeof *set->showing);
-    if (!set->showing)
-        return pts_fail_memory(err, total * sizeof *set->showing);
+    PTS_TRY(pts_new(&set->showing, total, sizeof *set->showing, err));
     each_showing(set, at + 1, seen, set->showing);
     return PTS_OK;
 }
 
 pts_status pts_dataset_index(pts_dataset *set, pts_error *err)
 {
-    size_t classes = (size_t)set->classes, size = sizeof(size_t);
+    size_t classes = (size_t)set->classes, size = sizeof(size_t), *seen;
     drop_skipped(set);
     point_instances(set);
-    set->showing_at = calloc(classes + 1, size);
-    set->class_instances = calloc(classes, size);
-    set->class_crowds = calloc(classes, size);
-    size_t *seen = calloc(classes, size);
-    pts_status status = PTS_OK;
-    if (!set->showing_at || !set->class_instances || !set->class_crowds || !seen)
-        status = pts_fail_memory(err, (classes + 1) * size);
-    else
-        status = fill_showing(set, seen, err);
+    PTS_TRY(pts_new(&set->showing_at, classes + 1, size, err));
+    PTS_TRY(pts_new(&set->class_instances, classes, size, err));
+    PTS_TRY(pts_new(&set->class_crowds, classes, size, err));
+    PTS_TRY(pts_new(&seen, classes, size, err));
+    pts_status status = fill_showing(set, seen, err);
     free(seen);
-    for (size_t i = 0; status == PTS_OK && i < set->n_instances; i++) {
+    for (size_t i = 0; i < set->n_instances; i++) {
         set->class_instances[set->instances[i].class_id]++;
-        set->class_crowds[set->instances[i].class_id] += set->instances[i].crowd != 0;
+        set->class_crowds[set->instances[i].class_id] += set->instances[i].crowd;
     }
     return status;
 }
@@ -111,7 +106,7 @@ int pts_dataset_classes(const pts_dataset *set)
     return set->classes;
 }
 
-static int has_class(const pts_dataset *set, int class_id)
+static bool has_class(const pts_dataset *set, int class_id)
 {
     return class_id >= 0 && class_id < set->classes;
 }
@@ -133,7 +128,9 @@ const char *pts_dataset_image_path(const pts_dataset *set, size_t image)
 
 const char *pts_dataset_image_split(const pts_dataset *set, size_t image)
 {
-    return image < set->n_images ? set->splits[set->images[image].folder] : NULL;
+    if (image >= set->n_images)
+        return NULL;
+    return set->n_splits ? set->splits[set->images[image].folder] : "";
 }
 
 void pts_dataset_image_size(const pts_dataset *set, size_t image, size_t *width, size_t *height)

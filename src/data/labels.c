@@ -1,8 +1,6 @@
 /* Label files: one polygon a line. */
 #include "base/error.h"
-#include "pts/file.h"
-#include "base/memory.h"
-#include "data/dataset.h"
+#include "data/reading.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,22 +16,22 @@ typedef struct label_line {
 
 typedef struct token {
     char text[MAX_TOKEN + 1]; /* cut to fit; not printable bytes are '?', so it can be shown */
-    int whole;                /* neither cut nor altered */
+    bool whole;               /* neither cut nor altered */
 } token;
 
-static int is_space(char c)
+static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-static int next_token(label_line *line, token *out)
+static bool next_token(label_line *line, token *out)
 {
     while (line->at < line->end && is_space(*line->at))
         line->at++;
     size_t size = 0;
-    out->whole = 1;
+    out->whole = true;
     for (; line->at < line->end && !is_space(*line->at); line->at++) {
-        int printable = *line->at > ' ' && *line->at <= '~';
+        bool printable = *line->at > ' ' && *line->at <= '~';
         out->whole &= printable && size < MAX_TOKEN;
         if (size < MAX_TOKEN)
             out->text[size++] = printable ? *line->at : '?';
@@ -43,29 +41,29 @@ static int next_token(label_line *line, token *out)
 }
 
 /* strtod would also take "nan", "inf" and hexadecimal. */
-static int token_number(const token *t, double *value)
+static bool token_number(const token *t, double *value)
 {
     if (!t->whole || t->text[strspn(t->text, "0123456789+-.eE")])
-        return 0;
+        return false;
     char *end;
     *value = strtod(t->text, &end);
     return end != t->text && !*end;
 }
 
-static int token_class(const token *t, int classes, int *class_id)
+static bool token_class(const token *t, int classes, int *class_id)
 {
     if (!t->whole || strlen(t->text) > 9 || t->text[strspn(t->text, "0123456789")])
-        return 0;
+        return false;
     *class_id = atoi(t->text);
     return *class_id < classes;
 }
 
-/* The numbers after the class; *good = 0 where one was refused (and reported). */
-static pts_status parse_coordinates(label_line *line, size_t *count, int *good)
+/* The numbers after the class; *good is false where one was refused (and reported). */
+static pts_status parse_coordinates(label_line *line, size_t *count, bool *good)
 {
     token t;
     double value;
-    *good = 0;
+    *good = false;
     for (*count = 0; next_token(line, &t); ++*count) {
         if (!token_number(&t, &value))
             return pts_dataset_finding(line->reading, PTS_FINDING_LABEL,
@@ -77,12 +75,12 @@ static pts_status parse_coordinates(label_line *line, size_t *count, int *good)
                                        line->path, line->number, *count + 1, t.text);
         PTS_TRY(pts_dataset_add_coordinate(line->reading->set, value, line->reading->err));
     }
-    *good = 1;
+    *good = true;
     return PTS_OK;
 }
 
 /* A polygon that is as thin as a line shows nothing. */
-static int has_extent(const float *xy, size_t points)
+static bool has_extent(const float *xy, size_t points)
 {
     float low[2] = {1, 1}, high[2] = {0, 0};
     for (size_t i = 0; i < 2 * points; i++) {
@@ -92,20 +90,11 @@ static int has_extent(const float *xy, size_t points)
     return high[0] > low[0] && high[1] > low[1];
 }
 
-static void note_crossing(label_line *line, const float *xy, size_t points)
-{
-    dataset_reading *r = line->reading;
-    if (r->options.look != PTS_LOOK_NAMES && pts_dataset_crosses_itself(xy, points) &&
-        r->crossings++ == 0)
-        snprintf(r->first_crossing.message, sizeof r->first_crossing.message, "%.400s: line %zu",
-                 line->path, line->number);
-}
-
 static pts_status parse_polygon(label_line *line, int class_id)
 {
     pts_dataset *set = line->reading->set;
     size_t count, first = set->n_xy;
-    int good;
+    bool good;
     PTS_TRY(parse_coordinates(line, &count, &good));
     if (!good)
         return PTS_OK;
@@ -122,7 +111,10 @@ static pts_status parse_polygon(label_line *line, int class_id)
         return pts_dataset_finding(line->reading, PTS_FINDING_LABEL,
                                    "%s: line %zu: expected a polygon with an area, got one of none",
                                    line->path, line->number);
-    note_crossing(line, set->xy + first, count / 2);
+    dataset_reading *r = line->reading;
+    if (pts_dataset_is_first_crossing(r, set->xy + first, count / 2))
+        snprintf(r->first_crossing.message, sizeof r->first_crossing.message, "%.400s: line %zu",
+                 line->path, line->number);
     PTS_TRY(pts_dataset_add_end(set, first, line->reading->err));
     const pts_instance instance = {.class_id = class_id, .points = count / 2, .parts = 1};
     return pts_dataset_add_instance(set, &instance, line->reading->err);
@@ -144,55 +136,6 @@ static pts_status parse_line(label_line *line)
     if (set->n_instances == instances)
         set->n_xy = floats; /* a refused line leaves no points behind */
     return PTS_OK;
-}
-
-static pts_status read_files(dataset_reading *reading, const pts_label_file *files, size_t count)
-{
-    pts_dataset *set = reading->set;
-    PTS_TRY(pts_dataset_text(&set->dir, reading->err, "labels"));
-    PTS_TRY(pts_dataset_text(&set->name, reading->err, "labels"));
-    PTS_TRY(pts_dataset_text(&set->format, reading->err, "YOLO segmentation"));
-    PTS_TRY(pts_dataset_text(&set->classes_path, reading->err, "labels"));
-    set->classes = DATASET_MAX_CLASSES; /* until it is known which occur */
-    for (size_t i = 0; i < count; i++) {
-        dataset_image image = {.first = set->n_instances};
-        PTS_TRY(pts_dataset_text(&image.path, reading->err, "%s", files[i].name));
-        PTS_TRY(pts_dataset_add_image(reading, image));
-        PTS_TRY(pts_dataset_parse_labels(reading, files[i].name, files[i].text, files[i].size));
-        set->images[i].count = set->n_instances - image.first;
-    }
-    return PTS_OK;
-}
-
-static pts_status number_classes(pts_dataset *set, pts_error *err)
-{
-    int most = 0;
-    for (size_t i = 0; i < set->n_instances; i++)
-        most = set->instances[i].class_id > most ? set->instances[i].class_id : most;
-    PTS_TRY(pts_dataset_name_classes(set, (size_t)most + 1, err));
-    for (int c = 0; c <= most; c++)
-        PTS_TRY(pts_dataset_text(&set->class_names[c], err, "%d", c));
-    return PTS_OK;
-}
-
-pts_status pts_dataset_of_labels(pts_dataset **out, const pts_label_file *files, size_t count,
-                                 pts_error *err)
-{
-    *out = NULL;
-    pts_dataset *set = calloc(1, sizeof *set);
-    if (!set)
-        return pts_fail_memory(err, sizeof *set);
-    dataset_reading reading = {.set = set, .err = err, .options = {.strict = 1}};
-    pts_status status = read_files(&reading, files, count);
-    if (status == PTS_OK)
-        status = number_classes(set, err);
-    if (status == PTS_OK)
-        status = pts_dataset_index(set, err);
-    if (status == PTS_OK)
-        *out = set;
-    else
-        pts_dataset_close(set);
-    return status;
 }
 
 pts_status pts_dataset_parse_labels(dataset_reading *reading, const char *path, const char *text,

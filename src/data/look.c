@@ -2,7 +2,7 @@
  * outlines that cross themselves. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/reading.h"
 #include "pts/image.h"
 
 #include <stdlib.h>
@@ -49,11 +49,11 @@ static pts_status take(dataset_reading *reading, dataset_image *image, const see
 {
     /* PTS_ERR_MEMORY as well: a small file that unpacks to far more than its picture says so */
     if (s->status != PTS_OK) {
-        image->skipped = 1;
+        image->skipped = true;
         return pts_dataset_finding(reading, PTS_FINDING_IMAGE, "%s", s->why.message);
     }
     if (image->width && (image->width != s->width || image->height != s->height)) {
-        image->skipped = 1;
+        image->skipped = true;
         return pts_dataset_finding(
             reading, PTS_FINDING_IMAGE,
             "%s: expected %zu×%zu pixels, as its annotations say, got %zu×%zu", image->path,
@@ -84,9 +84,7 @@ pts_status pts_dataset_look(dataset_reading *reading)
     looker l = {.set = reading->set, .look = reading->options.look};
     if (l.look == PTS_LOOK_NAMES)
         return PTS_OK;
-    l.seen = malloc(ROUND * sizeof *l.seen);
-    if (!l.seen)
-        return pts_fail_memory(reading->err, ROUND * sizeof *l.seen);
+    PTS_TRY(pts_new(&l.seen, ROUND, sizeof *l.seen, reading->err));
     pts_status status = PTS_OK;
     for (; status == PTS_OK && l.first < l.set->n_images; l.first += ROUND)
         status = look_round(reading, &l);
@@ -102,21 +100,27 @@ static double side(const float *a, const float *b, const float *c)
 }
 
 /* Each edge has the ends of the other on both sides; touching is not crossing. */
-static int edges_cross(const float *a, const float *b, const float *c, const float *d)
+static bool edges_cross(const float *a, const float *b, const float *c, const float *d)
 {
     return side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
 }
 
-int pts_dataset_crosses_itself(const float *xy, size_t points)
+bool pts_dataset_crosses_itself(const float *xy, size_t points)
 {
     if (points < 4 || points > MAX_CROSSING_POINTS)
-        return 0;
+        return false;
     for (size_t i = 0; i + 2 < points; i++) {
         const float *a = xy + 2 * i, *b = a + 2;
         for (size_t k = i + 2; k < points; k++) {
             if (edges_cross(a, b, xy + 2 * k, xy + 2 * ((k + 1) % points)))
-                return 1;
+                return true;
         }
     }
-    return 0;
+    return false;
+}
+
+bool pts_dataset_is_first_crossing(dataset_reading *reading, const float *xy, size_t points)
+{
+    return reading->options.look != PTS_LOOK_NAMES && pts_dataset_crosses_itself(xy, points) &&
+           reading->crossings++ == 0;
 }

@@ -2,7 +2,8 @@
 #include "base/error.h"
 #include "pts/file.h"
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "base/text.h"
+#include "data/reading.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,13 +56,13 @@ static long scalar_number(const yaml_node_t *node, long limit)
     return value <= limit ? value : -1;
 }
 
-static int is_plain(const yaml_node_t *node)
+static bool is_plain(const yaml_node_t *node)
 {
     for (size_t i = 0; i < node->data.scalar.length; i++) {
         if (node->data.scalar.value[i] < ' ' || node->data.scalar.value[i] == 127)
-            return 0;
+            return false;
     }
-    return 1;
+    return true;
 }
 
 static pts_status read_name(reader *r, long class_id, const yaml_node_t *node)
@@ -142,8 +143,7 @@ static pts_status read_roboflow(reader *r, const yaml_node_t *map)
         if (value && value->type == YAML_SCALAR_NODE && is_plain(value))
             parts[i] = (const char *)value->data.scalar.value;
     }
-    return pts_dataset_text(r->roboflow, r->err, "%.100s/%.100s/%.100s", parts[0], parts[1],
-                            parts[2]);
+    return pts_text(r->roboflow, r->err, "%.100s/%.100s/%.100s", parts[0], parts[1], parts[2]);
 }
 
 static pts_status read_document(reader *r)

@@ -1,7 +1,8 @@
 /* The YOLO layout: which folders there are, and which label file belongs to which image. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "base/text.h"
+#include "data/reading.h"
 #include "pts/file.h"
 
 #include <dirent.h>
@@ -34,15 +35,15 @@ static pts_status read_classes(dataset_reading *reading)
     pts_dataset *set = reading->set;
     char *roboflow = NULL, *notes;
     struct stat info;
-    PTS_TRY(pts_dataset_text(&set->classes_path, reading->err, "%s/data.yaml", set->dir));
+    PTS_TRY(pts_text(&set->classes_path, reading->err, "%s/data.yaml", set->dir));
     PTS_TRY(pts_dataset_read_yaml(set, set->classes_path, &roboflow, reading->err));
-    pts_status status = pts_dataset_text(&notes, reading->err, "%s/README.roboflow.txt", set->dir);
+    pts_status status = pts_text(&notes, reading->err, "%s/README.roboflow.txt", set->dir);
     if (status == PTS_OK && roboflow)
-        status = pts_dataset_text(&set->format, reading->err,
-                                  "YOLO segmentation, exported by Roboflow as %s", roboflow);
+        status = pts_text(&set->format, reading->err,
+                          "YOLO segmentation, exported by Roboflow as %s", roboflow);
     else if (status == PTS_OK)
-        status = pts_dataset_text(&set->format, reading->err, "YOLO segmentation%s",
-                                  stat(notes, &info) == 0 ? ", exported by Roboflow" : "");
+        status = pts_text(&set->format, reading->err, "YOLO segmentation%s",
+                          stat(notes, &info) == 0 ? ", exported by Roboflow" : "");
     free(notes);
     free(roboflow);
     return status;
@@ -50,26 +51,23 @@ static pts_status read_classes(dataset_reading *reading)
 
 static pts_status name_splits(pts_dataset *set, pts_error *err)
 {
-    set->splits = calloc(FOLDERS, sizeof *set->splits);
-    if (!set->splits)
-        return pts_fail_memory(err, FOLDERS * sizeof *set->splits);
+    PTS_TRY(pts_new(&set->splits, FOLDERS, sizeof *set->splits, err));
     for (set->n_splits = 0; set->n_splits < FOLDERS; set->n_splits++)
-        PTS_TRY(
-            pts_dataset_text(&set->splits[set->n_splits], err, "%s", layout[set->n_splits].split));
+        PTS_TRY(pts_text(&set->splits[set->n_splits], err, "%s", layout[set->n_splits].split));
     return PTS_OK;
 }
 
 /* ---- folders ---- */
 
-static int is_image(const char *name)
+static bool is_image(const char *name)
 {
     static const char *const known[] = {".jpg", ".jpeg", ".png", ".bmp"};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && name[0] != '.' && i < sizeof known / sizeof *known; i++) {
         if (strcasecmp(dot, known[i]) == 0)
-            return 1;
+            return true;
     }
-    return 0;
+    return false;
 }
 
 static size_t label_stem(const char *name)
@@ -83,8 +81,8 @@ static pts_status add_image(dataset_reading *reading, size_t folder, const char 
     if (!is_image(name))
         return PTS_OK;
     dataset_image image = {.folder = folder};
-    PTS_TRY(pts_dataset_text(&image.path, reading->err, "%s/%s/%s", reading->set->dir,
-                             layout[folder].images, name));
+    PTS_TRY(pts_text(&image.path, reading->err, "%s/%s/%s", reading->set->dir,
+                     layout[folder].images, name));
     return pts_dataset_add_image(reading, image);
 }
 
@@ -96,11 +94,10 @@ static pts_status check_label_file(dataset_reading *reading, size_t folder, cons
     if (stem == 0)
         return PTS_OK;
     dataset_image key = {0};
-    PTS_TRY(pts_dataset_text(&key.path, reading->err, "%s/%s/%s", set->dir, layout[folder].images,
-                             name));
+    PTS_TRY(pts_text(&key.path, reading->err, "%s/%s/%s", set->dir, layout[folder].images, name));
     key.stem = strlen(key.path) - strlen(name) + stem;
-    int known = bsearch(&key, set->images, set->n_images, sizeof *set->images,
-                        pts_dataset_compare_stems) != NULL;
+    bool known = bsearch(&key, set->images, set->n_images, sizeof *set->images,
+                         pts_dataset_compare_stems) != NULL;
     free(key.path);
     if (known)
         return PTS_OK;
@@ -130,7 +127,7 @@ static pts_status visit_folder(dataset_reading *reading, size_t folder, const ch
                                visit_entry visit)
 {
     char *path;
-    PTS_TRY(pts_dataset_text(&path, reading->err, "%s/%s", reading->set->dir, inner));
+    PTS_TRY(pts_text(&path, reading->err, "%s/%s", reading->set->dir, inner));
     pts_status status = PTS_OK;
     DIR *stream = opendir(path);
     if (stream) {
@@ -150,7 +147,7 @@ static pts_status visit_folder(dataset_reading *reading, size_t folder, const ch
 static int compare_basenames(const void *a, const void *b)
 {
     const dataset_image *x = *(dataset_image *const *)a, *y = *(dataset_image *const *)b;
-    int order = strcmp(pts_dataset_last_component(x->path), pts_dataset_last_component(y->path));
+    int order = strcmp(pts_last_component(x->path), pts_last_component(y->path));
     return order ? order : strcmp(x->path, y->path);
 }
 
@@ -159,16 +156,15 @@ static int compare_basenames(const void *a, const void *b)
 static pts_status note_repeated_names(dataset_reading *reading)
 {
     pts_dataset *set = reading->set;
-    dataset_image **sorted = malloc(set->n_images * sizeof *sorted);
-    if (!sorted)
-        return pts_fail_memory(reading->err, set->n_images * sizeof *sorted);
+    dataset_image **sorted;
+    PTS_TRY(pts_new(&sorted, set->n_images, sizeof *sorted, reading->err));
     for (size_t i = 0; i < set->n_images; i++)
         sorted[i] = &set->images[i];
     qsort(sorted, set->n_images, sizeof *sorted, compare_basenames);
     size_t repeated = 0, first = 0;
     for (size_t i = 1; i < set->n_images; i++) {
-        if (strcmp(pts_dataset_last_component(sorted[i - 1]->path),
-                   pts_dataset_last_component(sorted[i]->path)) == 0 &&
+        if (strcmp(pts_last_component(sorted[i - 1]->path), pts_last_component(sorted[i]->path)) ==
+                0 &&
             repeated++ == 0)
             first = i;
     }
@@ -189,7 +185,7 @@ static pts_status note_shared_labels(dataset_reading *reading)
         if (pts_dataset_compare_stems(image - 1, image) == 0)
             PTS_TRY(pts_dataset_finding(reading, PTS_FINDING_NOTE,
                                         "%s: expected a label file of its own, got that of %s",
-                                        image->path, pts_dataset_last_component(image[-1].path)));
+                                        image->path, pts_last_component(image[-1].path)));
     }
     return PTS_OK;
 }
@@ -233,11 +229,11 @@ static pts_status read_labels(dataset_reading *reading, dataset_image *image)
     image->first = set->n_instances;
     if (image->skipped)
         return PTS_OK;
-    const char *name = pts_dataset_last_component(image->path);
+    const char *name = pts_last_component(image->path);
     int stem = (int)(image->path + image->stem - name);
     char *path;
-    PTS_TRY(pts_dataset_text(&path, reading->err, "%s/%s/%.*s.txt", set->dir,
-                             layout[image->folder].labels, stem, name));
+    PTS_TRY(pts_text(&path, reading->err, "%s/%s/%.*s.txt", set->dir, layout[image->folder].labels,
+                     stem, name));
     pts_status status = read_label_file(reading, path);
     free(path);
     image->count = set->n_instances - image->first;
