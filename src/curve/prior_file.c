@@ -47,6 +47,7 @@ static void write_numbers(FILE *file, const char *name, const double *values, si
 pts_status pts_prior_write(const char *path, const pts_prior_file *prior, pts_error *err)
 {
     pts_output out;
+    PTS_TRY(pts_prior_check(&prior->prior, err));
     PTS_TRY(pts_output_open(&out, path, err));
     fprintf(out.file, "pts-prior 1\ntrainer %s\ndatasets %zu\ncurves %zu\n", prior->trainer,
             prior->datasets, prior->curves);
@@ -109,6 +110,9 @@ static pts_status read_count(reader *in, const char *name, size_t *out, pts_erro
 /* The posterior without points is there for any prior that makes sense. */
 pts_status pts_prior_check(const pts_curve_prior *prior, pts_error *err)
 {
+    if (!isfinite(prior->noise_dof)) /* INFINITY is for callers who know it: no file says so */
+        return pts_fail(err, PTS_ERR_ARGUMENT, "prior: expected a finite noise_dof, got %g",
+                        prior->noise_dof);
     pts_curve_posterior *posterior = malloc(sizeof *posterior);
     if (!posterior)
         return pts_fail_memory(err, sizeof *posterior);
