@@ -32,8 +32,8 @@ END
 # The public headers that are not called as their room is.
 room_of_public() {
     case $1 in
-    file) echo base ;;
-    cpu | gemm) echo kernels ;;
+    cpu | file) echo base ;;
+    gemm) echo kernels ;;
     encoder) echo encoders ;;
     lm) echo curve ;;
     mlp) echo nn ;;

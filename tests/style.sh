@@ -1,6 +1,6 @@
 #!/bin/sh
-# What a plain grep can hold: our sources carry no tabs, trailing blanks, long lines, notes to self
-# or invisible characters, and end with a newline.
+# Our sources are as clang-format (.clang-format) writes them, carry no tabs, trailing blanks, long
+# lines, notes to self or invisible characters, and end with a newline.
 # usage: style.sh ROOT
 set -u
 cd "$1" || exit 1
@@ -38,5 +38,11 @@ for file in $sources $scripts $builds $texts; do
         failed=1
     fi
 done
+if ! command -v clang-format >/dev/null; then
+    echo 'clang-format: not found (tools/packages names it)'
+    failed=1
+elif ! clang-format --dry-run -Werror $sources; then
+    failed=1
+fi
 [ "$(echo "$sources" | wc -l)" -gt 20 ] || { echo "no sources found"; failed=1; }
 exit $failed

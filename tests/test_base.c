@@ -125,6 +125,54 @@ START_TEST(output_refuses_what_is_no_file)
 }
 END_TEST
 
+static void write_through(const char *path, const char *text)
+{
+    pts_output out;
+    pts_error err;
+    ck_assert_msg(pts_output_open(&out, path, &err) == PTS_OK, "%s", err.message);
+    fputs(text, out.file);
+    ck_assert_msg(pts_output_commit(&out, &err) == PTS_OK, "%s", err.message);
+}
+
+static void check_file(const char *path, const char *expected)
+{
+    char *text;
+    size_t size;
+    ck_assert_int_eq(pts_read_file(path, 100, &text, &size, NULL), PTS_OK);
+    ck_assert_str_eq(text, expected);
+    free(text);
+}
+
+/* Links to a link, by relative and whole paths, to a file that is there and to one that is not. */
+START_TEST(output_to_a_link_writes_what_it_stands_for)
+{
+    char folder[] = "/tmp/pts_test_XXXXXX", line[128];
+    struct stat info;
+    pts_output out;
+    pts_error err;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chdir(folder), 0);
+    ck_assert(mkdir("real", 0700) == 0 && mkdir("links", 0700) == 0);
+    ck_assert_int_eq(symlink("../real/file", "links/inner"), 0);
+    snprintf(line, sizeof line, "%s/links/inner", folder);
+    ck_assert(symlink(line, "outer") == 0 && symlink("loop", "loop") == 0);
+    write_through("outer", "first");
+    check_file("real/file", "first");
+    write_through("links/inner", "second");
+    check_file("real/file", "second");
+    ck_assert(lstat("outer", &info) == 0 && S_ISLNK(info.st_mode));
+    ck_assert(lstat("links/inner", &info) == 0 && S_ISLNK(info.st_mode));
+    ck_assert_int_eq(pts_output_open(&out, "loop", &err), PTS_ERR_IO);
+    ck_assert_str_eq(err.message, "loop: cannot write: Too many levels of symbolic links");
+    ck_assert_int_eq(pts_output_open(&out, "outer", NULL), PTS_OK);
+    pts_output_discard(&out);
+    check_file("outer", "second");
+    ck_assert(unlink("outer") == 0 && unlink("loop") == 0 && unlink("links/inner") == 0);
+    ck_assert(unlink("real/file") == 0 && rmdir("links") == 0);
+    ck_assert(rmdir("real") == 0 && chdir("/") == 0 && rmdir(folder) == 0);
+}
+END_TEST
+
 START_TEST(reading_a_pipe_does_not_hang)
 {
     char folder[] = "/tmp/pts_test_XXXXXX", path[64], *data;
@@ -168,5 +216,6 @@ END_TEST
 
 CHECK_SUITE("base", sizes_refuse_overflow, arena_measures_then_carves, arena_refuses_overflow,
             team_runs_each_task_once, team_refuses_a_silly_size, output_appears_whole_or_not_at_all,
-            output_refuses_what_is_no_file, reading_a_pipe_does_not_hang, names_end_in_either_case,
+            output_refuses_what_is_no_file, output_to_a_link_writes_what_it_stands_for,
+            reading_a_pipe_does_not_hang, names_end_in_either_case,
             csv_fields_are_quoted_where_they_must_be)

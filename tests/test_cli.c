@@ -49,8 +49,9 @@ START_TEST(every_command_helps)
         const char *program = list[i].program, *name = list[i].name;
         snprintf(usage, sizeof usage, "usage: %.15s %.15s ", program, name);
         snprintf(example, sizeof example, "\nexample:\n  %.15s %.15s", program, name);
-        for (int form = 0; form < 2; form++) {
-            int code = run_program("%s %s %s", program, name, form ? "--help" : "-h");
+        for (int form = 0; form < 3; form++) {
+            int code = form == 2 ? run_program("%s help %s", program, name)
+                                 : run_program("%s %s %s", program, name, form ? "--help" : "-h");
             ck_assert_msg(code == 0, "%s %s: %s", program, name, ran.err);
             ck_assert_str_eq(ran.err, "");
             ck_assert_int_eq(strncmp(ran.out, usage, strlen(usage)), 0);
@@ -85,6 +86,63 @@ START_TEST(unknown_commands_are_refused)
     ck_assert_int_eq(run_program("ptsinfer"), 2);
     ck_assert_str_eq(ran.out, "");
     ck_assert_ptr_nonnull(strstr(ran.err, "usage: ptsinfer COMMAND"));
+}
+END_TEST
+
+START_TEST(help_is_a_command_too)
+{
+    static const char *const programs[] = {"ptsinfer", "ptstrain"};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(run_program("%s -h", programs[i]), 0);
+        char *expected = strdup(ran.out);
+        ck_assert_int_eq(run_program("%s help", programs[i]), 0);
+        ck_assert_str_eq(ran.out, expected);
+        free(expected);
+        ck_assert_str_eq(ran.err, "");
+    }
+    check_refused(2, "ptsinfer help nonsense",
+                  "ptsinfer: no command 'nonsense' (ptsinfer -h lists them)\n");
+}
+END_TEST
+
+/* Wherever the build folder is: one outside the source tree has no ../weights. */
+START_TEST(a_build_finds_what_the_source_tree_has)
+{
+    ck_assert_int_eq(run_program("cd / && unset PTS_WEIGHTS && "
+                                 "ptsinfer predict --target 0.3 --prior builtin"),
+                     0);
+    ck_assert_int_eq(
+        run_program("cd / && PTS_WEIGHTS= ptsinfer predict --target 0.3 --prior builtin"), 0);
+}
+END_TEST
+
+START_TEST(an_unknown_prior_lists_those_there_are)
+{
+    ck_assert_int_eq(
+        run_program("unset PTS_WEIGHTS; ptsinfer predict --target 0.3 --prior nonsense"), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "/prior-nonsense.txt: No such file or directory (there "
+                                          "are: builtin, yolov8m-seg"));
+    check_refused(1,
+                  "d=$(mktemp -d); touch $d/prior-.txt $d/prior-b.txt $d/prior-a.txt $d/x.txt; "
+                  "cd $d; PTS_WEIGHTS=. ptsinfer predict --target 0.3 --prior c; c=$?; rm -r $d; "
+                  "exit $c",
+                  "ptsinfer predict: ./prior-c.txt: No such file or directory (there are: a, b)\n");
+}
+END_TEST
+
+/* A program that was built elsewhere and brought here without weights. */
+START_TEST(what_is_nowhere_is_said_with_the_places)
+{
+    ck_assert_int_eq(run_program("d=$(mktemp -d); mkdir $d/bin; "
+                                 "cp \"$(command -v ptsinfer)\" $d/bin; unset PTS_WEIGHTS; "
+                                 "touch $d/1.jpg; $d/bin/ptsinfer embed $d/1.jpg; c=$?; "
+                                 "rm -r $d; echo $d; exit $c"),
+                     1);
+    char folder[64], places[128];
+    ck_assert_int_eq(sscanf(ran.out, "%63s", folder), 1);
+    snprintf(places, sizeof places, "(looked in %s/weights and " PTS_WEIGHTS_DIR ";", folder);
+    ck_assert_msg(strstr(ran.err, places) != NULL, "%s", ran.err);
+    ck_assert_ptr_nonnull(strstr(ran.err, "; tools/fetch-weights gets it)\n"));
 }
 END_TEST
 
@@ -131,6 +189,7 @@ START_TEST(cpu_levels_are_obeyed_or_refused)
     ck_assert_ptr_nonnull(strstr(ran.out, line));
     ck_assert_int_eq(run_program("PTS_CPU=x ptsinfer -h"), 0);
     ck_assert_ptr_nonnull(strstr(ran.out, "\nPTS_CPU="));
+    ck_assert_ptr_nonnull(strstr(ran.out, "is empty, it is as if it were not set.\n"));
 }
 END_TEST
 
@@ -196,6 +255,18 @@ START_TEST(audit_names_all_that_is_linked)
     ck_assert_ptr_nonnull(strstr(ran.out, "\nBLAS       OpenBLAS "));
     ck_assert_ptr_nonnull(strstr(ran.out, "\nkernels    "));
     ck_assert_ptr_nonnull(strstr(ran.out, "\nCPU level  "));
+    /* What is loaded is a feature. */
+    static const char *const optional[][2] = {{"json", "libjansson"},   {"mpi", "libmpi."},
+                                              {"plot", "libcairo."},    {"store", "libsqlite3"},
+                                              {"web", "libmicrohttpd"}, {"yaml", "libyaml"}};
+    char features[128];
+    ck_assert_int_eq(sscanf(strstr(ran.out, "features"), "features %127[^\n]", features), 1);
+    for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
+        ck_assert_msg(!strstr(ran.out, optional[i][1]) || strstr(features, optional[i][0]), "%s",
+                      optional[i][0]);
+#if defined(PTS_HAVE_MPI) && defined(PTS_HAVE_ZIP) && defined(PTS_HAVE_HDF5)
+    ck_assert(strstr(features, "hdf5") && strstr(features, "mpi") && strstr(features, "zip"));
+#endif
 #ifndef PTS_HAVE_JSON
     ck_assert_ptr_null(strstr(ran.out, "libjansson"));
 #endif
@@ -230,5 +301,7 @@ CHECK_SUITE("cli",
 #endif
             every_command_helps, every_command_refuses_unknown_options,
             unknown_commands_are_refused, programs_tell_their_version, a_full_disk_is_no_success,
-            cpu_levels_are_obeyed_or_refused, silly_numbers_of_threads_are_refused,
+            cpu_levels_are_obeyed_or_refused, help_is_a_command_too,
+            a_build_finds_what_the_source_tree_has, an_unknown_prior_lists_those_there_are,
+            what_is_nowhere_is_said_with_the_places, silly_numbers_of_threads_are_refused,
             audit_names_all_that_is_linked)

@@ -960,6 +960,11 @@ START_TEST(prior_survives_its_file)
     ck_assert_int_eq(pts_prior_read(path, &back, NULL), PTS_OK);
     ck_assert_int_eq(memcmp(&file.prior, &back.prior, sizeof file.prior), 0);
     ck_assert_str_eq(back.trainer, "YOLO");
+    back.prior.noise_dof = INFINITY; /* what no file can say is not written */
+    ck_assert_int_eq(pts_prior_write(path, &back, &err), PTS_ERR_ARGUMENT);
+    ck_assert_str_eq(err.message, "prior: expected a finite noise_dof, got inf");
+    ck_assert_int_eq(pts_prior_read(path, &back, NULL), PTS_OK);
+    ck_assert_double_eq(back.prior.noise_dof, file.prior.noise_dof);
     static const char *const cases[][2] = {
         {"", "line 1: expected 'pts-prior …', got ''"},
         {"pts-prior 2\n", "line 1: expected version 1, got '2'"},

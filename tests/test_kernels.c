@@ -3,9 +3,12 @@
  * results of a level with a product of its own must be the same bits on any number of threads. */
 #include "check_main.h"
 
+#include "base/cpu.h"
+#include "curve/sigmoid.h"
 #include "operands.h"
-#include "pts/cpu.h"
 #include "pts/gemm.h"
+#include "pts/hash.h"
+#include "weights/sha256.h"
 
 #include <math.h>
 #include <string.h>
@@ -355,6 +358,35 @@ START_TEST(gemm_outlives_a_change_of_level)
 }
 END_TEST
 
+/* Kernels, the curve's sums and the hash have tables of their own; one limit holds for all. */
+START_TEST(one_limit_holds_for_every_table)
+{
+    static const char digest[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    const pts_level *level;
+    for (size_t i = 0; (level = pts_level_at(i)); i++) {
+        char hex[PTS_SHA256_HEX];
+        pts_sha256 hash;
+        ck_assert_int_eq(pts_cpu_limit(level->name, NULL), PTS_OK);
+        ck_assert_str_eq(pts_cpu_level(), level->name);
+        ck_assert_ptr_eq(pts_level_current(), level);
+        ck_assert_ptr_eq(pts_sigmoid(), pts_sigmoid_at(i));
+        if (strcmp(level->name, "c") == 0)
+            ck_assert(pts_sha256_current() == pts_sha256_plain);
+        pts_sha256_init(&hash);
+        pts_sha256_update(&hash, "abc", 3);
+        pts_sha256_hex(&hash, hex);
+        ck_assert_str_eq(hex, digest); /* FIPS 180-4's first example */
+    }
+    ck_assert_ptr_null(pts_sigmoid_at(pts_cpu_count()));
+    ck_assert_int_eq(pts_cpu_limit("c", NULL), PTS_OK);
+    ck_assert_str_eq(pts_level_current()->name, "c");
+    ck_assert_ptr_eq(pts_sigmoid(), pts_sigmoid_at(0));
+    ck_assert(pts_sha256_current() == pts_sha256_plain);
+    ck_assert_int_eq(pts_cpu_limit(NULL, NULL), PTS_OK);
+    ck_assert_ptr_eq(pts_level_current(), pts_level_at(pts_cpu_count() - 1));
+}
+END_TEST
+
 static void refuse_pack(size_t depth, size_t columns, pts_status status, const char *message)
 {
     float b = 0;
@@ -483,6 +515,7 @@ int main(void)
     tcase_add_test(rest, sizes_that_do_not_fit_are_refused);
     tcase_add_test(rest, gemm_equals_the_naive_loop);
     tcase_add_test(rest, gemm_outlives_a_change_of_level);
+    tcase_add_test(rest, one_limit_holds_for_every_table);
     tcase_add_test(rest, gemm_refuses_what_it_cannot);
     tcase_add_test(rest, pools_equal_the_naive_loops);
     tcase_add_test(rest, average_pool_conventions);

@@ -57,7 +57,7 @@ typedef struct pts_error {
 /* How this library was built; the strings live as long as the process. */
 typedef struct pts_build {
     const char *version;
-    const char *features; /* "json plot store yaml": what is compiled in; "" for the engine alone */
+    const char *features; /* "json mpi plot": Meson's features that are compiled in; "": none */
     const char *blas;     /* "OpenBLAS 0.3.21 …": version and options, in its own words */
     const char *kernels;  /* "Zen": those it chose for this processor */
 } pts_build;

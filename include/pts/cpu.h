@@ -1,11 +1,11 @@
-/* pts/cpu.h: which instruction set the kernels use.
+/* pts/cpu.h: which instruction set the library uses: kernels, the curve's fit and SHA-256 alike.
  *
  *   if (pts_cpu_limit(getenv("PTS_CPU"), &err) != PTS_OK) …   // before the first encoder is opened
  *   printf("%s\n", pts_cpu_level());                          // "avx512"
  *
  * Levels, rising: "c" (portable C, products by OpenBLAS, which has a choice of its own), "avx2"
  * (with FMA), "avx512" (F, BW, DQ, VL). The highest that the processor and the operating system
- * support (CPUID and XGETBV) is taken, unless a limit is set. Results of two levels differ in the
+ * support is taken, unless a limit is set. Results of two levels differ in the
  * last digits; results of one level do not depend on the number of threads. */
 #ifndef PTS_CPU_H
 #define PTS_CPU_H

@@ -8,7 +8,8 @@
  *
  * Output goes to a temporary file in the folder of `path`; pts_output_commit flushes it to disk
  * and renames it, pts_output_discard removes it. So nobody ever sees half a file, and a failed
- * run leaves the old one. A path that is there and no regular file (a device, a folder) is refused.
+ * run leaves the old one. A symbolic link stays, and the file that it stands for is written so. A
+ * path that is there and no regular file (a device, a folder) is refused.
  * After commit, even one that failed, nothing is left to discard. */
 #ifndef PTS_FILE_H
 #define PTS_FILE_H

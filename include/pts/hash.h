@@ -6,7 +6,8 @@
  *   pts_sha256_update(&hash, data, size);      // any number of times
  *   pts_sha256_hex(&hash, hex);                // the same digits as sha256sum prints
  *
- * About 200 MB/s in plain C, more where the processor has SHA instructions: for provenance, not for
+ * About 200 MB/s in plain C, more where the processor has SHA instructions (at CPU level c
+ * they are left alone): for provenance, not for
  * checking weights at every start (that is the checksum of pts/weights.h). */
 #ifndef PTS_HASH_H
 #define PTS_HASH_H

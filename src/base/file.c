@@ -1,9 +1,11 @@
 #define _GNU_SOURCE
 #include "pts/file.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,37 @@ static pts_status fail_to_write(pts_error *err, const char *path, int reason)
     return pts_fail(err, PTS_ERR_IO, "%s: cannot write: %s", path, strerror(reason));
 }
 
+/* The file that a symbolic link at *path (malloc) stands for, there or not: renaming over the link
+ * would replace it, and leave the file that it points to as it was. */
+static pts_status follow_links(char **path, pts_error *err)
+{
+    char target[PATH_MAX];
+    for (int links = 0; links < 40; links++) {
+        ssize_t length = readlink(*path, target, sizeof target - 1);
+        if (length < 0)
+            return PTS_OK;
+        target[length] = '\0';
+        char *followed, *from = *path;
+        int folder = *target == '/' ? 0 : (int)(pts_last_component(from) - from);
+        PTS_TRY(pts_text(&followed, err, "%.*s%s", folder, from, target));
+        free(from);
+        *path = followed;
+    }
+    return fail_to_write(err, *path, ELOOP);
+}
+
+static pts_status open_output(pts_output *out, pts_error *err)
+{
+    int fd = open_temporary(out->path, &out->temporary);
+    out->file = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (out->file)
+        return PTS_OK;
+    pts_status status = fail_to_write(err, out->path, errno);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
 pts_status pts_output_open(pts_output *out, const char *path, pts_error *err)
 {
     struct stat info;
@@ -97,18 +130,12 @@ pts_status pts_output_open(pts_output *out, const char *path, pts_error *err)
     /* Renaming over /dev/null would, for root, put a file in its place. */
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
         return pts_fail(err, PTS_ERR_IO, "%s: expected a regular file or none", path);
-    out->path = strdup(path);
-    if (!out->path)
-        return pts_fail_memory(err, strlen(path) + 1);
-    int fd = open_temporary(path, &out->temporary);
-    if (fd >= 0)
-        out->file = fdopen(fd, "wb");
-    if (out->file)
-        return PTS_OK;
-    pts_status status = fail_to_write(err, path, errno);
-    if (fd >= 0)
-        close(fd);
-    pts_output_discard(out);
+    PTS_TRY(pts_text(&out->path, err, "%s", path));
+    pts_status status = follow_links(&out->path, err);
+    if (status == PTS_OK)
+        status = open_output(out, err);
+    if (status != PTS_OK)
+        pts_output_discard(out);
     return status;
 }
 

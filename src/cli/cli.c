@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "cli/defaults.h"
 
 #include "pts/cpu.h"
 
@@ -32,7 +33,12 @@ int cli_dispatch(const char *program, const char *purpose, const cli_command *co
         if (strcmp(name, commands[i].name) == 0)
             return run_command(program, &commands[i], argc - 1, argv + 1);
     }
-    bool help = name && (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0);
+    bool help = name && (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0 ||
+                         strcmp(name, "help") == 0);
+    if (help && name[0] == 'h' && argc > 2) {
+        char option[] = "-h", *asked[] = {argv[0], argv[2], option, NULL};
+        return cli_dispatch(program, purpose, commands, count, 3, asked);
+    }
     if (name && !help) {
         fprintf(stderr, "%s: no command '%s' (%s -h lists them)\n", program, name, program);
         return CLI_USAGE;
@@ -44,15 +50,17 @@ int cli_dispatch(const char *program, const char *purpose, const cli_command *co
         fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
     fprintf(out,
             "\nPTS_CPU=c|avx2|avx512 in the environment: that level of kernels, not the highest.\n"
-            "PTS_WEIGHTS=FOLDER: where the default encoder and head are.\n");
+            "PTS_WEIGHTS=FOLDER: where the default encoder, head and priors are.\n"
+            "Where one of them is empty, it is as if it were not set.\n");
     return help ? CLI_DONE : CLI_USAGE;
 }
 
 static void print_message(const cli_syntax *syntax, const char *format, va_list args)
 {
-    fprintf(stderr, "%s: ", syntax->command);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    char message[8192], note[8192];
+    vsnprintf(message, sizeof message, format, args);
+    cli_default_note(message, note, sizeof note);
+    fprintf(stderr, "%s: %s%s\n", syntax->command, message, note);
 }
 
 int cli_fail(const cli_syntax *syntax, const char *format, ...)

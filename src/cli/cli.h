@@ -1,8 +1,8 @@
 /* The command line's common part: option tables, exit codes, messages.
  *
  * stdout carries the result only; messages and progress go to stderr. Exit codes are a contract:
- * 0 done, 1 failed, 2 wrong usage, 3 answered "not reachable". PTS_CPU in the environment is the
- * level that pts/cpu.h is limited to. */
+ * 0 done, 1 failed, 2 wrong usage, 3 answered "not reachable". PTS_CPU in the environment, where
+ * it is not empty, is the level that pts/cpu.h is limited to. */
 #ifndef PTS_CLI_CLI_H
 #define PTS_CLI_CLI_H
 

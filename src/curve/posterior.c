@@ -420,6 +420,9 @@ pts_status pts_curve_posterior_find(const pts_curve_prior *prior, const double *
 /* The posterior without points is there for any prior that makes sense. */
 pts_status pts_prior_check(const pts_curve_prior *prior, pts_error *err)
 {
+    if (!isfinite(prior->noise_dof)) /* INFINITY is for callers who know it: no file says so */
+        return pts_fail(err, PTS_ERR_ARGUMENT, "prior: expected a finite noise_dof, got %g",
+                        prior->noise_dof);
     pts_curve_posterior *posterior;
     PTS_TRY(pts_new(&posterior, 1, sizeof *posterior, err));
     pts_status status = pts_curve_posterior_find(prior, NULL, NULL, 0, posterior, err);

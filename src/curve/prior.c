@@ -247,6 +247,7 @@ static void write_numbers(FILE *file, const char *name, const double *values, si
 pts_status pts_prior_write(const char *path, const pts_prior_file *prior, pts_error *err)
 {
     pts_output out;
+    PTS_TRY(pts_prior_check(&prior->prior, err));
     PTS_TRY(pts_output_open(&out, path, err));
     fprintf(out.file, "pts-prior 1\ntrainer %s\ndatasets %zu\ncurves %zu\n", prior->trainer,
             prior->datasets, prior->curves);

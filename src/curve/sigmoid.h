@@ -49,7 +49,7 @@ typedef struct sigmoid_table {
                   double yy, double total, double sse[2]);
 } sigmoid_table;
 
-/* The best for this processor. */
+/* That of the CPU level in force (pts/cpu.h). */
 const sigmoid_table *pts_sigmoid(void);
 /* Lowest first; NULL past the last that it can run. */
 const sigmoid_table *pts_sigmoid_at(size_t index);

@@ -32,14 +32,17 @@ typedef struct pts_arch_run {
     bool stopped; /* out: `last` came, and `out` was not written */
 } pts_arch_run;
 
+/* encoder.c allocates models and passes, zeroed, and frees them after `close` and `pass_close`,
+ * which take what an opening left, one that failed too. */
 typedef struct pts_arch {
     const char *name;
+    size_t model_size, pass_size;
     /* Fills *info. The model borrows weights and team. */
-    pts_status (*open)(void **model, pts_weights *weights, const pts_level *level, pts_team *team,
+    pts_status (*open)(void *model, pts_weights *weights, const pts_level *level, pts_team *team,
                        pts_arch_info *info, pts_error *err);
     void (*close)(void *model);
     /* Ready for the usual input; team NULL: a pass for one thread. */
-    pts_status (*pass_open)(void **pass, void *model, pts_team *team, pts_error *err);
+    pts_status (*pass_open)(void *pass, void *model, pts_team *team, pts_error *err);
     void (*pass_close)(void *pass);
     size_t (*pass_bytes)(const void *pass);
     pts_status (*run)(void *pass, pts_arch_run *run, pts_error *err);

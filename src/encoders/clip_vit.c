@@ -378,25 +378,15 @@ static pts_status plan(clip_pass *pass, pts_error *err)
 
 static void close_pass(void *pass)
 {
-    if (pass)
-        pts_arena_free(&((clip_pass *)pass)->arena);
-    free(pass);
+    pts_arena_free(&((clip_pass *)pass)->arena);
 }
 
-static pts_status open_pass(void **out, void *model, pts_team *team, pts_error *err)
+static pts_status open_pass(void *user, void *model, pts_team *team, pts_error *err)
 {
-    clip_pass *pass = calloc(1, sizeof *pass);
-    *out = NULL;
-    if (!pass)
-        return pts_fail_memory(err, sizeof *pass);
+    clip_pass *pass = user;
     pass->model = model;
     pass->team = team;
-    pts_status status = plan(pass, err);
-    if (status == PTS_OK)
-        *out = pass;
-    else
-        close_pass(pass);
-    return status;
+    return plan(pass, err);
 }
 
 static size_t pass_bytes(const void *pass)
@@ -414,32 +404,24 @@ static double count_flops(const clip_vit *m)
 
 static void close_model(void *model)
 {
-    if (model)
-        pts_clip_vit_free(model);
-    free(model);
+    pts_clip_vit_free(model);
 }
 
-static pts_status open_model(void **out, pts_weights *weights, const pts_level *level,
+static pts_status open_model(void *user, pts_weights *weights, const pts_level *level,
                              pts_team *team, pts_arch_info *info, pts_error *err)
 {
-    clip_vit *model = calloc(1, sizeof *model);
-    *out = NULL;
-    if (!model)
-        return pts_fail_memory(err, sizeof *model);
-    pts_status status = pts_clip_vit_bind(model, weights, level, err);
-    if (status != PTS_OK) {
-        close_model(model);
-        return status;
-    }
+    clip_vit *model = user;
+    PTS_TRY(pts_clip_vit_bind(model, weights, level, err));
     *info = (pts_arch_info){.input = model->patch * model->grid, .dim = model->dim};
     info->group = group_of(model, team);
     info->flops = count_flops(model);
-    *out = model;
     return PTS_OK;
 }
 
 const pts_arch pts_arch_clip_vit = {
     .name = "clip_vit",
+    .model_size = sizeof(clip_vit),
+    .pass_size = sizeof(clip_pass),
     .open = open_model,
     .close = close_model,
     .pass_open = open_pass,

@@ -250,9 +250,7 @@ pts_status pts_clip_vit_bind(clip_vit *model, pts_weights *weights, const pts_le
     PTS_TRY(read_sizes(model, err));
     PTS_TRY(read_heads(model, err));
     PTS_TRY(read_activation(model, err));
-    model->layer = calloc(model->layers, sizeof *model->layer);
-    if (!model->layer)
-        return pts_fail_memory(err, model->layers * sizeof *model->layer);
+    PTS_TRY(pts_new(&model->layer, model->layers, sizeof *model->layer, err));
     PTS_TRY(bind_ends(model, err));
     for (size_t i = 0; i < model->layers; i++)
         PTS_TRY(bind_layer(model, i, err));
@@ -268,5 +266,4 @@ void pts_clip_vit_free(clip_vit *model)
 {
     pts_arena_free(&model->arena);
     free(model->layer);
-    model->layer = NULL;
 }

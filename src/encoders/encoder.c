@@ -43,6 +43,20 @@ static pts_status meta(const pts_weights *weights, const char *key, const char *
     return PTS_OK;
 }
 
+static void close_pass(pts_encoder *encoder, void *pass)
+{
+    if (pass)
+        encoder->arch->pass_close(pass);
+    free(pass);
+}
+
+/* Where it fails, *pass is there to be closed all the same. */
+static pts_status open_pass(pts_encoder *encoder, void **pass, pts_team *team, pts_error *err)
+{
+    PTS_TRY(pts_new(pass, 1, encoder->arch->pass_size, err));
+    return encoder->arch->pass_open(*pass, encoder->model, team, err);
+}
+
 static pts_status open_checked(pts_encoder *encoder, const char *path, pts_error *err)
 {
     const char *name, *ignored;
@@ -52,21 +66,19 @@ static pts_status open_checked(pts_encoder *encoder, const char *path, pts_error
     PTS_TRY(find_arch(encoder, name, err));
     PTS_TRY(meta(encoder->weights, "preset", &ignored, err));
     PTS_TRY(meta(encoder->weights, "source_sha256", &ignored, err));
-    PTS_TRY(encoder->arch->open(&encoder->model, encoder->weights, pts_level_current(),
+    PTS_TRY(pts_new(&encoder->model, 1, encoder->arch->model_size, err));
+    PTS_TRY(encoder->arch->open(encoder->model, encoder->weights, pts_level_current(),
                                 encoder->team, &encoder->info, err));
     encoder->image_floats = encoder->info.input * encoder->info.input * 3;
-    encoder->embedding = pts_calloc64(encoder->info.dim, sizeof *encoder->embedding);
-    if (!encoder->embedding)
-        return pts_fail_memory(err, encoder->info.dim * sizeof *encoder->embedding);
-    return encoder->arch->pass_open(&encoder->together, encoder->model, encoder->team, err);
+    PTS_TRY(pts_new(&encoder->embedding, encoder->info.dim, sizeof *encoder->embedding, err));
+    return open_pass(encoder, &encoder->together, encoder->team, err);
 }
 
 pts_status pts_encoder_open(pts_encoder **out, const char *path, pts_team *team, pts_error *err)
 {
     *out = NULL;
-    pts_encoder *encoder = calloc(1, sizeof *encoder);
-    if (!encoder)
-        return pts_fail_memory(err, sizeof *encoder);
+    pts_encoder *encoder;
+    PTS_TRY(pts_new(&encoder, 1, sizeof *encoder, err));
     encoder->team = team;
     pts_status status = open_checked(encoder, path, err);
     if (status != PTS_OK) {
@@ -80,7 +92,7 @@ pts_status pts_encoder_open(pts_encoder **out, const char *path, pts_team *team,
 static void close_alone(pts_encoder *encoder)
 {
     for (int i = 0; encoder->alone && i < pts_team_threads(encoder->team); i++)
-        encoder->arch->pass_close(encoder->alone[i]);
+        close_pass(encoder, encoder->alone[i]);
     free(encoder->alone);
     encoder->alone = NULL;
 }
@@ -90,10 +102,10 @@ void pts_encoder_close(pts_encoder *encoder)
     if (!encoder)
         return;
     close_alone(encoder);
-    if (encoder->arch) {
-        encoder->arch->pass_close(encoder->together);
+    close_pass(encoder, encoder->together);
+    if (encoder->model)
         encoder->arch->close(encoder->model);
-    }
+    free(encoder->model);
     free(encoder->embedding);
     pts_weights_close(encoder->weights);
     free(encoder);
@@ -208,12 +220,10 @@ static void embed_task(void *user, size_t index, int thread)
 static pts_status open_alone(pts_encoder *encoder, pts_error *err)
 {
     const size_t threads = (size_t)pts_team_threads(encoder->team);
-    encoder->alone = calloc(threads, sizeof *encoder->alone);
-    if (!encoder->alone)
-        return pts_fail_memory(err, threads * sizeof *encoder->alone);
+    PTS_TRY(pts_new(&encoder->alone, threads, sizeof *encoder->alone, err));
     pts_status status = PTS_OK;
     for (size_t i = 0; i < threads && status == PTS_OK; i++)
-        status = encoder->arch->pass_open(&encoder->alone[i], encoder->model, NULL, err);
+        status = open_pass(encoder, &encoder->alone[i], NULL, err);
     if (status != PTS_OK)
         close_alone(encoder);
     return status;

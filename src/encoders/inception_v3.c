@@ -37,6 +37,20 @@ static pts_feature_map stem_pool(network *net, const char *name, pts_feature_map
     return y;
 }
 
+/* The first two of a "double" 3×3 branch, 1×1 to `narrow` channels and 3×3, in scratch map 1. */
+static pts_feature_map double_3x3(network *net, const char *name, pts_feature_map x, size_t narrow,
+                                  size_t channels)
+{
+    pts_feature_map t = pts_network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, narrow, 0);
+    return pts_network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, channels, 1);
+}
+
+/* The output of a reduction: `channels`, and behind them the input's. */
+static pts_feature_map reduced(network *net, pts_feature_map x, size_t channels)
+{
+    return pts_network_output(net, half(x.height), half(x.width), channels + x.channels);
+}
+
 /* Mixed_5b … 5d: 35×35; 64 + 64 + 96 + pool. */
 static pts_feature_map inception_a(network *net, const char *name, pts_feature_map x, size_t pool)
 {
@@ -46,8 +60,7 @@ static pts_feature_map inception_a(network *net, const char *name, pts_feature_m
     t = pts_network_conv_scratch(net, name, "branch5x5_1", x, K1, 48, 0);
     pts_network_conv(net, name, "branch5x5_2", t, K5, pts_network_slice(y, 64, 64));
 
-    t = pts_network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 64, 0);
-    t = pts_network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 96, 1);
+    t = double_3x3(net, name, x, 64, 96);
     pts_network_conv(net, name, "branch3x3dbl_3", t, K3, pts_network_slice(y, 128, 96));
 
     pts_network_pooled_conv(net, name, "branch_pool", x, K3, pts_network_slice(y, 224, pool));
@@ -58,13 +71,10 @@ static pts_feature_map inception_a(network *net, const char *name, pts_feature_m
 /* Mixed_6a: 35×35 → 17×17; 384 + 96 + the input. */
 static pts_feature_map reduction_a(network *net, const char *name, pts_feature_map x)
 {
-    pts_feature_map y = pts_network_output(net, half(x.height), half(x.width),
-                                           384 + 96 + x.channels),
-                    t;
+    pts_feature_map y = reduced(net, x, 384 + 96), t;
     pts_network_conv(net, name, "branch3x3", x, K3_HALF, pts_network_slice(y, 0, 384));
 
-    t = pts_network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 64, 0);
-    t = pts_network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 96, 1);
+    t = double_3x3(net, name, x, 64, 96);
     pts_network_conv(net, name, "branch3x3dbl_3", t, K3_HALF, pts_network_slice(y, 384, 96));
 
     pts_network_max_pool(net, x, K3_HALF, pts_network_slice(y, 480, x.channels));
@@ -96,9 +106,7 @@ static pts_feature_map inception_b(network *net, const char *name, pts_feature_m
 /* Mixed_7a: 17×17 → 8×8; 320 + 192 + the input. */
 static pts_feature_map reduction_b(network *net, const char *name, pts_feature_map x)
 {
-    pts_feature_map y = pts_network_output(net, half(x.height), half(x.width),
-                                           320 + 192 + x.channels),
-                    t;
+    pts_feature_map y = reduced(net, x, 320 + 192), t;
     t = pts_network_conv_scratch(net, name, "branch3x3_1", x, K1, 192, 0);
     pts_network_conv(net, name, "branch3x3_2", t, K3_HALF, pts_network_slice(y, 0, 320));
 
@@ -122,8 +130,7 @@ static pts_feature_map inception_c(network *net, const char *name, pts_feature_m
     pts_network_conv(net, name, "branch3x3_2a", t, K1X3, pts_network_slice(y, 320, 384));
     pts_network_conv(net, name, "branch3x3_2b", t, K3X1, pts_network_slice(y, 704, 384));
 
-    t = pts_network_conv_scratch(net, name, "branch3x3dbl_1", x, K1, 448, 0);
-    t = pts_network_conv_scratch(net, name, "branch3x3dbl_2", t, K3, 384, 1);
+    t = double_3x3(net, name, x, 448, 384);
     pts_network_conv(net, name, "branch3x3dbl_3a", t, K1X3, pts_network_slice(y, 1088, 384));
     pts_network_conv(net, name, "branch3x3dbl_3b", t, K3X1, pts_network_slice(y, 1472, 384));
 

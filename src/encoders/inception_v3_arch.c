@@ -3,7 +3,6 @@
 #include "encoders/arch.h"
 #include "encoders/inception_v3.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct inception_model {
@@ -34,27 +33,17 @@ static pts_status plan(inception_pass *pass, size_t height, size_t width, pts_er
 
 static void close_pass(void *pass)
 {
-    if (pass)
-        pts_network_free(&((inception_pass *)pass)->net);
-    free(pass);
+    pts_network_free(&((inception_pass *)pass)->net);
 }
 
-static pts_status open_pass(void **out, void *model, pts_team *team, pts_error *err)
+static pts_status open_pass(void *user, void *model, pts_team *team, pts_error *err)
 {
     inception_model *m = model;
-    inception_pass *pass = calloc(1, sizeof *pass);
-    *out = NULL;
-    if (!pass)
-        return pts_fail_memory(err, sizeof *pass);
+    inception_pass *pass = user;
     pass->net.layers = &m->layers;
     pass->net.count_padding = m->count_padding;
     pass->net.team = team;
-    pts_status status = plan(pass, INCEPTION_V3_INPUT, INCEPTION_V3_INPUT, err);
-    if (status == PTS_OK)
-        *out = pass;
-    else
-        close_pass(pass);
-    return status;
+    return plan(pass, INCEPTION_V3_INPUT, INCEPTION_V3_INPUT, err);
 }
 
 static size_t pass_bytes(const void *pass)
@@ -78,38 +67,23 @@ static pts_status read_pooling(inception_model *model, pts_error *err)
 
 static void close_model(void *model)
 {
-    if (model)
-        pts_arena_free(&((inception_model *)model)->layers.arena);
-    free(model);
+    pts_arena_free(&((inception_model *)model)->layers.arena);
 }
 
 /* A pass is planned here and dropped: the first one packs the weights, on the whole team. */
-static pts_status bind(inception_model *model, pts_team *team, double *flops, pts_error *err)
-{
-    void *pass;
-    PTS_TRY(read_pooling(model, err));
-    PTS_TRY(open_pass(&pass, model, team, err));
-    *flops = ((inception_pass *)pass)->net.flops;
-    close_pass(pass);
-    return PTS_OK;
-}
-
-static pts_status open_model(void **out, pts_weights *weights, const pts_level *level,
+static pts_status open_model(void *user, pts_weights *weights, const pts_level *level,
                              pts_team *team, pts_arch_info *info, pts_error *err)
 {
-    inception_model *model = calloc(1, sizeof *model);
-    *out = NULL;
-    if (!model)
-        return pts_fail_memory(err, sizeof *model);
+    inception_model *model = user;
+    inception_pass pass = {.height = 0};
     *info = (pts_arch_info){
         .input = INCEPTION_V3_INPUT, .dim = INCEPTION_V3_DIM, .group = 1, .alone = true};
     model->layers.weights = weights;
     model->layers.level = level;
-    pts_status status = bind(model, team, &info->flops, err);
-    if (status == PTS_OK)
-        *out = model;
-    else
-        close_model(model);
+    PTS_TRY(read_pooling(model, err));
+    pts_status status = open_pass(&pass, model, team, err);
+    info->flops = pass.net.flops;
+    close_pass(&pass);
     return status;
 }
 
@@ -136,6 +110,8 @@ static pts_status run_pass(void *user, pts_arch_run *run, pts_error *err)
 
 const pts_arch pts_arch_inception_v3 = {
     .name = "inception_v3",
+    .model_size = sizeof(inception_model),
+    .pass_size = sizeof(inception_pass),
     .open = open_model,
     .close = close_model,
     .pass_open = open_pass,

@@ -156,9 +156,9 @@ static void bind_layer(network *net, const char *block, const char *branch, pts_
     int stem = snprintf(name, LAYER_NAME, "%s%s%s", block, branch ? "." : "", branch ? branch : "");
     const size_t shape[4] = {window.height, window.width, in, out};
     memcpy(layer->name, name, (size_t)stem + 1);
-    strcpy(name + stem, ".weight");
+    memcpy(name + stem, ".weight", sizeof ".weight");
     net->status = pts_weights_require(layers->weights, name, 4, shape, &layer->weight, net->err);
-    strcpy(name + stem, ".bias");
+    memcpy(name + stem, ".bias", sizeof ".bias");
     if (net->status == PTS_OK)
         net->status =
             pts_weights_require(layers->weights, name, 1, &shape[3], &layer->bias, net->err);

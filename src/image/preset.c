@@ -23,8 +23,10 @@ static void normalise_window(const pts_image *image, size_t top, size_t left, si
                              const normalisation *n, float *out)
 {
     float table[256][3];
-    for (size_t i = 0; i < 256 * 3; i++)
-        table[i / 3][i % 3] = ((float)(i / 3) / 255.0f - n->mean[i % 3]) / n->deviation[i % 3];
+    for (size_t v = 0; v < 256; v++) {
+        for (size_t c = 0; c < 3; c++)
+            table[v][c] = ((float)v / 255.0f - n->mean[c]) / n->deviation[c];
+    }
     for (size_t y = 0; y < size; y++) {
         const uint8_t *p = image->rgb + ((top + y) * image->width + left) * 3;
         for (size_t x = 0; x < size; x++, p += 3, out += 3) {

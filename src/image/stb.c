@@ -9,7 +9,7 @@ static _Thread_local size_t largest_allocation;
  * pixels would then depend on what the heap held before. */
 static void *capped_malloc(size_t size)
 {
-    return size <= largest_allocation ? calloc(1, size) : NULL;
+    return size <= largest_allocation ? calloc(1, size ? size : 1) : NULL;
 }
 
 static void *capped_realloc(void *old, size_t size)

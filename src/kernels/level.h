@@ -31,7 +31,7 @@ typedef struct pts_level {
     double (*spin_fma)(size_t rounds); /* returns the operations done */
 } pts_level;
 
-/* The level in force: the highest, or what pts_cpu_limit set. */
+/* That of the CPU level in force (base/cpu.h). */
 const pts_level *pts_level_current(void);
 /* Lowest first; NULL past the last that this machine can run. */
 const pts_level *pts_level_at(size_t index);

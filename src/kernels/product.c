@@ -50,7 +50,7 @@ void pts_product_pack(const pts_level *level, const float *b, size_t b_stride, s
 size_t pts_product_packed_at(const pts_level *level, size_t depth, size_t columns, size_t row,
                              size_t column)
 {
-    if (!level->panel)
+    if (!level->panel || !depth)
         return row * columns + column;
     size_t block = pts_product_block(depth, level->block), first = row / block * block;
     size_t count = depth - first < block ? depth - first : block;

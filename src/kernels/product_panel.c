@@ -150,6 +150,8 @@ static void run_panel(const pts_product *p, size_t columns, tile t, const float 
     t.ahead_step = bytes / count;
     for (size_t i = 0; i < count; i++) {
         size_t rows = p->rows / count + (i < p->rows % count);
+        if (!rows || rows > TILE_ROWS)
+            __builtin_unreachable(); /* an even cut into ⌈rows / TILE_ROWS⌉: analysers do not see */
         if (columns == width * PTS_LANES)
             tiles[rows - 1][width - 1](&t);
         else

@@ -41,55 +41,65 @@ enum { TILE_ROWS = 16, PANEL = 0 }; /* OpenBLAS has tiles of its own */
  * cache while the rows of A pass by. */
 enum { BLOCK_DEPTH = 256 };
 
-#if PTS_LANES == 16
+#if PTS_LANES > 4
 
+/* AVX2's and AVX-512's intrinsics differ in the width that their names carry. */
+#if PTS_LANES == 16
+#define WIDE(name) _mm512_##name
 typedef __m512 vec;
+typedef __m512i vec_bits;
+#else
+#define WIDE(name) _mm256_##name
+typedef __m256 vec;
+typedef __m256i vec_bits;
+#endif
 
 INLINE vec vec_load(const float *p)
 {
-    return _mm512_loadu_ps(p);
+    return WIDE(loadu_ps)(p);
 }
 
 INLINE void vec_store(float *p, vec v)
 {
-    _mm512_storeu_ps(p, v);
+    WIDE(storeu_ps)(p, v);
 }
 
 INLINE vec vec_set(float x)
 {
-    return _mm512_set1_ps(x);
+    return WIDE(set1_ps)(x);
 }
 
 /* a·b + c, rounded once where the level has FMA. */
 INLINE vec vec_fma(vec a, vec b, vec c)
 {
-    return _mm512_fmadd_ps(a, b, c);
+    return WIDE(fmadd_ps)(a, b, c);
 }
 
 /* b where a is not a number, as x > 0 ? x : 0 has it. */
 INLINE vec vec_max(vec a, vec b)
 {
-    return _mm512_max_ps(a, b);
+    return WIDE(max_ps)(a, b);
 }
 
 INLINE vec vec_min(vec a, vec b)
 {
-    return _mm512_min_ps(a, b);
+    return WIDE(min_ps)(a, b);
 }
 
 /* x·2^n, n a whole number of −126 … 127; 0 where n is −127, infinite where it is 128. Built from
  * bits: VSCALEF is one instruction, but takes a hundred cycles where the result underflows. */
 INLINE vec vec_scale(vec x, vec n)
 {
-    __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-    return x * _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
+    vec_bits exponent = WIDE(add_epi32)(WIDE(cvtps_epi32)(n), WIDE(set1_epi32)(127));
+    return x * (vec)WIDE(slli_epi32)(exponent, 23);
 }
 
 INLINE vec vec_sqrt(vec v)
 {
-    return _mm512_sqrt_ps(v);
+    return WIDE(sqrt_ps)(v);
 }
 
+#if PTS_LANES == 16
 INLINE float vec_sum(vec v)
 {
     return _mm512_reduce_add_ps(v);
@@ -99,52 +109,7 @@ INLINE float vec_greatest(vec v)
 {
     return _mm512_reduce_max_ps(v);
 }
-
-#elif PTS_LANES == 8
-
-typedef __m256 vec;
-
-INLINE vec vec_load(const float *p)
-{
-    return _mm256_loadu_ps(p);
-}
-
-INLINE void vec_store(float *p, vec v)
-{
-    _mm256_storeu_ps(p, v);
-}
-
-INLINE vec vec_set(float x)
-{
-    return _mm256_set1_ps(x);
-}
-
-INLINE vec vec_fma(vec a, vec b, vec c)
-{
-    return _mm256_fmadd_ps(a, b, c);
-}
-
-INLINE vec vec_max(vec a, vec b)
-{
-    return _mm256_max_ps(a, b);
-}
-
-INLINE vec vec_min(vec a, vec b)
-{
-    return _mm256_min_ps(a, b);
-}
-
-INLINE vec vec_scale(vec x, vec n)
-{
-    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-    return x * _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
-}
-
-INLINE vec vec_sqrt(vec v)
-{
-    return _mm256_sqrt_ps(v);
-}
-
+#else
 INLINE float vec_sum(vec v)
 {
     __m128 half = _mm256_castps256_ps128(v) + _mm256_extractf128_ps(v, 1);
@@ -158,6 +123,7 @@ INLINE float vec_greatest(vec v)
     half = _mm_max_ps(half, _mm_movehl_ps(half, half));
     return half[0] > half[1] ? half[0] : half[1];
 }
+#endif
 
 #else
 

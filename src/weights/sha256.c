@@ -1,8 +1,8 @@
 /* SHA-256 as FIPS 180-4 writes it (sections 5.1.1, 5.3.3, 6.2.2). */
+#include "base/cpu.h"
 #include "pts/hash.h"
+#include "weights/sha256.h"
 
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <string.h>
 
 static const uint32_t K[64] = {
@@ -32,7 +32,7 @@ static void expand(const unsigned char *block, uint32_t w[64])
     }
 }
 
-static void compress_plain(uint32_t state[8], const unsigned char *block)
+void pts_sha256_plain(uint32_t state[8], const unsigned char *block)
 {
     uint32_t w[64], a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
@@ -49,16 +49,8 @@ static void compress_plain(uint32_t state[8], const unsigned char *block)
         state[i] += add[i];
 }
 
-#if defined(__x86_64__)
-#include <cpuid.h>
+#ifdef PTS_X86_LEVELS
 #include <immintrin.h>
-
-static bool has_sha(void)
-{
-    unsigned a, b, c, d, b7;
-    return __get_cpuid_count(7, 0, &a, &b7, &c, &d) && (b7 & bit_SHA) &&
-           __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_1);
-}
 
 /* The same by the processor's own instructions, four rounds of two at a time. They keep the state
  * as (a b e f) and (c d g h), and take W + K of two rounds from the low half of a register (Gulley
@@ -93,21 +85,21 @@ __attribute__((target("sha,sse4.1"))) static void compress_sha(uint32_t state[8]
     _mm_storeu_si128((__m128i *)(void *)state, _mm_blend_epi16(low, high, 0xf0));
     _mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(high, low, 8));
 }
+
 #endif
+
+pts_sha256_block *pts_sha256_current(void)
+{
+#ifdef PTS_X86_LEVELS
+    if (pts_cpu_sha())
+        return compress_sha;
+#endif
+    return pts_sha256_plain;
+}
 
 static void compress(uint32_t state[8], const unsigned char *blocks, size_t count)
 {
-    void (*one)(uint32_t *, const unsigned char *) = compress_plain;
-#if defined(__x86_64__)
-    static atomic_int known; /* 0: not asked yet, 1: has it, 2: has not. A virtual machine takes
-                                some ten microseconds for each cpuid: of five thousand photographs
-                                that was most of the time of hashing. */
-    int answer = atomic_load_explicit(&known, memory_order_relaxed);
-    if (!answer)
-        atomic_store_explicit(&known, answer = has_sha() ? 1 : 2, memory_order_relaxed);
-    if (answer == 1)
-        one = compress_sha;
-#endif
+    pts_sha256_block *one = pts_sha256_current();
     for (size_t i = 0; i < count; i++)
         one(state, blocks + 64 * i);
 }
