@@ -266,10 +266,11 @@ START_TEST(figures_do_not_overwrite_each_other)
     fputs("dataset,class,n,map\n", file);
     for (int k = 0; k < 7; k++) {
         for (int i = 1; i < 64; i *= 2) {
+            double map = 0.5 * i / (i + 8) + 0.01 * k;
             if (k < 5)
-                fprintf(file, "d,%s,%d,0.%02d\n", classes[k], i, i + k);
+                fprintf(file, "d,%s,%d,%.2f\n", classes[k], i, map);
             else
-                fprintf(file, "d,%0300d,%d,0.%02d\n", k, i, i + k);
+                fprintf(file, "d,%0300d,%d,%.2f\n", k, i, map);
         }
     }
     fclose(file);
