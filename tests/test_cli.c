@@ -230,5 +230,5 @@ CHECK_SUITE("cli",
 #endif
             every_command_helps, every_command_refuses_unknown_options,
             unknown_commands_are_refused, programs_tell_their_version, a_full_disk_is_no_success,
-            cpu_levels_are_obeyed_or_refused, silly_numbers_of_threads_are_refused,
-            audit_names_all_that_is_linked)
+            cpu_levels_are_obeyed_or_refused, audit_names_all_that_is_linked, SLOW,
+            silly_numbers_of_threads_are_refused)

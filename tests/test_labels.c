@@ -500,7 +500,7 @@ int main(void)
     tcase_add_test(slow, head_answers_what_was_evaluated);
     tcase_add_test(slow, labelled_part_survives_its_file);
     tcase_add_test(slow, population_is_that_of_the_curves);
-    tcase_add_test(plain, forged_heads_are_refused);
+    tcase_add_test(slow, forged_heads_are_refused);
     tcase_add_test(plain, files_become_sums);
     tcase_add_test(plain, malformed_lines_are_named);
     tcase_add_test(command, labels_answer);

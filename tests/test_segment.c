@@ -1283,9 +1283,10 @@ CHECK_SUITE("segment", decoder_equals_the_plain_one_and_its_differences, chamfer
             cores_part_touching_instances, specks_are_dropped_and_empty_maps_are_empty,
             targets_of_a_square, parts_and_masks_teach_alike, crowds_are_not_taught,
             labels_that_cannot_be_painted, components_are_uncorrelated, files_that_are_no_segmenter,
-            progress_stops_at_once, absent_images_are_left_out_and_counted,
-            arguments_that_make_no_sense, features_of_a_vit_by_overlapping_windows,
-            unreadable_photographs, features_are_cancelled, features_made_later_are_the_same, SLOW,
+            absent_images_are_left_out_and_counted, arguments_that_make_no_sense,
+            features_of_a_vit_by_overlapping_windows, unreadable_photographs,
+            features_are_cancelled, features_made_later_are_the_same, SLOW,
             training_learns_a_separable_scene, rare_objects_are_learnt,
             touching_instances_are_learnt_apart, going_on_learns_the_piece_and_keeps_the_rest,
-            a_saved_segmenter_goes_on_bit_for_bit, masks_and_crowds_are_scored)
+            a_saved_segmenter_goes_on_bit_for_bit, masks_and_crowds_are_scored,
+            progress_stops_at_once)

@@ -818,22 +818,22 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, embed_fills_the_cache_once);
     tcase_add_test(tcase, embed_refuses);
     tcase_add_test(tcase, combinations_are_fixed_and_different);
-    tcase_add_test(tcase, resumed_training_goes_on_bit_for_bit);
+    tcase_add_test(slow, resumed_training_goes_on_bit_for_bit);
     tcase_add_test(tcase, patience_ends_training);
     tcase_add_test(slow, lost_training_keeps_its_checkpoint);
-    tcase_add_test(tcase, full_disk_keeps_the_checkpoint);
+    tcase_add_test(slow, full_disk_keeps_the_checkpoint);
     tcase_add_test(tcase, study_options_are_checked);
     tcase_add_test(tcase, train_writes_head_log_and_checkpoint);
-    tcase_add_test(tcase, head_says_where_it_comes_from);
-    tcase_add_test(tcase, masks_are_embedded_as_pictures);
+    tcase_add_test(slow, head_says_where_it_comes_from);
+    tcase_add_test(slow, masks_are_embedded_as_pictures);
     tcase_add_test(slow, heads_with_masks);
     tcase_add_test(tcase, config_refuses);
-    tcase_add_test(tcase, eval_takes_a_config_and_echoes_it);
+    tcase_add_test(slow, eval_takes_a_config_and_echoes_it);
     tcase_add_test(tcase, one_data_set_only);
-    tcase_add_test(tcase, curves_of_no_class);
+    tcase_add_test(slow, curves_of_no_class);
     tcase_add_test(tcase, train_refuses);
 #ifdef PTS_HAVE_PLOT
-    tcase_add_test(tcase, train_draws_its_losses);
+    tcase_add_test(slow, train_draws_its_losses);
 #endif
 #ifdef PTS_HAVE_MPI
     tcase_add_test(slow, ranks_train_as_one);

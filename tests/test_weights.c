@@ -583,5 +583,5 @@ CHECK_SUITE("weights", writer_equals_an_independent_one, round_trip,
             an_empty_file_of_weights_is_one, require_names_expected_and_got,
             every_flipped_bit_is_refused, every_wrong_byte_of_the_data_is_refused,
             every_cut_and_every_tail_is_refused, what_is_no_file_of_weights_is_refused,
-            rejected_inputs, rejected_ranges, mutations_are_refused_or_sound, writer_refuses,
-            half_rounds_as_numpy_does, half_widens_exactly, sha256_of_nist_examples)
+            rejected_inputs, rejected_ranges, writer_refuses, half_rounds_as_numpy_does,
+            half_widens_exactly, sha256_of_nist_examples, SLOW, mutations_are_refused_or_sound)
