@@ -303,5 +303,5 @@ CHECK_SUITE("cli",
             unknown_commands_are_refused, programs_tell_their_version, a_full_disk_is_no_success,
             cpu_levels_are_obeyed_or_refused, help_is_a_command_too,
             a_build_finds_what_the_source_tree_has, an_unknown_prior_lists_those_there_are,
-            what_is_nowhere_is_said_with_the_places, silly_numbers_of_threads_are_refused,
-            audit_names_all_that_is_linked)
+            what_is_nowhere_is_said_with_the_places, audit_names_all_that_is_linked, SLOW,
+            silly_numbers_of_threads_are_refused)

@@ -3,6 +3,7 @@
 #include "golden.h"
 
 #include "clip_file.h"
+#include "temporary_folder.h"
 #include "kernels/level.h"
 #include "pts/cpu.h"
 #include "pts/encoder.h"
@@ -20,24 +21,16 @@ static const clip_shape vit_b_32 = {"vit_b_32", 32, 7, 768, 12, 12, 3072, 512, "
 
 enum { WITH_TAPS = 4 }; /* the first so many of `shapes` */
 
-static const char *scratch_path(void)
-{
-    static char path[4096];
-    const char *root = getenv("PTS_TEST_BUILD");
-    snprintf(path, sizeof path, "%s/clip-%ld.ptsw", root ? root : "/tmp", (long)getpid());
-    return path;
-}
-
 static pts_team *team;
 static pts_encoder *encoder;
 
 static void open_encoder(clip_file *file, int threads)
 {
     pts_error err;
-    clip_file_write(file, scratch_path());
+    clip_file_write(file, scratch("clip.ptsw"));
     ck_assert_int_eq(pts_team_create(&team, threads, NULL), PTS_OK);
-    pts_status status = pts_encoder_open(&encoder, scratch_path(), team, &err);
-    unlink(scratch_path()); /* stays mapped */
+    pts_status status = pts_encoder_open(&encoder, scratch("clip.ptsw"), team, &err);
+    unlink(scratch("clip.ptsw")); /* stays mapped */
     ck_assert_msg(status == PTS_OK, "%s", err.message);
 }
 
@@ -330,10 +323,10 @@ static void expect_refused(clip_file *file, pts_status expected, const char *com
 {
     pts_error err;
     char message[sizeof err.message];
-    clip_file_write(file, scratch_path());
-    pts_status status = pts_encoder_open(&encoder, scratch_path(), NULL, &err);
-    unlink(scratch_path());
-    snprintf(message, sizeof message, "%.300s: %s", scratch_path(), complaint);
+    clip_file_write(file, scratch("clip.ptsw"));
+    pts_status status = pts_encoder_open(&encoder, scratch("clip.ptsw"), NULL, &err);
+    unlink(scratch("clip.ptsw"));
+    snprintf(message, sizeof message, "%.300s: %s", scratch("clip.ptsw"), complaint);
     ck_assert_str_eq(err.message, message);
     ck_assert_int_eq(status, expected);
     ck_assert_ptr_null(encoder);

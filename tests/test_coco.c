@@ -1,5 +1,5 @@
 /* Masks and AP against pycocotools' numbers: tests/data/coco (README.md there has the recipe). */
-#include "check_main.h"
+#include "temporary_folder.h"
 #include "run_program.h"
 
 #include "pts/metrics.h"
@@ -291,28 +291,9 @@ START_TEST(the_command_prints_the_figures)
 }
 END_TEST
 
-static char folder[32];
-
-static void make_folder(void)
-{
-    strcpy(folder, "/tmp/pts_coco_XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void remove_folder(void)
-{
-    static const char *const names[] = {"gt", "results"};
-    for (size_t i = 0; i < 2; i++) {
-        char path[64];
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
-}
-
 static const char *written(const char *name, const char *text, size_t length)
 {
-    static char paths[2][64];
+    static char paths[2][96];
     char *path = paths[name[0] == 'r'];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     unlink(path); /* cutting a file to nothing makes some file systems wait for the disk */

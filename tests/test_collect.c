@@ -1,7 +1,7 @@
 /* Collecting: the modes against a trainer whose metrics are written down, jobs through the store,
  * and programs as trainers: this one, called again with a role as its argument. */
-#include "check_main.h"
 #include "run_program.h"
+#include "temporary_folder.h"
 
 #include "base/random.h"
 #include "collect/measure.h"
@@ -197,26 +197,6 @@ START_TEST(choices_on_validation_need_one)
 END_TEST
 
 /* ---- jobs through the store ---- */
-
-static char folder[64];
-
-static void setup(void)
-{
-    strcpy(folder, "/tmp/pts-collect-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void teardown(void)
-{
-    ck_assert_int_eq(run_program("rm -rf %s", folder), 0);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 typedef struct witness {
     size_t events[PTS_COLLECT_JOB + 1];
@@ -797,23 +777,18 @@ int main(int argc, char **argv)
                                    a_program_goes_on_from_its_weights,
                                    a_programs_failure_is_the_sizes_failure,
                                    paths_in_a_command_are_from_here,
-#ifdef PTS_HAVE_MPI
-                                   ranks_share_the_jobs,
-#endif
                                    a_program_may_try_again};
     Suite *suite = suite_create("collect");
-    TCase *cases[] = {tcase_create("modes"), tcase_create("jobs")};
-    tcase_add_checked_fixture(cases[1], setup, teardown);
-    tcase_set_timeout(cases[1], 120);
+    TCase *cases[] = {add_tcase(suite, "modes", ""), add_tcase(suite, "jobs", "")};
+    tcase_add_checked_fixture(cases[1], make_folder, remove_folder);
     for (size_t i = 0; i < sizeof pure / sizeof *pure; i++)
         tcase_add_test(cases[0], pure[i]);
     for (size_t i = 0; i < sizeof stored / sizeof *stored; i++)
         tcase_add_test(cases[1], stored[i]);
-    suite_add_tcase(suite, cases[0]);
-    suite_add_tcase(suite, cases[1]);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+#ifdef PTS_HAVE_MPI
+    TCase *slow = add_tcase(suite, "slow", "slow");
+    tcase_add_checked_fixture(slow, make_folder, remove_folder);
+    tcase_add_test(slow, ranks_share_the_jobs);
+#endif
+    return run_suite(suite);
 }

@@ -1,29 +1,19 @@
 /* ptstrain collect when processes are killed and when several share a store: what is measured stays
  * and is never measured again. The trainer is a script that writes down each run's beginning, takes
  * its time and finds nothing. */
-#include "check_main.h"
 #include "run_program.h"
-
-#include <string.h>
+#include "temporary_folder.h"
 
 enum { JOBS = 9 }; /* three sizes, three seeds */
 
-static char folder[64];
-
 static void setup(void)
 {
-    strcpy(folder, "/tmp/pts-processes-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    make_folder();
     ck_assert_int_eq(
         run_program("cd %s && touch begun && printf 'echo $1 >> %s/begun\\nsleep 0.4\\n"
                     "echo [] > test_results.json\\n' > train.sh",
                     folder, folder),
         0);
-}
-
-static void teardown(void)
-{
-    ck_assert_int_eq(run_program("rm -rf %s", folder), 0);
 }
 
 /* The command's arguments, for a shell in the folder. */
@@ -280,9 +270,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("collect_processes");
-    TCase *tcase = tcase_create("processes");
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_set_timeout(tcase, 120);
+    TCase *tcase = add_tcase(suite, "processes", "slow");
+    tcase_add_checked_fixture(tcase, setup, remove_folder);
     tcase_add_test(tcase, a_killed_process_loses_the_job_in_hand);
     tcase_add_test(tcase, an_interrupted_process_loses_the_job_in_hand);
     tcase_add_test(tcase, two_processes_share_a_store);
@@ -296,10 +285,5 @@ int main(void)
     tcase_add_test(tcase, a_trainer_does_not_outlive_a_killed_process);
     tcase_add_test(tcase, the_bar_fits_the_terminal);
     tcase_add_test(tcase, a_log_has_plain_lines);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -266,10 +266,11 @@ START_TEST(figures_do_not_overwrite_each_other)
     fputs("dataset,class,n,map\n", file);
     for (int k = 0; k < 7; k++) {
         for (int i = 1; i < 64; i *= 2) {
+            double map = 0.5 * i / (i + 8) + 0.01 * k;
             if (k < 5)
-                fprintf(file, "d,%s,%d,0.%02d\n", classes[k], i, i + k);
+                fprintf(file, "d,%s,%d,%.2f\n", classes[k], i, map);
             else
-                fprintf(file, "d,%0300d,%d,0.%02d\n", k, i, i + k);
+                fprintf(file, "d,%0300d,%d,%.2f\n", k, i, map);
         }
     }
     fclose(file);
@@ -448,6 +449,6 @@ CHECK_SUITE("curve_cli",
             fit_draws_two_figures_a_curve, figures_do_not_overwrite_each_other,
 #endif
             fit_prints_only_what_is_determined, advice_about_copies_holds,
-            bad_input_is_said_by_every_command, files_at_odds_are_said,
-            unlike_pilot_gets_its_caveat, prior_is_made_and_used, fit_takes_any_family,
-            curve_answers_and_exits, curve_refuses_in_one_line, fit_refuses_in_one_line)
+            files_at_odds_are_said, unlike_pilot_gets_its_caveat, prior_is_made_and_used,
+            fit_takes_any_family, curve_answers_and_exits, curve_refuses_in_one_line,
+            fit_refuses_in_one_line, SLOW, bad_input_is_said_by_every_command)

@@ -650,5 +650,5 @@ CHECK_SUITE("dataset", reads_a_real_set, reads_the_points, finds_classes_and_spl
             refuses_yaml, reading_reports_all_and_goes_on,
             corrupt_images_are_named_left_out_and_counted, looks_alone_and_in_a_team,
             folders_that_loop_or_cannot_be_read, notes_names_in_two_splits_and_crossing_outlines,
-            mutated_labels_never_break_the_reader, mutated_yaml_never_breaks_the_reader,
-            command_tells_the_counts_and_the_problems)
+            command_tells_the_counts_and_the_problems, SLOW, mutated_yaml_never_breaks_the_reader,
+            mutated_labels_never_break_the_reader)

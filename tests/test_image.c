@@ -556,4 +556,4 @@ END_TEST
 CHECK_SUITE("image", png_and_bmp_equal_pillow, probing_refuses_as_reading_does,
             jpeg_is_near_libjpeg, jpeg_scan_order_does_not_show, files_that_are_no_image, cut_files,
             variants_that_are_not_read, zlib_bomb, dimensions, damaged_png, damaged_jpeg,
-            jpeg_of_too_many_codes, jpeg_of_many_scans, mutations, threads_change_nothing)
+            jpeg_of_too_many_codes, jpeg_of_many_scans, threads_change_nothing, SLOW, mutations)

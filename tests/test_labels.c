@@ -98,15 +98,6 @@ START_TEST(head_answers_what_was_evaluated)
 }
 END_TEST
 
-static const char *in_folder(const char *name)
-{
-    static char path[2][128];
-    static int turn;
-    turn = !turn;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-    return path[turn];
-}
-
 static const pts_label_sums some[2] = {{2, -3, 5, 1.5, 1}, {3, -6, 13, 2, 0}};
 
 START_TEST(labelled_part_survives_its_file)
@@ -310,16 +301,32 @@ END_TEST
 #define FOUR "0061.jpg 0063.jpg 0141.jpg 0142.jpg "
 #define ASK P " --head head.ptsw --target 0.3 " FOUR
 
+/* Trained once: every case has its copy. */
+static const char *const heads[] = {"head.ptsw", "plain.ptsw"};
+static char trained[2][4096];
+
+static void train_heads(void)
+{
+    for (int i = 0; i < 2; i++) {
+        strcpy(trained[i], scratch(heads[i]));
+        pts_head *head = train(5, i == 0);
+        ck_assert_int_eq(pts_head_write(head, trained[i], NULL), PTS_OK);
+        pts_head_close(head);
+    }
+}
+
+static void remove_heads(void)
+{
+    for (int i = 0; i < 2; i++)
+        unlink(trained[i]);
+}
+
 static void fill_folder(void)
 {
     char path[128];
     make_folder();
-    pts_head *head = train(5, true);
-    ck_assert_int_eq(pts_head_write(head, in_folder("head.ptsw"), NULL), PTS_OK);
-    pts_head_close(head);
-    head = train(5, false);
-    ck_assert_int_eq(pts_head_write(head, in_folder("plain.ptsw"), NULL), PTS_OK);
-    pts_head_close(head);
+    for (int i = 0; i < 2; i++)
+        put_copy(heads[i], trained[i]);
     snprintf(path, sizeof path, "%s", folder);
     ck_assert_int_eq(run_program("cp -r '%s' %s/set && cd %s && chmod -R u+w . && "
                                  "cp set/train/images/*.jpg . && mkdir txt && "
@@ -486,26 +493,21 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("labels");
-    TCase *plain = tcase_create("library"), *command = tcase_create("command");
-    tcase_set_timeout(plain, 120);
-    tcase_set_timeout(command, 120);
+    TCase *plain = add_tcase(suite, "library", ""), *command = add_tcase(suite, "command", "");
+    TCase *slow = add_tcase(suite, "slow", "slow");
+    tcase_add_unchecked_fixture(command, train_heads, remove_heads);
     tcase_add_checked_fixture(plain, make_folder, remove_folder);
+    tcase_add_checked_fixture(slow, make_folder, remove_folder);
     tcase_add_checked_fixture(command, fill_folder, remove_folder);
-    tcase_add_test(plain, head_answers_what_was_evaluated);
-    tcase_add_test(plain, labelled_part_survives_its_file);
-    tcase_add_test(plain, population_is_that_of_the_curves);
-    tcase_add_test(plain, forged_heads_are_refused);
+    tcase_add_test(slow, head_answers_what_was_evaluated);
+    tcase_add_test(slow, labelled_part_survives_its_file);
+    tcase_add_test(slow, population_is_that_of_the_curves);
+    tcase_add_test(slow, forged_heads_are_refused);
     tcase_add_test(plain, files_become_sums);
     tcase_add_test(plain, malformed_lines_are_named);
     tcase_add_test(command, labels_answer);
     tcase_add_test(command, pilot_results_take_the_place_of_labels);
     tcase_add_test(command, wrong_labels_are_refused);
     tcase_add_test(command, wrong_label_files_are_refused);
-    suite_add_tcase(suite, plain);
-    suite_add_tcase(suite, command);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

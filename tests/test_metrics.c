@@ -418,9 +418,9 @@ START_TEST(parameters_matter)
 END_TEST
 
 CHECK_SUITE("metrics", runs_go_down_the_columns, masks_survive_every_form,
-            broken_strings_are_refused, hostile_strings_do_no_harm, sizes_are_checked,
-            broken_polygons_are_refused, endless_outlines_are_refused,
-            fill_takes_the_pixels_whose_centre_is_inside, fill_shares_no_pixel_between_neighbours,
+            broken_strings_are_refused, sizes_are_checked, broken_polygons_are_refused,
+            endless_outlines_are_refused, fill_shares_no_pixel_between_neighbours,
             perfect_detections, partial_detections, nothing_to_find_is_undefined,
             broken_images_are_refused, identifiers_are_checked, parameters_are_checked,
-            parameters_matter)
+            parameters_matter, SLOW, hostile_strings_do_no_harm,
+            fill_takes_the_pixels_whose_centre_is_inside)

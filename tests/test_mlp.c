@@ -770,9 +770,9 @@ START_TEST(head_tensors_are_checked)
 END_TEST
 
 CHECK_SUITE("mlp", curve_loss_through_the_network_equals_central_differences, theta_is_the_curve,
-            theta_fit_finds_the_mode, spread_of_a_population_is_found,
-            photographs_that_tell_beat_the_mean_curve, photographs_that_tell_nothing_do_little_harm,
-            pilot_sizes_with_photographs_and_without, a_gain_in_words, heads_say_whether_they_look,
-            same_seed_same_head, head_survives_its_file, study_head_recognises_its_curves,
+            theta_fit_finds_the_mode, spread_of_a_population_is_found, a_gain_in_words,
             tasks_refuse, training_refuses, training_can_be_stopped, head_files_are_checked,
-            head_tensors_are_checked)
+            head_tensors_are_checked, SLOW, photographs_that_tell_beat_the_mean_curve,
+            photographs_that_tell_nothing_do_little_harm, pilot_sizes_with_photographs_and_without,
+            heads_say_whether_they_look, same_seed_same_head, head_survives_its_file,
+            study_head_recognises_its_curves)

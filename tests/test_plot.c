@@ -1,6 +1,6 @@
 /* Figures: well-formed files, marks where the axes say, wrong plots refused, nothing left behind.
  * Positions are computed here from the documented layout, and looked up in the PNG's pixels. */
-#include "check_main.h"
+#include "temporary_folder.h"
 #include "well_formed.h"
 
 #include "plot/axes.h"
@@ -19,21 +19,6 @@ static const pts_plot_series points = {"measured", point_n, point_y, 3};
 static pts_plot simple_plot(void)
 {
     return (pts_plot){.title = "A title", .n = curve_n, .y = curve_y, .count = 2};
-}
-
-static char folder[32];
-
-static const char *in_folder(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void make_folder(void)
-{
-    strcpy(folder, "/tmp/pts_test_XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
 }
 
 /* Removes `name` (NULL: nothing was to be written); fails if the folder holds anything else. */
@@ -435,7 +420,7 @@ END_TEST
 CHECK_SUITE("plot", svg_is_well_formed, same_plot_gives_the_same_bytes,
             points_lie_where_the_axes_say, curve_and_band_lie_where_the_axes_say,
             intersection_is_ringed, other_curve_lies_where_the_axes_say,
-            bars_reach_from_zero_to_their_value, bars_svg_and_refusals, all_answers_can_be_drawn,
-            ticks_are_1_2_5, axes_enclose_what_is_drawn, long_and_wide_text_is_cut,
-            wrong_curves_are_refused, wrong_points_and_targets_are_refused,
-            wrong_paths_leave_nothing)
+            bars_reach_from_zero_to_their_value, bars_svg_and_refusals, ticks_are_1_2_5,
+            axes_enclose_what_is_drawn, long_and_wide_text_is_cut, wrong_curves_are_refused,
+            wrong_points_and_targets_are_refused, wrong_paths_leave_nothing, SLOW,
+            all_answers_can_be_drawn)

@@ -1,6 +1,6 @@
 /* The segmenter's parts: decoder gradients against central differences, chamfer distances against
  * brute force, cutting of known maps, targets of known shapes, principal components. */
-#include "check_main.h"
+#include "temporary_folder.h"
 
 #include "clip_file.h"
 #include "nn/layers.h"
@@ -589,16 +589,6 @@ START_TEST(touching_instances_are_learnt_apart)
 END_TEST
 
 /* ---- going on, files, cancelling ---- */
-
-static const char *scratch(const char *name)
-{
-    static char paths[4][4096];
-    static int next;
-    const char *root = getenv("PTS_TEST_BUILD");
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof *paths, "%s/segment-%ld-%s", root ? root : "/tmp", (long)getpid(), name);
-    return path;
-}
 
 /* Two looks of one object: channel 0 on the first image, channel 1 on the second. */
 static void scene_of_looks(scene *s)
@@ -1292,11 +1282,11 @@ END_TEST
 CHECK_SUITE("segment", decoder_equals_the_plain_one_and_its_differences, chamfer_equals_brute_force,
             cores_part_touching_instances, specks_are_dropped_and_empty_maps_are_empty,
             targets_of_a_square, parts_and_masks_teach_alike, crowds_are_not_taught,
-            labels_that_cannot_be_painted, components_are_uncorrelated,
+            labels_that_cannot_be_painted, components_are_uncorrelated, files_that_are_no_segmenter,
+            absent_images_are_left_out_and_counted, arguments_that_make_no_sense,
+            features_of_a_vit_by_overlapping_windows, unreadable_photographs,
+            features_are_cancelled, features_made_later_are_the_same, SLOW,
             training_learns_a_separable_scene, rare_objects_are_learnt,
             touching_instances_are_learnt_apart, going_on_learns_the_piece_and_keeps_the_rest,
-            a_saved_segmenter_goes_on_bit_for_bit, files_that_are_no_segmenter,
-            progress_stops_at_once, absent_images_are_left_out_and_counted,
-            arguments_that_make_no_sense, masks_and_crowds_are_scored,
-            features_of_a_vit_by_overlapping_windows, unreadable_photographs,
-            features_are_cancelled, features_made_later_are_the_same)
+            a_saved_segmenter_goes_on_bit_for_bit, masks_and_crowds_are_scored,
+            progress_stops_at_once)

@@ -1,8 +1,8 @@
 /* The study's page from end to end, at full size: four photographs through both encoders and both
  * of its heads to A, B, C, D, against PyTorch (tests/data/study); the service answers alike. */
-#include "check_main.h"
 #include "run_program.h"
 #include "study_files.h"
+#include "temporary_folder.h"
 #ifdef PTS_HAVE_WEB
 #include "web_client.h"
 
@@ -35,18 +35,6 @@ static void write_inception(const char *path)
     drawn_write(&drawn, path, meta, 4);
 }
 
-/* "encoder", "clip", "head1" … in the build's folder */
-static const char *scratch(const char *name)
-{
-    static char path[4][512];
-    static int turn;
-    const char *root = getenv("PTS_TEST_BUILD");
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof *path, "%s/study-%s-%ld.ptsw", root ? root : "/tmp", name,
-             (long)getpid());
-    return path[turn];
-}
-
 static double number_of(const char *key)
 {
     char quoted[8];
@@ -62,7 +50,7 @@ static const char *made[4];
 
 static void write_files(void)
 {
-    static const char *const names[4] = {"inception", "clip", "head1", "head2"};
+    static const char *const names[4] = {"inception.ptsw", "clip.ptsw", "head1.ptsw", "head2.ptsw"};
     for (size_t i = 0; i < 4; i++)
         made[i] = scratch(names[i]);
     write_inception(made[0]);

@@ -11,6 +11,7 @@
 #include "pts/ranks.h"
 
 #include <dirent.h>
+#include <glob.h>
 #include <jansson.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -365,19 +366,32 @@ END_TEST
 
 /* ---- ptstrain train ---- */
 
-/* Three data sets of 30 photographs with a curve each, from the six of yolo-mini. */
+/* Photographs 1.jpg … of one data set, each with one object: the six of yolo-mini, seven times. */
+static void write_set(const char *name, int height, const glob_t *photos)
+{
+    char path[64], label[64];
+    for (size_t n = 1; n <= 7 * photos->gl_pathc; n++) {
+        snprintf(path, sizeof path, "%s/images/%zu.jpg", name, n);
+        put_copy(path, photos->gl_pathv[(n - 1) % photos->gl_pathc]);
+        snprintf(path, sizeof path, "%s/labels/%zu.txt", name, n);
+        snprintf(label, sizeof label, "0 .1 .1 .9 .1 .%d .9", height);
+        put(path, label);
+    }
+    snprintf(path, sizeof path, "%s/data.yaml", name);
+    put(path, "names: [thing]");
+}
+
+/* Three data sets with a curve each. */
 static void write_sets(void)
 {
-    static const char *const names[] = {"one", "two", "three"};
-    for (int s = 0; s < 3; s++)
-        ck_assert_int_eq(
-            run_program("cd %s && mkdir -p %s/images %s/labels && n=0 && "
-                        "for r in 1 2 3 4 5 6 7; do for i in '%s'/*/images/*.jpg; do n=$((n+1)); "
-                        "cp $i %s/images/$n.jpg; printf '0 .1 .1 .9 .1 .%d .9' > %s/labels/$n.txt; "
-                        "done; done; printf 'names: [thing]' > %s/data.yaml",
-                        folder, names[s], names[s], test_data("yolo-mini"), names[s], 4 + s,
-                        names[s], names[s]),
-            0);
+    glob_t photos;
+    char pattern[4200];
+    snprintf(pattern, sizeof pattern, "%s/*/images/*.jpg", test_data("yolo-mini"));
+    ck_assert_int_eq(glob(pattern, 0, NULL, &photos), 0);
+    write_set("one", 4, &photos);
+    write_set("two", 5, &photos);
+    write_set("three", 6, &photos);
+    globfree(&photos);
     put("curves.csv", "dataset,class,n,map\none,thing,2,0.1\none,thing,20,0.5\n"
                       "two,thing,2,0.2\ntwo,thing,20,0.3\nthree,thing,2,0.1\nthree,thing,20,0.7\n");
 }
@@ -797,37 +811,32 @@ int main(int argc, char **argv)
     (void)argc, (void)argv;
 #endif
     Suite *suite = suite_create("train");
-    TCase *tcase = tcase_create("train");
-    tcase_set_timeout(tcase, 120);
+    TCase *tcase = add_tcase(suite, "train", ""), *slow = add_tcase(suite, "slow", "slow");
     tcase_add_checked_fixture(tcase, setup, remove_folder);
+    tcase_add_checked_fixture(slow, setup, remove_folder);
     tcase_add_test(tcase, embed_fills_the_cache_once);
     tcase_add_test(tcase, embed_refuses);
     tcase_add_test(tcase, combinations_are_fixed_and_different);
-    tcase_add_test(tcase, resumed_training_goes_on_bit_for_bit);
+    tcase_add_test(slow, resumed_training_goes_on_bit_for_bit);
     tcase_add_test(tcase, patience_ends_training);
-    tcase_add_test(tcase, lost_training_keeps_its_checkpoint);
-    tcase_add_test(tcase, full_disk_keeps_the_checkpoint);
+    tcase_add_test(slow, lost_training_keeps_its_checkpoint);
+    tcase_add_test(slow, full_disk_keeps_the_checkpoint);
     tcase_add_test(tcase, study_options_are_checked);
     tcase_add_test(tcase, train_writes_head_log_and_checkpoint);
-    tcase_add_test(tcase, head_says_where_it_comes_from);
-    tcase_add_test(tcase, masks_are_embedded_as_pictures);
-    tcase_add_test(tcase, heads_with_masks);
+    tcase_add_test(slow, head_says_where_it_comes_from);
+    tcase_add_test(slow, masks_are_embedded_as_pictures);
+    tcase_add_test(slow, heads_with_masks);
     tcase_add_test(tcase, config_refuses);
-    tcase_add_test(tcase, eval_takes_a_config_and_echoes_it);
+    tcase_add_test(slow, eval_takes_a_config_and_echoes_it);
     tcase_add_test(tcase, one_data_set_only);
-    tcase_add_test(tcase, curves_of_no_class);
+    tcase_add_test(slow, curves_of_no_class);
     tcase_add_test(tcase, train_refuses);
 #ifdef PTS_HAVE_PLOT
-    tcase_add_test(tcase, train_draws_its_losses);
+    tcase_add_test(slow, train_draws_its_losses);
 #endif
 #ifdef PTS_HAVE_MPI
-    tcase_add_test(tcase, ranks_train_as_one);
-    tcase_add_test(tcase, train_under_mpirun);
+    tcase_add_test(slow, ranks_train_as_one);
+    tcase_add_test(slow, train_under_mpirun);
 #endif
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include "web_client.h"
 #include "well_formed.h"
 
+#include "base/clock.h"
 #include "pts/forecast.h"
 #include "pts/encoder.h"
 #include "pts/file.h"
@@ -67,7 +68,7 @@ static void add_task(pts_tasks *tasks, int set)
     ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
 }
 
-static void write_head(const char *name, const char *trainer)
+static void write_head(const char *path, const char *trainer)
 {
     pts_tasks *tasks;
     pts_head *head;
@@ -80,9 +81,24 @@ static void write_head(const char *name, const char *trainer)
         add_task(tasks, i);
     pts_status status = pts_head_train(&head, tasks, &options, NULL, NULL, NULL, &err);
     ck_assert_msg(status == PTS_OK, "%s", err.message);
-    ck_assert_int_eq(pts_head_write(head, in_folder(name), NULL), PTS_OK);
+    ck_assert_int_eq(pts_head_write(head, path, NULL), PTS_OK);
     pts_head_close(head);
     pts_tasks_destroy(tasks);
+}
+
+/* Trained once: every case has its copy. */
+static char trained[64];
+
+static void train_head(void)
+{
+    strcpy(trained, "/tmp/pts_web_head_XXXXXX");
+    close(mkstemp(trained));
+    write_head(trained, "a trainer");
+}
+
+static void remove_head(void)
+{
+    unlink(trained);
 }
 
 static void make_folder(const clip_shape *shape)
@@ -90,7 +106,7 @@ static void make_folder(const clip_shape *shape)
     strcpy(folder, "/tmp/pts_web_XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     clip_file_write(clip_file_make(shape), in_folder("enc.ptsw"));
-    write_head("head.ptsw", "a trainer");
+    ck_assert_int_eq(run_program("cp %s %s", trained, in_folder("head.ptsw")), 0);
 }
 
 static void remove_folder(void)
@@ -873,27 +889,20 @@ END_TEST
 
 /* ---- clients that misbehave ---- */
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* A byte every 100 ms: seconds until the other side has had enough. */
 static double dribble(const char *text)
 {
     int fd = web_connect(port);
-    double begin = seconds_now();
+    double begin = pts_clock();
     const struct timespec pause = {0, 100000000};
-    for (size_t i = 0; seconds_now() - begin < 20; i++) {
+    for (size_t i = 0; pts_clock() - begin < 20; i++) {
         char byte;
         if (!web_send(fd, text[i] ? &text[i] : "x", 1) || recv(fd, &byte, 1, MSG_DONTWAIT) == 0)
             break;
         nanosleep(&pause, NULL);
     }
     close(fd);
-    return seconds_now() - begin;
+    return pts_clock() - begin;
 }
 
 START_TEST(slow_clients_are_cut)
@@ -912,9 +921,9 @@ START_TEST(slow_clients_are_cut)
     static const char head[] = "POST /api/v1/curve HTTP/1.1\r\nHost: x\r\nContent-Type: "
                                "application/json\r\nContent-Length: 1000\r\n\r\n";
     web_send(fd, head, strlen(head));
-    double begin = seconds_now();
+    double begin = pts_clock();
     ck_assert_int_le((int)recv(fd, &byte, 1, 0), 0);
-    ck_assert_double_lt(seconds_now() - begin, 6);
+    ck_assert_double_lt(pts_clock() - begin, 6);
     close(fd);
     web_reply r = web_ask(port, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     ck_assert_ptr_nonnull(strstr(r.body, "\npts_http_slow_clients_total 3\n"));
@@ -1137,7 +1146,7 @@ START_TEST(sighup_changes_models_without_a_dropped_request)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_on, &s), 0);
     for (int i = 0; i < 4; i++) {
         snprintf(trainer, sizeof trainer, "trainer %d", i);
-        write_head("head.ptsw", trainer);
+        write_head(in_folder("head.ptsw"), trainer);
         kill(child, SIGHUP);
         wait_for_trainer(trainer);
     }
@@ -1181,13 +1190,13 @@ START_TEST(serve_refuses)
 }
 END_TEST
 
-CHECK_SUITE("web", LABEL_CASES predict_equals_the_library,
-            pasted_pilots_and_plain_forms_are_read_alike, detail_draws_the_figure,
-            curve_equals_the_command_line, curve_refuses_in_the_command_lines_words,
-            models_health_and_metrics, page_and_its_parts, form_answers_with_a_page,
-            fields_are_checked, photographs_are_checked, sizes_are_limited, paths_and_methods,
-            token_guards, start_refuses, full_queue_is_503, waiting_has_an_end,
-            several_at_once_get_the_same_answer, slow_clients_are_cut, garbage_is_survived,
-            pipelined_requests_are_answered_in_order, multipart_is_read_strictly,
-            log_lines_are_whole, sigterm_finishes_the_work_in_hand,
-            sighup_changes_models_without_a_dropped_request, serve_refuses)
+CHECK_SUITE_WITH("web", train_head, remove_head, LABEL_CASES predict_equals_the_library,
+                 pasted_pilots_and_plain_forms_are_read_alike, detail_draws_the_figure,
+                 curve_equals_the_command_line, curve_refuses_in_the_command_lines_words,
+                 models_health_and_metrics, page_and_its_parts, form_answers_with_a_page,
+                 fields_are_checked, photographs_are_checked, sizes_are_limited, paths_and_methods,
+                 token_guards, start_refuses, full_queue_is_503, waiting_has_an_end,
+                 several_at_once_get_the_same_answer, garbage_is_survived,
+                 pipelined_requests_are_answered_in_order, multipart_is_read_strictly,
+                 log_lines_are_whole, serve_refuses, SLOW, slow_clients_are_cut,
+                 sighup_changes_models_without_a_dropped_request, sigterm_finishes_the_work_in_hand)

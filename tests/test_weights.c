@@ -1,6 +1,6 @@
 /* The weights room: .ptsw against files of an independent writer, every kind of damage, binary16
  * against numpy, SHA-256 against NIST's examples. */
-#include "check_main.h"
+#include "temporary_folder.h"
 
 #include "pts/file.h"
 #include "pts/hash.h"
@@ -13,24 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A file of this test process's own; every case overwrites it. */
-static const char *scratch(void)
-{
-    static char path[64];
-    if (!path[0]) {
-        snprintf(path, sizeof path, "/tmp/pts_weights_XXXXXX");
-        int fd = mkstemp(path);
-        ck_assert_int_ge(fd, 0);
-        close(fd);
-    }
-    return path;
-}
-
 /* Written over, then cut: truncating to zero first makes ext4 flush at each close (auto_da_alloc),
  * and 20,000 files take a quarter of a minute instead of a second. */
 static void put_file(const void *bytes, size_t size)
 {
-    int fd = open(scratch(), O_WRONLY | O_CREAT, 0600);
+    int fd = open(scratch("a.ptsw"), O_WRONLY | O_CREAT, 0600);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(pwrite(fd, bytes, size, 0), (ssize_t)size);
     ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
@@ -61,8 +48,8 @@ static void expect_refusal(pts_status status, const char *message)
     pts_error err = {"untouched"};
     pts_weights *weights = (pts_weights *)&err;
     char expected[600];
-    snprintf(expected, sizeof expected, "%s: %s", scratch(), message);
-    pts_status got = pts_weights_open(&weights, scratch(), &err);
+    snprintf(expected, sizeof expected, "%s: %s", scratch("a.ptsw"), message);
+    pts_status got = pts_weights_open(&weights, scratch("a.ptsw"), &err);
     ck_assert_str_eq(err.message, expected);
     ck_assert_int_eq(got, status);
     ck_assert_ptr_null(weights);
@@ -79,17 +66,17 @@ START_TEST(writer_equals_an_independent_one)
     for (int i = 0; i < 2; i++) {
         size_t want_size, got_size;
         unsigned char *want = golden(i ? "weights/small.ptsw" : "weights/demo.ptsw", &want_size);
-        ck_assert_int_eq(
-            pts_weights_write(scratch(), meta, i ? 2 : 1, i ? small : &demo, i ? 2 : 1, NULL),
-            PTS_OK);
+        ck_assert_int_eq(pts_weights_write(scratch("a.ptsw"), meta, i ? 2 : 1, i ? small : &demo,
+                                           i ? 2 : 1, NULL),
+                         PTS_OK);
         char *got;
-        ck_assert_int_eq(pts_read_file(scratch(), 4096, &got, &got_size, NULL), PTS_OK);
+        ck_assert_int_eq(pts_read_file(scratch("a.ptsw"), 4096, &got, &got_size, NULL), PTS_OK);
         ck_assert_uint_eq(got_size, want_size);
         ck_assert_mem_eq(got, want, want_size);
         free(got);
         free(want);
     }
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
 }
 END_TEST
 
@@ -106,8 +93,8 @@ START_TEST(round_trip)
                                   {"a", PTS_F32, 1, {16}, numbers + 2, 64}};
     const pts_meta meta[] = {{"licence", "first line\n\tsecond"}, {"empty", ""}};
     pts_weights *w;
-    ck_assert_int_eq(pts_weights_write(scratch(), meta, 2, tensors, 4, NULL), PTS_OK);
-    ck_assert_int_eq(pts_weights_open(&w, scratch(), NULL), PTS_OK);
+    ck_assert_int_eq(pts_weights_write(scratch("a.ptsw"), meta, 2, tensors, 4, NULL), PTS_OK);
+    ck_assert_int_eq(pts_weights_open(&w, scratch("a.ptsw"), NULL), PTS_OK);
     ck_assert_uint_eq(pts_weights_count(w), 4);
     for (size_t i = 0; i < 4; i++) {
         const pts_tensor *t = pts_weights_tensor(w, i);
@@ -129,23 +116,23 @@ START_TEST(round_trip)
     ck_assert_str_eq(pts_weights_meta(w, "empty"), "");
     ck_assert_ptr_null(pts_weights_meta(w, "Licence"));
     ck_assert_ptr_null(pts_weights_meta_at(w, 2));
-    ck_assert_str_eq(pts_weights_path(w), scratch());
+    ck_assert_str_eq(pts_weights_path(w), scratch("a.ptsw"));
     pts_weights_close(w);
     pts_weights_close(NULL);
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
 }
 END_TEST
 
 START_TEST(an_empty_file_of_weights_is_one)
 {
     pts_weights *w;
-    ck_assert_int_eq(pts_weights_write(scratch(), NULL, 0, NULL, 0, NULL), PTS_OK);
-    ck_assert_int_eq(pts_weights_open(&w, scratch(), NULL), PTS_OK);
+    ck_assert_int_eq(pts_weights_write(scratch("a.ptsw"), NULL, 0, NULL, 0, NULL), PTS_OK);
+    ck_assert_int_eq(pts_weights_open(&w, scratch("a.ptsw"), NULL), PTS_OK);
     ck_assert_uint_eq(pts_weights_count(w) + pts_weights_meta_count(w), 0);
     ck_assert_uint_eq(pts_weights_file_size(w), 64);
     ck_assert_ptr_null(pts_weights_find(w, "a"));
     pts_weights_close(w);
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
 }
 END_TEST
 
@@ -193,12 +180,12 @@ START_TEST(every_flipped_bit_is_refused)
         pts_weights *w;
         bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
         put_file(bytes, size);
-        ck_assert_msg(pts_weights_open(&w, scratch(), NULL) != PTS_OK, "bit %zu", bit);
+        ck_assert_msg(pts_weights_open(&w, scratch("a.ptsw"), NULL) != PTS_OK, "bit %zu", bit);
         ck_assert_ptr_null(w);
         bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
     }
     free(bytes);
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
 }
 END_TEST
 
@@ -212,14 +199,14 @@ START_TEST(every_wrong_byte_of_the_data_is_refused)
             pts_weights *w;
             bytes[at] = (unsigned char)value;
             put_file(bytes, size);
-            pts_status status = pts_weights_open(&w, scratch(), NULL);
+            pts_status status = pts_weights_open(&w, scratch("a.ptsw"), NULL);
             ck_assert_int_eq(status, value == right ? PTS_OK : PTS_ERR_FORMAT);
             pts_weights_close(w);
         }
         bytes[at] = right;
     }
     free(bytes);
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
 }
 END_TEST
 
@@ -231,7 +218,7 @@ START_TEST(every_cut_and_every_tail_is_refused)
     for (size_t n = 0; n <= sizeof longer; n++) {
         pts_weights *w;
         put_file(longer, n);
-        pts_status status = pts_weights_open(&w, scratch(), NULL);
+        pts_status status = pts_weights_open(&w, scratch("a.ptsw"), NULL);
         ck_assert_int_eq(status, n == size ? PTS_OK : PTS_ERR_FORMAT);
         pts_weights_close(w);
     }
@@ -245,7 +232,7 @@ START_TEST(every_cut_and_every_tail_is_refused)
     expect_refusal(PTS_ERR_FORMAT,
                    "damaged: expected checksum ec7892a91ad39c31, got 0ed79f213b51250c");
     free(bytes);
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
 }
 END_TEST
 
@@ -257,7 +244,7 @@ START_TEST(what_is_no_file_of_weights_is_refused)
     put_file(text, sizeof text);
     expect_refusal(PTS_ERR_FORMAT, "not a .ptsw file: expected 50 54 53 57 0d 0a 1a 0a at its "
                                    "start, got 74 68 65 73 65 20 61 72");
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
     ck_assert_int_eq(pts_weights_open(&w, "/nowhere/x.ptsw", &err), PTS_ERR_IO);
     ck_assert_str_eq(err.message, "/nowhere/x.ptsw: No such file or directory");
     ck_assert_int_eq(pts_weights_open(&w, "/tmp", &err), PTS_ERR_IO);
@@ -371,7 +358,7 @@ START_TEST(rejected_inputs)
         expect_refusal(patches[i].status, patches[i].message);
     }
     free(bytes);
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
 }
 END_TEST
 
@@ -393,7 +380,7 @@ START_TEST(rejected_ranges)
     put_file(longer, sizeof longer);
     expect_refusal(PTS_ERR_FORMAT, "expected the file to end at byte 512, it has 576");
     free(bytes);
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
 }
 END_TEST
 
@@ -420,7 +407,7 @@ START_TEST(mutations_are_refused_or_sound)
         resum(copy, size);
         put_file(copy, size);
         pts_weights *w;
-        if (pts_weights_open(&w, scratch(), NULL) != PTS_OK)
+        if (pts_weights_open(&w, scratch("a.ptsw"), NULL) != PTS_OK)
             continue;
         opened++;
         for (size_t i = 0; i < pts_weights_count(w); i++) {
@@ -438,7 +425,7 @@ START_TEST(mutations_are_refused_or_sound)
     ck_assert_uint_gt(opened, 100); /* renamed tensors, other strings: still valid */
     ck_assert_uint_lt(opened, 19000);
     free(bytes);
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
 }
 END_TEST
 
@@ -488,21 +475,24 @@ START_TEST(writer_refuses)
          PTS_ERR_ARGUMENT,
          "metadata 0: expected UTF-8 text"},
     };
-    unlink(scratch());
+    unlink(scratch("a.ptsw"));
     pts_error err;
     char expected[256];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ck_assert_int_eq(pts_weights_write(scratch(), &cases[i].meta, 1, &cases[i].tensor, 1, &err),
-                         cases[i].status);
-        snprintf(expected, sizeof expected, "%s: %s", scratch(), cases[i].message);
+        ck_assert_int_eq(
+            pts_weights_write(scratch("a.ptsw"), &cases[i].meta, 1, &cases[i].tensor, 1, &err),
+            cases[i].status);
+        snprintf(expected, sizeof expected, "%s: %s", scratch("a.ptsw"), cases[i].message);
         ck_assert_str_eq(err.message, expected);
-        ck_assert_int_ne(access(scratch(), F_OK), 0); /* nothing was left */
+        ck_assert_int_ne(access(scratch("a.ptsw"), F_OK), 0); /* nothing was left */
     }
     const pts_tensor twice[] = {cases[8].tensor, cases[8].tensor};
     const pts_meta keys[] = {cases[0].meta, cases[0].meta};
-    ck_assert_int_eq(pts_weights_write(scratch(), keys, 1, twice, 2, &err), PTS_ERR_ARGUMENT);
+    ck_assert_int_eq(pts_weights_write(scratch("a.ptsw"), keys, 1, twice, 2, &err),
+                     PTS_ERR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.message, ": tensor 'w' is there twice"));
-    ck_assert_int_eq(pts_weights_write(scratch(), keys, 2, twice, 1, &err), PTS_ERR_ARGUMENT);
+    ck_assert_int_eq(pts_weights_write(scratch("a.ptsw"), keys, 2, twice, 1, &err),
+                     PTS_ERR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.message, ": metadata 1: key 'k' is there already"));
     ck_assert_int_eq(pts_weights_write("/nowhere/x", keys, 1, twice, 1, &err), PTS_ERR_IO);
     ck_assert_str_eq(err.message, "/nowhere/x: cannot write: No such file or directory");
@@ -593,5 +583,5 @@ CHECK_SUITE("weights", writer_equals_an_independent_one, round_trip,
             an_empty_file_of_weights_is_one, require_names_expected_and_got,
             every_flipped_bit_is_refused, every_wrong_byte_of_the_data_is_refused,
             every_cut_and_every_tail_is_refused, what_is_no_file_of_weights_is_refused,
-            rejected_inputs, rejected_ranges, mutations_are_refused_or_sound, writer_refuses,
-            half_rounds_as_numpy_does, half_widens_exactly, sha256_of_nist_examples)
+            rejected_inputs, rejected_ranges, writer_refuses, half_rounds_as_numpy_does,
+            half_widens_exactly, sha256_of_nist_examples, SLOW, mutations_are_refused_or_sound)

@@ -7,6 +7,7 @@
  * is a fault in every build. */
 #include "check.h"
 
+#include "base/clock.h"
 #include "pts/cpu.h"
 
 #include <math.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct kernel {
     const char *name;
@@ -108,13 +108,6 @@ bool check_near(float got, double expected, double tolerance)
 
 /* ---- timing ---- */
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 double bench_rate(double operations, void (*work)(void *user), void *user)
 {
     const double round_seconds = 0.004;
@@ -122,10 +115,10 @@ double bench_rate(double operations, void (*work)(void *user), void *user)
     double best = 0;
     size_t calls = 1;
     for (int round = 0; round < ROUNDS; round++) {
-        double start = seconds(), spent;
+        double start = pts_clock(), spent;
         for (size_t i = 0; i < calls; i++)
             work(user);
-        spent = seconds() - start;
+        spent = pts_clock() - start;
         if (spent < round_seconds && calls < SIZE_MAX / 16) {
             calls *= 4; /* too short to time: this round does not count */
             round--;
