@@ -433,6 +433,47 @@ START_TEST(train_writes_head_log_and_checkpoint)
 }
 END_TEST
 
+/* One command line begins a training and goes on with it; what is there and no checkpoint is
+ * refused, not written over. */
+START_TEST(resume_begins_where_there_is_no_checkpoint)
+{
+    write_sets();
+    ck_assert_msg(run_program(TRAIN "--epochs 2 -o a.ptsw", folder) == 0, "%s", ran.err);
+    ck_assert_msg(run_program(TRAIN "--epochs 2 -o b.ptsw --checkpoint t.ptsw --resume", folder) ==
+                      0,
+                  "%s", ran.err);
+    ck_assert_msg(run_program("cd %s && cmp a.ptsw b.ptsw", folder) == 0, "%s", ran.out);
+    ck_assert_msg(run_program(TRAIN "--epochs 3 -o b.ptsw --checkpoint t.ptsw --resume", folder) ==
+                      0,
+                  "%s", ran.err);
+    put("t.ptsw", "no checkpoint");
+    ck_assert_int_eq(run_program(TRAIN "--epochs 3 -o b.ptsw --checkpoint t.ptsw --resume", folder),
+                     1);
+}
+END_TEST
+
+/* What refuses the join is said before the first photograph is embedded. */
+START_TEST(join_is_checked_before_embedding)
+{
+    write_sets();
+    put("curves.csv", "dataset,class,n,map\none,thing,2,0.1\none,thing,20,0.5\n"
+                      "four,thing,2,0.2\nfour,thing,20,0.3\n");
+    ck_assert_int_eq(run_program(TRAIN "-o a.ptsw", folder), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "data set 'four': expected a folder of that name among "
+                                          "the 3 given\n"));
+    put("curves.csv", "dataset,class,n,map\none,thing,2,0.1\none,thing,20,0.5\n"
+                      "three,moon,2,0.2\nthree,moon,20,0.3\n");
+    ck_assert_int_eq(run_program(TRAIN "-o a.ptsw", folder), 1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "'moon'"));
+    ck_assert_int_eq(run_program("cd %s && ptstrain train --data one two --curves curves.csv -w "
+                                 "encoder.ptsw --cache c -o a.ptsw",
+                                 folder),
+                     1);
+    ck_assert_ptr_nonnull(strstr(ran.err, "expected at least 3 data sets"));
+    ck_assert_int_eq(run_program("test -e %s/c", folder), 1);
+}
+END_TEST
+
 START_TEST(head_says_where_it_comes_from)
 {
     char path[128], *bytes, hex[PTS_SHA256_HEX];
@@ -620,16 +661,16 @@ START_TEST(curves_of_no_class)
 {
     write_sets();
     put("curve.csv", "dataset,class,n,map\none,moon,2,0.1\none,moon,20,0.5\n");
-    ck_assert_int_eq(run_program(EVAL_ONE("pilot"), folder), 1);
+    ck_assert_int_eq(run_program(EVAL_ONE("study"), folder), 1);
     ck_assert_ptr_nonnull(strstr(ran.err, "'moon'"));
     put("curve.csv", "dataset,class,n,map\nnone,thing,2,0.1\nnone,thing,20,0.5\n");
-    ck_assert_int_eq(run_program(EVAL_ONE("pilot"), folder), 1);
+    ck_assert_int_eq(run_program(EVAL_ONE("study"), folder), 1);
     ck_assert_ptr_nonnull(strstr(ran.err, "curve.csv: data set 'none': expected a folder of that "
                                           "name among the 1 given\n"));
     put("curve.csv", "dataset,class,n,map\none,thing,2,0.1\none,thing,20,0.5\n");
     ck_assert_int_eq(
         run_program("cd %s/one/labels && for i in ??.txt [4-9].txt; do : > $i; done", folder), 0);
-    ck_assert_int_eq(run_program(EVAL_ONE("pilot"), folder), 1);
+    ck_assert_int_eq(run_program(EVAL_ONE("study"), folder), 1);
     ck_assert_ptr_nonnull(
         strstr(ran.err, "one: class thing: expected at least 4 photographs that show it, got 3\n"));
 }
@@ -823,6 +864,8 @@ int main(int argc, char **argv)
     tcase_add_test(slow, full_disk_keeps_the_checkpoint);
     tcase_add_test(tcase, study_options_are_checked);
     tcase_add_test(tcase, train_writes_head_log_and_checkpoint);
+    tcase_add_test(slow, resume_begins_where_there_is_no_checkpoint);
+    tcase_add_test(slow, join_is_checked_before_embedding);
     tcase_add_test(slow, head_says_where_it_comes_from);
     tcase_add_test(slow, masks_are_embedded_as_pictures);
     tcase_add_test(slow, heads_with_masks);

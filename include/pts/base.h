@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-#define PTS_VERSION_STRING "0.1.0"
+#define PTS_VERSION_STRING "0.2.0"
 
 typedef enum pts_status {
     PTS_OK = 0,

@@ -366,7 +366,7 @@ int cmd_collect(int argc, char **argv)
         CLI_THREADS_OPTION(&f.threads),
     };
     const cli_syntax syntax = {"ptstrain collect", "--data DIR --store FILE [OPTION …]",
-                               "ptstrain collect --data coins --store runs.db --sizes geometric:8",
+                               "ptstrain collect --data coins --store runs.db --sizes 2,4 --resume",
                                options, sizeof options / sizeof *options};
     char *line = join(argc, argv);
     f.command_line = line ? line : "ptstrain collect";

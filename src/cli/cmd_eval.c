@@ -296,8 +296,9 @@ static int eval_study(const cli_syntax *syntax, cli_tasks *t, bool json)
 static const struct {
     const char *name;
     int (*run)(const cli_syntax *syntax, cli_tasks *t, bool json);
+    size_t least; /* data sets */
 } protocols[] = {
-    {"leave-one-dataset-out", eval_lodo}, {"pilot", eval_pilot}, {"study", eval_study}};
+    {"leave-one-dataset-out", eval_lodo, 3}, {"pilot", eval_pilot, 3}, {"study", eval_study, 1}};
 
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
@@ -319,6 +320,7 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     if (o->json)
         return cli_fail(syntax, "built without jansson: no --json");
 #endif
+    t->least = protocols[p].least;
     int code = cli_tasks_load(syntax, t, operands);
     if (code < 0)
         code = protocols[p].run(syntax, t, o->json);
@@ -342,7 +344,7 @@ int cmd_eval(int argc, char **argv)
         "ptstrain eval",
         "--protocol leave-one-dataset-out|pilot|study --data DIR... --curves curves.csv",
         "ptstrain eval --data datasets/coins datasets/car-damage datasets/lane-track "
-        "--curves weights/curves.csv --cache cache",
+        "--curves curves.csv --cache cache",
         options, sizeof options / sizeof *options};
 #ifdef PTS_HAVE_JSON
     return cli_run_config(&syntax, argc, argv, run, &o);

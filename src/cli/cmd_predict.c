@@ -287,7 +287,7 @@ int cmd_predict(int argc, char **argv)
     const cli_syntax syntax = {
         "ptsinfer predict",
         "--target Y [--pilot FILE.csv] ([--labels DIR] IMAGE IMAGE IMAGE IMAGE | --prior NAME)",
-        "ptsinfer predict --target 0.5 --plot curve.svg a.jpg b.jpg c.jpg "
+        "ptsinfer predict --target 0.4 --plot curve.svg a.jpg b.jpg c.jpg "
         "d.jpg",
         options, sizeof options / sizeof *options};
     return cli_run(&syntax, argc, argv, run, &p);

@@ -233,6 +233,7 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     int code = check(syntax, o, &kind);
     if (code >= 0)
         return code;
+    o->tasks.least = kind == PTS_HEAD_STUDY ? 1 : 3;
     if (cli_under_mpirun() && pts_ranks_start(&o->tasks.ranks, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
     code = cli_tasks_load(syntax, &o->tasks, operands);
@@ -265,7 +266,7 @@ int cmd_train(int argc, char **argv)
     const cli_syntax syntax = {
         "ptstrain train", "--data DIR... --curves curves.csv -o HEAD.ptsw",
         "ptstrain train --data datasets/coins datasets/car-damage datasets/lane-track "
-        "--curves weights/curves.csv --cache cache -o head.ptsw",
+        "--curves curves.csv --cache cache -o head.ptsw",
         options, sizeof options / sizeof *options};
 #ifdef PTS_HAVE_JSON
     return cli_run_config(&syntax, argc, argv, run, &o);

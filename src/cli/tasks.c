@@ -3,9 +3,11 @@
 #include "cli/defaults.h"
 #include "pts/image.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int cli_tasks_progress(void *user, const char *stage, size_t done, size_t total)
 {
@@ -116,6 +118,11 @@ int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *opera
         t->encoder ? t->encoder : cli_default_file("inception_v3.ptsw", path, sizeof path);
     pts_error err;
     pts_encoder *encoder = NULL;
+    if (t->data.count < t->least)
+        return cli_fail(syntax,
+                        "curves: expected at least %zu data sets (one is predicted from the "
+                        "others), got %zu",
+                        t->least, t->data.count);
     cli_progress_begin(&t->bar);
     cli_stop_on_signals();
     pts_status status = pts_team_create(&t->team, (int)t->threads, &err);
@@ -162,7 +169,8 @@ pts_study_options cli_tasks_study_options(cli_tasks *t)
     options.dropout = t->dropout;
     options.patience = (size_t)t->patience;
     options.checkpoint = t->checkpoint;
-    options.resume = t->resume;
+    /* The command that begins a training is the one that goes on with it. */
+    options.resume = t->resume && (access(t->checkpoint, F_OK) == 0 || errno != ENOENT);
     t->peers =
         (pts_peers){pts_ranks_rank(t->ranks), pts_ranks_count(t->ranks), gather_ranks, t->ranks};
     options.peers = t->ranks ? &t->peers : NULL;

@@ -16,6 +16,7 @@ typedef struct cli_tasks {
     double rate, momentum, weight_decay, clip, huber, dropout;
     long patience;
     bool resume, masks;
+    size_t least; /* data sets that the command needs */
     cli_progress bar;
     pts_ranks *ranks; /* started by the command; NULL: this process alone */
     pts_peers peers;
@@ -54,7 +55,7 @@ typedef struct cli_tasks {
         {"--patience",   0,   CLI_INTEGER,                                                         \
          &(t)->patience, "N", "epochs without a better validation before it stops (0: never)"},    \
         {"--checkpoint", 0, CLI_TEXT, &(t)->checkpoint, "FILE", "where training stands"},          \
-        {"--resume", 0, CLI_FLAG, &(t)->resume, NULL, "go on from the checkpoint"},                \
+        {"--resume", 0, CLI_FLAG, &(t)->resume, NULL, "go on from the checkpoint, if it is there"},                \
         {"--seed", 0, CLI_INTEGER, &(t)->seed, "N", "seed (43)"},                                  \
         CLI_THREADS_OPTION(&(t)->threads)
 

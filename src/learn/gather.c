@@ -15,7 +15,7 @@ typedef struct join {
     pts_tasks *tasks;
     const pts_curve_set *curves;
     const char *path; /* of the curves */
-    char *used;       /* [curves] */
+    char *used;       /* [curves]: a data set has it */
     pts_encoder *encoder;
     const pts_embed_options *options;
 } join;
@@ -84,17 +84,25 @@ static pts_status add_masks(join *j, const pts_dataset *set, int class_id, float
     return PTS_OK;
 }
 
+/* The class of a curve, shown by photographs enough. */
+static pts_status find_shown(const pts_dataset *set, const pts_curve_points *curve, int *class_id,
+                             size_t *count, pts_error *err)
+{
+    PTS_TRY(pts_dataset_find_class(set, curve->class_name, class_id, err));
+    pts_dataset_showing(set, *class_id, count);
+    if (*count < PTS_TASK_IMAGES)
+        return pts_fail(err, PTS_ERR_SHAPE,
+                        "%s: class %s: expected at least %d photographs that show it, got %zu",
+                        pts_dataset_dir(set), curve->class_name, PTS_TASK_IMAGES, *count);
+    return PTS_OK;
+}
+
 static pts_status add_curve(join *j, const pts_curve_points *curve, const pts_dataset *set,
                             const pts_embeddings *embeddings, pts_error *err)
 {
     int class_id;
     size_t count, dim = embeddings->dim;
-    PTS_TRY(pts_dataset_find_class(set, curve->class_name, &class_id, err));
-    pts_dataset_showing(set, class_id, &count);
-    if (count < PTS_TASK_IMAGES)
-        return pts_fail(err, PTS_ERR_SHAPE,
-                        "%s: class %s: expected at least %d photographs that show it, got %zu",
-                        pts_dataset_dir(set), curve->class_name, PTS_TASK_IMAGES, count);
+    PTS_TRY(find_shown(set, curve, &class_id, &count, err));
     float *rows = pts_calloc64(count * dim, sizeof *rows);
     pts_label_sums *labels = pts_calloc64(count, sizeof *labels);
     double *means = pts_calloc64(curve->count, 3 * sizeof *means);
@@ -147,16 +155,9 @@ static pts_status add_set(join *j, const pts_dataset *set, pts_error *err)
     pts_embeddings embeddings;
     PTS_TRY(pts_embeddings_of(&embeddings, j->encoder, set, j->options, err));
     pts_status status = note_source(j, name, &embeddings, err);
-    for (size_t c = 0; status == PTS_OK && c < j->curves->count; c++) {
-        if (strcmp(j->curves->curves[c].dataset, name) != 0)
-            continue;
-        if (j->used[c])
-            status = pts_fail(err, PTS_ERR_ARGUMENT, "%s: a data set of the name '%s' came before",
-                              pts_dataset_dir(set), name);
-        else
+    for (size_t c = 0; status == PTS_OK && c < j->curves->count; c++)
+        if (strcmp(j->curves->curves[c].dataset, name) == 0)
             status = add_curve(j, &j->curves->curves[c], set, &embeddings, err);
-        j->used[c] = 1;
-    }
     pts_embeddings_free(&embeddings);
     return status;
 }
@@ -174,21 +175,51 @@ static pts_status note_curves(join *j, pts_error *err)
     return pts_tasks_note(&j->tasks->curves, hex, err);
 }
 
-static pts_status add_sets(join *j, const char *const *dirs, size_t count, pts_error *err)
+static pts_status check_set(join *j, const pts_dataset *set, pts_error *err)
+{
+    const char *name = pts_dataset_name(set);
+    for (size_t c = 0; c < j->curves->count; c++) {
+        int class_id;
+        size_t count;
+        if (strcmp(j->curves->curves[c].dataset, name) != 0)
+            continue;
+        if (j->used[c])
+            return pts_fail(err, PTS_ERR_ARGUMENT, "%s: a data set of the name '%s' came before",
+                            pts_dataset_dir(set), name);
+        PTS_TRY(find_shown(set, &j->curves->curves[c], &class_id, &count, err));
+        j->used[c] = 1;
+    }
+    return PTS_OK;
+}
+
+/* Whatever would refuse the join is found before photographs are embedded, which takes hours. */
+static pts_status check_sets(join *j, const char *const *dirs, size_t count, pts_error *err)
 {
     for (size_t d = 0; d < count; d++) {
         pts_dataset *set;
         PTS_TRY(pts_dataset_open(&set, dirs[d], err));
-        pts_status status = add_set(j, set, err);
+        pts_status status = check_set(j, set, err);
         pts_dataset_close(set);
-        if (status != PTS_OK)
-            return status;
+        PTS_TRY(status);
     }
     for (size_t c = 0; c < j->curves->count; c++)
         if (!j->used[c])
             return pts_fail(err, PTS_ERR_ARGUMENT,
                             "%s: data set '%s': expected a folder of that name among the %zu given",
                             j->path, j->curves->curves[c].dataset, count);
+    return PTS_OK;
+}
+
+static pts_status add_sets(join *j, const char *const *dirs, size_t count, pts_error *err)
+{
+    PTS_TRY(check_sets(j, dirs, count, err));
+    for (size_t d = 0; d < count; d++) {
+        pts_dataset *set;
+        PTS_TRY(pts_dataset_open(&set, dirs[d], err));
+        pts_status status = add_set(j, set, err);
+        pts_dataset_close(set);
+        PTS_TRY(status);
+    }
     return PTS_OK;
 }
 
