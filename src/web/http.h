@@ -28,6 +28,7 @@ bool pts_web_fail(web_error *e, int status, const char *field, const char *forma
 /* The library's failure: 400 for what the client sent, 413 for limits, 415 for formats that are not
  * known, 503 where memory was short. */
 bool pts_web_fail_status(web_error *e, pts_status status, const char *field, const pts_error *err);
+bool pts_web_fail_memory(web_error *e);
 
 typedef struct web_reply {
     int status;

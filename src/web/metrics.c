@@ -142,6 +142,6 @@ void pts_web_metrics_page(web_app *app, const web_request *request, web_reply *r
         return;
     }
     free(text);
-    pts_web_fail_status(&e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+    pts_web_fail_memory(&e);
     pts_web_reply_error(reply, &e);
 }

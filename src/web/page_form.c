@@ -152,7 +152,7 @@ static void render(const web_form *form, int status, const values *v, web_reply 
         return;
     }
     free(html);
-    pts_web_fail_status(&e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+    pts_web_fail_memory(&e);
     pts_web_reply_error(reply, &e);
 }
 

@@ -1,6 +1,7 @@
 #include "web/http.h"
 
-#include <jansson.h>
+#include "base/json.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,11 @@ bool pts_web_fail_status(web_error *e, pts_status status, const char *field, con
     return false;
 }
 
+bool pts_web_fail_memory(web_error *e)
+{
+    return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+}
+
 void pts_web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size)
 {
     reply->status = status;
@@ -40,23 +46,10 @@ void pts_web_reply_text(web_reply *reply, int status, const char *type, char *te
     reply->size = size;
 }
 
-/* JSON is UTF-8, while a message may quote any bytes: those above 127 then become '?'. */
-static json_t *json_text(const char *text)
-{
-    json_t *value = json_string(text);
-    if (value)
-        return value;
-    char ascii[sizeof((web_error *)0)->message];
-    snprintf(ascii, sizeof ascii, "%s", text);
-    for (char *c = ascii; *c; c++)
-        *c = (*c & 0x80) ? '?' : *c;
-    return json_string(ascii);
-}
-
 void pts_web_reply_error(web_reply *reply, const web_error *e)
 {
     json_t *root =
-        json_pack("{s{ss*so}}", "error", "field", e->field, "message", json_text(e->message));
+        json_pack("{s{ss*so}}", "error", "field", e->field, "message", pts_json_text(e->message));
     char *text = json_dumps(root, JSON_INDENT(1));
     json_decref(root);
     pts_web_reply_text(reply, e->status, "application/json", text, text ? strlen(text) : 0);
