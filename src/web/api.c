@@ -132,17 +132,13 @@ static json_t *describe_models(const web_app *app, const web_models *m)
 
 void pts_web_api_models(web_app *app, const web_request *request, web_reply *reply)
 {
-    web_error e;
     web_models *models = pts_web_queue_models(app->queue);
     json_t *root = describe_models(app, models);
     char *json = json_dumps(root, JSON_INDENT(1));
     pts_web_models_release(models);
     json_decref(root);
     (void)request;
-    if (json)
-        pts_web_reply_text(reply, 200, type_json, json, strlen(json));
-    else if (!pts_web_fail_memory(&e))
-        pts_web_reply_error(reply, &e);
+    pts_web_reply_text(reply, 200, type_json, json, json ? strlen(json) : 0);
 }
 
 void pts_web_health(web_app *app, const web_request *request, web_reply *reply)

@@ -1,6 +1,7 @@
 #include "web/connections.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -58,8 +59,8 @@ static void *watch(void *user)
 web_connections *pts_web_connections_create(size_t capacity, void (*cut)(void *user), void *user)
 {
     pthread_condattr_t attributes;
-    web_connections *c = calloc(1, sizeof *c + capacity * sizeof *c->places);
-    if (!c)
+    web_connections *c;
+    if (pts_new(&c, 1, sizeof *c + capacity * sizeof *c->places, NULL) != PTS_OK)
         return NULL;
     c->capacity = capacity;
     c->cut = cut;

@@ -41,7 +41,7 @@ typedef struct web_reply {
     unsigned retry_after;
 } web_reply;
 
-/* `text` (malloc) is the reply's from here on. */
+/* `text` (malloc) is the reply's from here on; NULL: memory was short, and the reply says so. */
 void pts_web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size);
 void pts_web_reply_error(web_reply *reply, const web_error *e);
 void pts_web_reply_free(web_reply *reply);

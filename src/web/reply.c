@@ -38,12 +38,21 @@ bool pts_web_fail_memory(web_error *e)
     return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
 }
 
-void pts_web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size)
+static void set_text(web_reply *reply, int status, const char *type, char *text, size_t size)
 {
     reply->status = status;
     reply->type = type;
     reply->body = reply->owned = text;
     reply->size = size;
+}
+
+void pts_web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size)
+{
+    web_error e;
+    if (text)
+        set_text(reply, status, type, text, size);
+    else if (!pts_web_fail_memory(&e))
+        pts_web_reply_error(reply, &e);
 }
 
 void pts_web_reply_error(web_reply *reply, const web_error *e)
@@ -52,7 +61,7 @@ void pts_web_reply_error(web_reply *reply, const web_error *e)
         json_pack("{s{ss*so}}", "error", "field", e->field, "message", pts_json_text(e->message));
     char *text = json_dumps(root, JSON_INDENT(1));
     json_decref(root);
-    pts_web_reply_text(reply, e->status, "application/json", text, text ? strlen(text) : 0);
+    set_text(reply, e->status, "application/json", text, text ? strlen(text) : 0);
     reply->retry_after = e->retry_after;
 }
 
