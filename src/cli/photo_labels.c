@@ -115,10 +115,8 @@ static pts_status match(const candidates *c, const cli_list *photographs, const 
 {
     same_paths *same = c->nearly;
     *count = count_same(c, photograph, same, found);
-    if (!*count) {
-        same = c->roughly;
-        *count = count_same(c, photograph, same, found);
-    }
+    if (!*count)
+        *count = count_same(c, photograph, same = c->roughly, found);
     if (*count != 1)
         return PTS_OK;
     return check_rivals(photographs, photograph, same, c->path(c->of, *found), err);
@@ -168,11 +166,12 @@ static pts_status find_in_folder(const char *folder, const cli_list *photographs
     for (size_t i = 0; i < photographs->count; i++) {
         const char *photograph = photographs->items[i], *name = pts_last_component(photograph);
         snprintf(paths[i], PATH_BYTES, "%s/%.*s.txt", folder, place_length(name), name);
-        PTS_TRY(check_rivals(photographs, photograph, same_stem, paths[i], err));
-        if (exists(paths[i]))
-            found++;
-        else
+        if (!exists(paths[i])) {
             paths[i][0] = '\0';
+            continue;
+        }
+        PTS_TRY(check_rivals(photographs, photograph, same_stem, paths[i], err));
+        found++;
     }
     if (found)
         return PTS_OK;

@@ -22,7 +22,7 @@ void cli_progress_begin(cli_progress *progress)
     *progress = (cli_progress){.terminal = isatty(STDERR_FILENO) == 1};
 }
 
-static void erase(cli_progress *progress)
+void cli_progress_end(cli_progress *progress)
 {
     if (progress->drawn)
         fputs("\r\033[K", stderr);
@@ -208,16 +208,11 @@ void cli_progress_skip(cli_progress *progress)
 void cli_progress_say(cli_progress *progress, const char *format, ...)
 {
     va_list arguments;
-    erase(progress);
+    cli_progress_end(progress);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
-}
-
-void cli_progress_end(cli_progress *progress)
-{
-    erase(progress);
 }
 
 /* ---- Ctrl-C ---- */

@@ -30,7 +30,7 @@ typedef struct web_turn {
 } web_turn;
 
 typedef enum web_queue_result {
-    WEB_QUEUE_DONE, /* each job has its own status */
+    WEB_QUEUE_DONE, /* each turn has its own status */
     WEB_QUEUE_FULL,
     WEB_QUEUE_LATE, /* the time limit ran out before their turn came */
     WEB_QUEUE_STOPPING
@@ -53,8 +53,8 @@ web_models *pts_web_queue_models(web_queue *queue);
 /* Loads all models anew, between two batches; on failure the old ones stay. */
 pts_status pts_web_queue_reload(web_queue *queue, pts_error *err);
 
-/* Waits until all jobs are done; all of them are taken or none. */
-web_queue_result pts_web_queue_run(web_queue *queue, web_turn *jobs, size_t count);
+/* Waits until all turns are over; all of them are taken or none. */
+web_queue_result pts_web_queue_run(web_queue *queue, web_turn *turns, size_t count);
 web_queue_state pts_web_queue_look(web_queue *queue);
 /* After how many seconds a place is likely to be free, at least 1. */
 unsigned pts_web_queue_retry(web_queue *queue);

@@ -19,15 +19,11 @@ bool pts_web_fail(web_error *e, int status, const char *field, const char *forma
 
 bool pts_web_fail_status(web_error *e, pts_status status, const char *field, const pts_error *err)
 {
-    int code = 400;
-    if (status == PTS_ERR_LIMIT)
-        code = 413;
-    else if (status == PTS_ERR_UNSUPPORTED)
-        code = 415;
-    else if (status == PTS_ERR_MEMORY)
-        code = 503;
-    else if (status == PTS_ERR_IO)
-        code = 500;
+    static const int codes[PTS_ERR_CANCELLED + 1] = {[PTS_ERR_LIMIT] = 413,
+                                                     [PTS_ERR_UNSUPPORTED] = 415,
+                                                     [PTS_ERR_MEMORY] = 503,
+                                                     [PTS_ERR_IO] = 500};
+    int code = codes[status] ? codes[status] : 400;
     pts_web_fail(e, code, field, "%s", err->message);
     e->retry_after = code == 503 ? 1 : 0;
     return false;
