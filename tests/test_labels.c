@@ -475,8 +475,6 @@ START_TEST(wrong_label_files_are_refused)
 {
     refused(1, "echo '0 0.1 0.2' >> txt/0063.txt && " ASK "--labels txt --class 1",
             P ": txt/0063.txt: line 3: expected a polygon of at least 3 points, got 1\n");
-    refused(1, "rm txt/0063.txt && " ASK "--labels txt --class 1",
-            P ": txt/0063.txt: No such file or directory\n");
     refused(1, "truncate -s 2M txt/0063.txt && " ASK "--labels txt --class 1",
             P ": txt/0063.txt: expected at most 1048576 bytes");
     refused(1,
@@ -487,6 +485,88 @@ START_TEST(wrong_label_files_are_refused)
             P ": set: expected one image called 0061.jpg, got 0\n");
     refused(1, "echo 'x' >> set/valid/labels/0078.txt && " ASK "--labels set --class 1",
             P ": set/valid/labels/0078.txt: line ");
+}
+END_TEST
+
+#define TWO "a/1.jpg c/1.jpg 0141.jpg 0142.jpg "
+#define ASK_TWO P " --head head.ptsw --target 0.3 --class 1 " TWO
+#define OTHERS "--labels txt/0141.txt --labels txt/0142.txt "
+
+/* Two photographs are called 1.jpg, in folders of their own. */
+static void name_two_alike(void)
+{
+    ck_assert_int_eq(run("mkdir a c l && cp 0061.jpg a/1.jpg && cp 0063.jpg c/1.jpg && "
+                         "cp txt/0061.txt a/1.txt && cp txt/0063.txt c/1.txt && "
+                         "cp txt/0061.txt l/1.txt && cp txt/014?.txt l"),
+                     0);
+}
+
+START_TEST(photographs_of_one_name_have_their_own_labels)
+{
+    static const char *const orders[] = {
+        ASK_TWO "--labels a/1.txt --labels c/1.txt " OTHERS,
+        ASK_TWO "--labels c/1.txt --labels a/1.txt " OTHERS,
+    };
+    static char out[sizeof ran.out];
+    name_two_alike();
+    ck_assert_int_eq(run(ASK "--labels txt --class 1"), 0);
+    snprintf(out, sizeof out, "%s", ran.out);
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        ck_assert_msg(run(orders[i]) == 0, "%s", ran.err);
+        ck_assert_str_eq(ran.out, out);
+    }
+}
+END_TEST
+
+START_TEST(labels_that_two_photographs_could_claim_are_refused)
+{
+    name_two_alike();
+    refused(1, ASK_TWO "--labels a/1.txt --labels l/1.txt " OTHERS,
+            P ": --labels: expected one 1.txt for c/1.jpg, got 2\n");
+    refused(1, ASK_TWO "--labels l/1.txt " OTHERS,
+            P ": l/1.txt: expected labels of one photograph, got those of a/1.jpg and c/1.jpg\n");
+    refused(1, ASK_TWO "--labels l",
+            P ": l/1.txt: expected labels of one photograph, got those of a/1.jpg and c/1.jpg\n");
+    refused(1,
+            "cp 0063.jpg a/1.png && " P " --head head.ptsw --target 0.3 --class 1 a/1.jpg a/1.png "
+            "0141.jpg 0142.jpg --labels a/1.txt " OTHERS,
+            P ": a/1.txt: expected labels of one photograph, got those of a/1.jpg and a/1.png\n");
+    refused(1,
+            "mkdir b && cp 0061.jpg b && " P " --head head.ptsw --target 0.3 --class 1 0061.jpg "
+            "b/0061.jpg 0141.jpg 0142.jpg --labels set",
+            P ": set/train/images/0061.jpg: expected labels of one photograph, got those of "
+              "0061.jpg and b/0061.jpg\n");
+}
+END_TEST
+
+/* A set's own photographs are told apart by their whole paths. */
+START_TEST(a_data_sets_own_photographs_may_share_a_name)
+{
+    static char out[sizeof ran.out];
+    ck_assert_int_eq(run(ASK "--labels set --class 1"), 0);
+    snprintf(out, sizeof out, "%s", ran.out);
+    ck_assert_int_eq(run("cp 0142.jpg set/valid/images/0061.jpg && "
+                         ": > set/valid/labels/0061.txt"),
+                     0);
+    refused(1, ASK "--labels set --class 1",
+            P ": set: expected one image called 0061.jpg, got 2\n");
+    ck_assert_msg(run(P " --head head.ptsw --target 0.3 set/train/images/0061.jpg 0063.jpg "
+                        "0141.jpg 0142.jpg --labels set --class 1") == 0,
+                  "%s", ran.err);
+    ck_assert_str_eq(ran.out, out);
+}
+END_TEST
+
+/* As in YOLO's data sets: no file, no objects; but a folder of other files is a mistake. */
+START_TEST(a_photograph_without_a_file_has_no_objects)
+{
+    static char out[sizeof ran.out];
+    ck_assert_int_eq(run(": > txt/0063.txt && " ASK "--labels txt --class 1"), 0);
+    snprintf(out, sizeof out, "%s", ran.out);
+    ck_assert_msg(run("rm txt/0063.txt && " ASK "--labels txt --class 1") == 0, "%s", ran.err);
+    ck_assert_str_eq(ran.out, out);
+    refused(1, "mkdir other && cp txt/0061.txt other/x.txt && " ASK "--labels other --class 1",
+            P ": other: expected 0061.txt or labels of another photograph, got none\n");
 }
 END_TEST
 
@@ -509,5 +589,9 @@ int main(void)
     tcase_add_test(command, pilot_results_take_the_place_of_labels);
     tcase_add_test(command, wrong_labels_are_refused);
     tcase_add_test(command, wrong_label_files_are_refused);
+    tcase_add_test(command, photographs_of_one_name_have_their_own_labels);
+    tcase_add_test(command, labels_that_two_photographs_could_claim_are_refused);
+    tcase_add_test(command, a_data_sets_own_photographs_may_share_a_name);
+    tcase_add_test(command, a_photograph_without_a_file_has_no_objects);
     return run_suite(suite);
 }

@@ -449,17 +449,74 @@ START_TEST(detail_draws_the_figure)
 }
 END_TEST
 
-static web_reply post_json(const char *path, const char *json)
+static web_reply post_text(const char *path, const char *type, const char *text)
 {
     web_text t = {NULL, 0, 0};
-    web_print(&t,
-              "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
-              "%zu\r\n\r\n%s",
-              path, strlen(json), json);
+    web_print(&t, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+              path, type, strlen(text));
+    web_add(&t, text, strlen(text));
     web_reply r = web_exchange(port, &t);
     free(t.data);
     return r;
 }
+
+static web_reply post_json(const char *path, const char *json)
+{
+    return post_text(path, "application/json", json);
+}
+
+static web_reply post_form(const char *path, const char *fields)
+{
+    return post_text(path, "application/x-www-form-urlencoded", fields);
+}
+
+/* One limit for pilot results, whatever the body is. */
+START_TEST(json_takes_as_much_pilot_text_as_a_form)
+{
+    static const char results[] = "10,0.05\n20,0.11\n";
+    start_quick();
+    for (int more = 0; more < 2; more++) {
+        web_text body = {NULL, 0, 0};
+        web_print(&body,
+                  "{\"target\": 0.3, \"prior\": \"builtin\", \"pilot\": \"10,0.05\\n20,0.11\\n");
+        for (size_t i = strlen(results); i < 500000 + (size_t)more; i++)
+            web_add(&body, " ", 1);
+        web_print(&body, "\"}");
+        web_reply r = post_json("/api/v1/predict", body.data);
+        free(body.data);
+        if (more)
+            expect_error(r, 413, "pilot", "pilot: expected at most 500000 bytes, got 500001");
+        else
+            json_decref(json_of(&r, 200));
+    }
+    stop();
+}
+END_TEST
+
+START_TEST(json_has_no_more_fields_than_a_form)
+{
+    web_text many = {NULL, 0, 0};
+    start_quick();
+    for (int i = 0; i < 65; i++)
+        web_print(&many, "%s\"field%d\": [1e300, 2.5e-300]", i ? ", " : "{", i);
+    web_print(&many, "}");
+    expect_error(post_json("/api/v1/curve", many.data), 413, NULL,
+                 "expected at most 64 fields, got more");
+    free(many.data);
+    stop();
+}
+END_TEST
+
+START_TEST(no_field_comes_twice)
+{
+    start_quick();
+    expect_error(post_form("/api/v1/curve", "params=0.1,2,50,0.6&at=50&at=60"), 400, "at",
+                 "at: expected one, got two");
+    expect_error(post_form("/api/v1/predict", "target=0.3&prior=builtin&target=0.4"), 400, "target",
+                 "target: expected one, got two");
+    stop();
+}
+END_TEST
 
 START_TEST(curve_equals_the_command_line)
 {
@@ -1192,10 +1249,12 @@ END_TEST
 
 CHECK_SUITE_WITH("web", train_head, remove_head, LABEL_CASES predict_equals_the_library,
                  pasted_pilots_and_plain_forms_are_read_alike, detail_draws_the_figure,
-                 curve_equals_the_command_line, curve_refuses_in_the_command_lines_words,
-                 models_health_and_metrics, page_and_its_parts, form_answers_with_a_page,
-                 fields_are_checked, photographs_are_checked, sizes_are_limited, paths_and_methods,
-                 token_guards, start_refuses, full_queue_is_503, waiting_has_an_end,
+                 json_takes_as_much_pilot_text_as_a_form, json_has_no_more_fields_than_a_form,
+                 no_field_comes_twice, curve_equals_the_command_line,
+                 curve_refuses_in_the_command_lines_words, models_health_and_metrics,
+                 page_and_its_parts, form_answers_with_a_page, fields_are_checked,
+                 photographs_are_checked, sizes_are_limited, paths_and_methods, token_guards,
+                 start_refuses, full_queue_is_503, waiting_has_an_end,
                  several_at_once_get_the_same_answer, garbage_is_survived,
                  pipelined_requests_are_answered_in_order, multipart_is_read_strictly,
                  log_lines_are_whole, serve_refuses, SLOW, slow_clients_are_cut,

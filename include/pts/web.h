@@ -28,6 +28,8 @@
 #include "pts/base.h"
 #include "pts/forecast.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -42,7 +44,7 @@ typedef struct pts_web_options {
     const char *address; /* a numeric IPv4 or IPv6 address, or "localhost" */
     int port;            /* 0: any that is free */
     const char *token;   /* bearer token of /predict, /api and /metrics; NULL: open to all */
-    int insecure;        /* 1: without a token beyond the loopback address too */
+    bool insecure;       /* without a token beyond the loopback address too */
     const char *const *encoders;
     size_t encoder_count;
     const char *const *heads; /* each goes with one of the encoders */
@@ -63,7 +65,7 @@ typedef struct pts_web_options {
 
 #define PTS_WEB_DEFAULTS                                                                           \
     {                                                                                              \
-        "127.0.0.1", 8501, NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, 32, 256, 30, 10, 60, 60,         \
+        "127.0.0.1", 8501, NULL, false, NULL, 0, NULL, 0, NULL, 0, 0, 32, 256, 30, 10, 60, 60,     \
             40000000, 512000000, 20000000, 50000000, NULL, NULL                                    \
     }
 

@@ -78,17 +78,13 @@ static pts_status put_rows(void *user, size_t first, size_t count, const float *
     if (count && !j->begun) /* a first image that fails leaves stdout empty */
         write_head(j);
     j->begun |= count > 0;
-    if (j->npy && fseeko(j->file, (off_t)cli_npy_offset(first, j->dim), SEEK_SET) != 0) {
-        snprintf(err->message, sizeof err->message, "%s: %s", j->options->output, strerror(errno));
-        return PTS_ERR_IO;
-    }
+    if (j->npy && fseeko(j->file, (off_t)cli_npy_offset(first, j->dim), SEEK_SET) != 0)
+        return pts_fail(err, PTS_ERR_IO, "%s: %s", j->options->output, strerror(errno));
     for (size_t i = 0; i < count; i++)
         write_row(j, j->paths.items[first + i], rows + i * j->dim);
     if (!ferror(j->file) || !j->options->output) /* stdout's end is looked at by all commands */
         return PTS_OK;
-    snprintf(err->message, sizeof err->message, "%s: cannot write: %s", j->options->output,
-             strerror(errno));
-    return PTS_ERR_IO;
+    return pts_fail(err, PTS_ERR_IO, "%s: cannot write: %s", j->options->output, strerror(errno));
 }
 
 /* A list of a few images needs no bar. */
@@ -104,16 +100,13 @@ static int show_done(void *user, size_t done)
 
 static pts_status lead_all(job *j, pts_error *err)
 {
-    pts_status status = cli_embed_lead(&j->embedder, &j->paths, put_rows, show_done, j, err);
-    if (status != PTS_OK || !j->skipped)
-        return status;
-    if (j->skipped < j->paths.count) {
+    PTS_TRY(cli_embed_lead(&j->embedder, &j->paths, put_rows, show_done, j, err));
+    if (j->skipped && j->skipped == j->paths.count)
+        return pts_fail(err, PTS_ERR_FORMAT, "expected a readable image, got none of %zu",
+                        j->skipped);
+    if (j->skipped)
         cli_progress_say(&j->bar, "left out: %zu of %zu images", j->skipped, j->paths.count);
-        return PTS_OK;
-    }
-    snprintf(err->message, sizeof err->message, "expected a readable image, got none of %zu",
-             j->skipped);
-    return PTS_ERR_FORMAT;
+    return PTS_OK;
 }
 
 static pts_status lead_to_output(job *j, pts_error *err)
@@ -122,13 +115,11 @@ static pts_status lead_to_output(job *j, pts_error *err)
     if (!path)
         return lead_all(j, err);
     pts_output out;
-    pts_status status = pts_output_open(&out, path, err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_output_open(&out, path, err));
     j->npy = pts_path_ends(path, ".npy");
     j->file = out.file;
     cli_unlink_on_signal(out.temporary);
-    status = lead_all(j, err);
+    pts_status status = lead_all(j, err);
     cli_unlink_on_signal(NULL);
     if (status == PTS_OK)
         return pts_output_commit(&out, err);
@@ -140,11 +131,9 @@ static pts_status lead_to_output(job *j, pts_error *err)
 static pts_status lead(job *j, const cli_list *operands, pts_error *err)
 {
     cli_stop_on_signals();
-    pts_status status = cli_paths_collect(&j->paths, operands, j->options->list, err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(cli_paths_collect(&j->paths, operands, j->options->list, err));
     cli_progress_begin(&j->bar);
-    status = lead_to_output(j, err);
+    pts_status status = lead_to_output(j, err);
     cli_progress_end(&j->bar);
     cli_paths_free(&j->paths);
     return status;
@@ -154,11 +143,8 @@ static pts_status open_encoder(job *j, pts_team **team, pts_error *err)
 {
     const embed_options *o = j->options;
     cli_embedder *e = &j->embedder;
-    pts_status status = pts_team_create(team, (int)o->threads, err);
-    if (status == PTS_OK)
-        status = pts_encoder_open(&e->encoder, o->encoder, *team, err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_team_create(team, (int)o->threads, err));
+    PTS_TRY(pts_encoder_open(&e->encoder, o->encoder, *team, err));
     j->dim = pts_encoder_dim(e->encoder);
     e->threads = pts_team_threads(*team);
     e->preset = strcmp(o->preset, "auto") == 0 ? pts_encoder_preset(e->encoder) : o->preset;

@@ -1,6 +1,8 @@
 #include "cli/embedder.h"
 
+#include "base/memory.h"
 #include "cli/cli.h"
+
 #include <math.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -34,10 +36,8 @@ static pts_status read_input(const photographs *p, size_t index, float *input, p
 {
     const cli_embedder *e = p->embedder;
     pts_image image;
-    pts_status status = pts_image_read(p->paths[index], e->limits, &image, err);
-    if (status != PTS_OK)
-        return status;
-    status = pts_preset_apply(e->preset, &image, p->side, input, err);
+    PTS_TRY(pts_image_read(p->paths[index], e->limits, &image, err));
+    pts_status status = pts_preset_apply(e->preset, &image, p->side, input, err);
     pts_image_free(&image);
     if (status == PTS_OK)
         return PTS_OK;
@@ -79,12 +79,11 @@ static void forget_row(float *row, size_t dim)
 static void embed_block(const cli_embedder *e, const char *const *paths, block *b, float *rows)
 {
     const size_t dim = pts_encoder_dim(e->encoder);
-    photographs p = {e, paths, pts_encoder_input_size(e->encoder), calloc(b->count, 1)};
+    photographs p = {e, paths, pts_encoder_input_size(e->encoder), NULL};
     b->done = 0;
-    if (!p.skipped) {
-        b->status = pts_fail(&b->error, PTS_ERR_MEMORY, "out of memory");
+    b->status = pts_new(&p.skipped, b->count, 1, &b->error);
+    if (b->status != PTS_OK)
         return;
-    }
     for (size_t i = 0; i < b->count; i++)
         rows[i * dim] = NAN; /* embeddings are numbers: what stays so was not made */
     b->status = pts_encoder_embed_from(e->encoder, make_input, &p, b->count, rows, &b->error);
@@ -108,9 +107,8 @@ static void embed_block(const cli_embedder *e, const char *const *paths, block *
 static pts_status send_parts(pts_ranks *ranks, int to, const block *b, const void *data,
                              size_t bytes, pts_error *err)
 {
-    char *message = malloc(sizeof *b + bytes);
-    if (!message)
-        return pts_fail(err, PTS_ERR_MEMORY, "out of memory");
+    char *message;
+    PTS_TRY(pts_new(&message, sizeof *b + bytes, 1, err));
     memcpy(message, b, sizeof *b);
     if (bytes)
         memcpy(message + sizeof *b, data, bytes);
@@ -125,9 +123,9 @@ static pts_status send_block(pts_ranks *ranks, int to, const block *b, const cha
     size_t bytes = 0;
     for (size_t i = 0; i < b->count; i++)
         bytes += strlen(paths[i]) + 1;
-    char *text = malloc(bytes + 1), *at = text;
-    if (!text)
-        return pts_fail(err, PTS_ERR_MEMORY, "out of memory");
+    char *text, *at;
+    PTS_TRY(pts_new(&text, bytes + 1, 1, err));
+    at = text;
     for (size_t i = 0; i < b->count; i++)
         at = stpcpy(at, paths[i]) + 1;
     pts_status status = send_parts(ranks, to, b, text, bytes, err);
@@ -151,21 +149,24 @@ static bool find_paths(const char *text, size_t bytes, const char **paths, size_
     return text == end;
 }
 
+static pts_status answer_block(const cli_embedder *e, block *b, const char *text, size_t bytes,
+                               const char ***paths, float **rows, pts_error *err)
+{
+    const size_t dim = pts_encoder_dim(e->encoder);
+    PTS_TRY(pts_new(paths, b->count, sizeof **paths, err));
+    PTS_TRY(pts_new(rows, b->count, dim * sizeof **rows, err));
+    if (!find_paths(text, bytes, *paths, b->count))
+        return pts_fail(err, PTS_ERR_FORMAT, "rank 0: expected %zu paths, got others", b->count);
+    embed_block(e, *paths, b, *rows);
+    return send_parts(e->ranks, 0, b, *rows, b->done * dim * sizeof **rows, err);
+}
+
 static pts_status work_on(const cli_embedder *e, block *b, const char *text, size_t bytes,
                           pts_error *err)
 {
-    const size_t dim = pts_encoder_dim(e->encoder);
-    const char **paths = calloc(b->count, sizeof *paths);
-    float *rows = calloc(b->count, dim * sizeof *rows);
-    pts_status status = PTS_OK;
-    if (!paths || !rows)
-        status = pts_fail(err, PTS_ERR_MEMORY, "out of memory");
-    else if (!find_paths(text, bytes, paths, b->count))
-        status = pts_fail(err, PTS_ERR_FORMAT, "rank 0: expected %zu paths, got others", b->count);
-    if (status == PTS_OK) {
-        embed_block(e, paths, b, rows);
-        status = send_parts(e->ranks, 0, b, rows, b->done * dim * sizeof *rows, err);
-    }
+    const char **paths = NULL;
+    float *rows = NULL;
+    pts_status status = answer_block(e, b, text, bytes, &paths, &rows, err);
     free(paths);
     free(rows);
     return status;
@@ -183,9 +184,7 @@ static pts_status receive_errand(const cli_embedder *e, errand *to, pts_error *e
     int from;
     void *data;
     *to = (errand){0};
-    pts_status status = pts_ranks_receive(e->ranks, INFINITY, &from, &data, &to->bytes, err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_ranks_receive(e->ranks, INFINITY, &from, &data, &to->bytes, err));
     to->message = data;
     if (to->bytes < sizeof to->block)
         return pts_fail(err, PTS_ERR_FORMAT, "rank %d: expected a block, got %zu bytes", from,
@@ -202,19 +201,16 @@ static pts_status receive_errand(const cli_embedder *e, errand *to, pts_error *e
  * the leader's answer is received: it never waits for us while we wait for it. */
 static pts_status follow(const cli_embedder *e, errand *now, errand *next, pts_error *err)
 {
-    pts_status status = receive_errand(e, now, err);
-    if (status == PTS_OK && now->message)
-        status = receive_errand(e, next, err);
-    while (status == PTS_OK && now->message) {
-        status =
-            work_on(e, &now->block, now->message + sizeof(block), now->bytes - sizeof(block), err);
+    PTS_TRY(receive_errand(e, now, err));
+    while (now->message) {
+        PTS_TRY(receive_errand(e, next, err));
+        PTS_TRY(
+            work_on(e, &now->block, now->message + sizeof(block), now->bytes - sizeof(block), err));
         free(now->message);
         *now = *next;
         *next = (errand){0};
-        if (status == PTS_OK && now->message)
-            status = receive_errand(e, next, err);
     }
-    return status;
+    return PTS_OK;
 }
 
 pts_status cli_embed_follow(const cli_embedder *e, pts_error *err)
@@ -282,9 +278,8 @@ static void *hand_work(void *user)
 
 static pts_status hand_start(hand *h, const cli_embedder *e, size_t room, pts_error *err)
 {
-    *h = (hand){.embedder = e, .rows = calloc(room, pts_encoder_dim(e->encoder) * sizeof(float))};
-    if (!h->rows)
-        return pts_fail(err, PTS_ERR_MEMORY, "out of memory");
+    *h = (hand){.embedder = e};
+    PTS_TRY(pts_new(&h->rows, room, pts_encoder_dim(e->encoder) * sizeof *h->rows, err));
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->changed, NULL);
     int code = pthread_create(&h->thread, NULL, hand_work, h);
@@ -359,8 +354,8 @@ static pts_status greet(leader *l, int from, const char *id, size_t length, pts_
     if (length != strlen(ours) || memcmp(id, ours, length) != 0)
         return pts_fail(err, PTS_ERR_FORMAT, "rank %d: expected the encoder %.12s, got %.*s", from,
                         ours, length < 12 ? (int)length : 12, id);
-    pts_status status = hand_out(l, from, err);                /* one to work on */
-    return status == PTS_OK ? hand_out(l, from, err) : status; /* and the next */
+    PTS_TRY(hand_out(l, from, err)); /* one to work on */
+    return hand_out(l, from, err);   /* and the next */
 }
 
 static pts_status take_message(leader *l, int from, const char *data, size_t bytes, pts_error *err)
@@ -377,8 +372,8 @@ static pts_status take_message(leader *l, int from, const char *data, size_t byt
     if (b.done > b.count || b.count > l->paths->count || b.first > l->paths->count - b.count ||
         bytes != b.done * row)
         return pts_fail(err, PTS_ERR_FORMAT, "rank %d: expected rows, got %zu bytes", from, bytes);
-    pts_status status = settle(l, &b, (const float *)(const void *)data, err);
-    return status == PTS_OK ? hand_out(l, from, err) : status;
+    PTS_TRY(settle(l, &b, (const float *)(const void *)data, err));
+    return hand_out(l, from, err);
 }
 
 static pts_status look_at_ranks(leader *l, pts_error *err)
@@ -386,15 +381,14 @@ static pts_status look_at_ranks(leader *l, pts_error *err)
     int from;
     void *data;
     size_t bytes;
-    pts_status status =
-        pts_ranks_receive(l->embedder->ranks, LOOK_SECONDS, &from, &data, &bytes, err);
-    while (status == PTS_OK && data) {
-        status = take_message(l, from, data, bytes, err);
+    PTS_TRY(pts_ranks_receive(l->embedder->ranks, LOOK_SECONDS, &from, &data, &bytes, err));
+    while (data) {
+        pts_status status = take_message(l, from, data, bytes, err);
         free(data);
-        if (status == PTS_OK)
-            status = pts_ranks_receive(l->embedder->ranks, 0, &from, &data, &bytes, err);
+        PTS_TRY(status);
+        PTS_TRY(pts_ranks_receive(l->embedder->ranks, 0, &from, &data, &bytes, err));
     }
-    return status;
+    return PTS_OK;
 }
 
 static pts_status look_at_hand(leader *l, pts_error *err)
@@ -463,9 +457,7 @@ pts_status cli_embed_lead(const cli_embedder *e, const cli_paths *paths, cli_row
 {
     leader l = {.embedder = e, .paths = paths, .put = put, .user = user};
     l.room = images_of_block(e, paths->count);
-    l.sent_home = calloc((size_t)pts_ranks_count(e->ranks), sizeof *l.sent_home);
-    if (!l.sent_home)
-        return pts_fail(err, PTS_ERR_MEMORY, "out of memory");
+    PTS_TRY(pts_new(&l.sent_home, (size_t)pts_ranks_count(e->ranks), sizeof *l.sent_home, err));
     pts_status status = hand_start(&l.hand, e, l.room, err);
     if (status == PTS_OK) {
         status = lead(&l, done, err);

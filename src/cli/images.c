@@ -1,5 +1,8 @@
 #include "cli/images.h"
 
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "pts/file.h"
 
 #include <dirent.h>
@@ -11,20 +14,10 @@
 
 static pts_status add_path(cli_paths *paths, const char *path, pts_error *err)
 {
-    if (paths->count == paths->capacity) {
-        size_t capacity = paths->capacity ? paths->capacity * 2 : 16;
-        char **grown = realloc(paths->items, capacity * sizeof *grown);
-        if (!grown)
-            goto no_memory;
-        paths->items = grown;
-        paths->capacity = capacity;
-    }
-    paths->items[paths->count] = strdup(path);
-    if (paths->items[paths->count++])
-        return PTS_OK;
-no_memory:
-    snprintf(err->message, sizeof err->message, "out of memory");
-    return PTS_ERR_MEMORY;
+    PTS_TRY(pts_grow(&paths->items, &paths->capacity, paths->count + 1, sizeof *paths->items, err));
+    PTS_TRY(pts_text(&paths->items[paths->count], err, "%s", path));
+    paths->count++;
+    return PTS_OK;
 }
 
 static int is_image_name(const struct dirent *entry)
@@ -45,17 +38,13 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 static pts_status add_folder(cli_paths *paths, const char *folder, pts_error *err)
 {
     struct dirent **entries;
-    int count = scandir(folder, &entries, is_image_name, by_bytes);
-    if (count < 0) {
-        snprintf(err->message, sizeof err->message, "%s: %s", folder, strerror(errno));
-        return PTS_ERR_IO;
-    }
     pts_status status = PTS_OK;
-    if (!count) {
-        snprintf(err->message, sizeof err->message,
-                 "%s: expected .jpg, .jpeg, .png or .bmp files, got none", folder);
-        status = PTS_ERR_FORMAT;
-    }
+    int count = scandir(folder, &entries, is_image_name, by_bytes);
+    if (count < 0)
+        return pts_fail(err, PTS_ERR_IO, "%s: %s", folder, strerror(errno));
+    if (!count)
+        status = pts_fail(err, PTS_ERR_FORMAT,
+                          "%s: expected .jpg, .jpeg, .png or .bmp files, got none", folder);
     for (int i = 0; i < count; i++) {
         char path[4096];
         snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
@@ -88,10 +77,8 @@ static pts_status add_lines(cli_paths *paths, FILE *file, const char *name, pts_
             status = add_path(paths, line, err);
     }
     free(line);
-    if (status == PTS_OK && ferror(file)) {
-        snprintf(err->message, sizeof err->message, "%s: %s", name, strerror(errno));
-        status = PTS_ERR_IO;
-    }
+    if (status == PTS_OK && ferror(file))
+        return pts_fail(err, PTS_ERR_IO, "%s: %s", name, strerror(errno));
     return status;
 }
 
@@ -100,33 +87,33 @@ static pts_status add_list(cli_paths *paths, const char *name, pts_error *err)
     if (strcmp(name, "-") == 0)
         return add_lines(paths, stdin, name, err);
     FILE *file = fopen(name, "r");
-    if (!file) {
-        snprintf(err->message, sizeof err->message, "%s: %s", name, strerror(errno));
-        return PTS_ERR_IO;
-    }
+    if (!file)
+        return pts_fail(err, PTS_ERR_IO, "%s: %s", name, strerror(errno));
     pts_status status = add_lines(paths, file, name, err);
     fclose(file);
     return status;
+}
+
+static pts_status collect(cli_paths *paths, const cli_list *arguments, const char *list,
+                          pts_error *err)
+{
+    for (size_t i = 0; i < arguments->count; i++) {
+        const char *argument = arguments->items[i];
+        PTS_TRY(strcmp(argument, "-") == 0 ? add_list(paths, "-", err)
+                                           : add_argument(paths, argument, err));
+    }
+    if (list)
+        PTS_TRY(add_list(paths, list, err));
+    if (paths->count)
+        return PTS_OK;
+    return pts_fail(err, PTS_ERR_FORMAT, "%s: expected a path a line, got none", list ? list : "-");
 }
 
 pts_status cli_paths_collect(cli_paths *paths, const cli_list *arguments, const char *list,
                              pts_error *err)
 {
     *paths = (cli_paths){0};
-    pts_status status = PTS_OK;
-    for (size_t i = 0; i < arguments->count && status == PTS_OK; i++) {
-        if (strcmp(arguments->items[i], "-") == 0)
-            status = add_list(paths, "-", err);
-        else
-            status = add_argument(paths, arguments->items[i], err);
-    }
-    if (status == PTS_OK && list)
-        status = add_list(paths, list, err);
-    if (status == PTS_OK && !paths->count) {
-        snprintf(err->message, sizeof err->message, "%s: expected a path a line, got none",
-                 list ? list : "-");
-        status = PTS_ERR_FORMAT;
-    }
+    pts_status status = collect(paths, arguments, list, err);
     if (status != PTS_OK)
         cli_paths_free(paths);
     return status;

@@ -1,5 +1,7 @@
 #include "cli/photo_labels.h"
 
+#include "base/error.h"
+#include "base/text.h"
 #include "pts/file.h"
 
 #include <stdio.h>
@@ -9,23 +11,11 @@
 
 enum { PHOTOGRAPHS = 4, LABEL_BYTES = 1 << 20, PATH_BYTES = 4096 };
 
-static const char *file_name(const char *path)
+/* Up to the last dot of the name: of the whole path, or of its last component. */
+static int place_length(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-static int stem_length(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot ? (int)(dot - name) : (int)strlen(name);
-}
-
-static bool same_stem(const char *a, const char *b)
-{
-    a = file_name(a), b = file_name(b);
-    int length = stem_length(a);
-    return length == stem_length(b) && strncmp(a, b, (size_t)length) == 0;
+    const char *dot = strrchr(pts_last_component(path), '.');
+    return dot ? (int)(dot - path) : (int)strlen(path);
 }
 
 static bool is_folder(const char *path)
@@ -34,12 +24,17 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+static bool exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
 static bool holds(const char *folder, const char *name)
 {
     char path[PATH_BYTES];
-    struct stat info;
     int length = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return length < PATH_BYTES && stat(path, &info) == 0;
+    return length < PATH_BYTES && exists(path);
 }
 
 static bool is_dataset(const char *path)
@@ -50,56 +45,168 @@ static bool is_dataset(const char *path)
            holds(path, "annotations");
 }
 
+/* ---- whose labels ---- */
+
+/* "a/1.txt" and "a/1.jpg". */
+static bool same_place(const char *a, const char *b)
+{
+    int length = place_length(a);
+    return length == place_length(b) && strncmp(a, b, (size_t)length) == 0;
+}
+
+static bool same_stem(const char *a, const char *b)
+{
+    return same_place(pts_last_component(a), pts_last_component(b));
+}
+
+static bool same_path(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+    return same_path(pts_last_component(a), pts_last_component(b));
+}
+
+typedef bool same_paths(const char *a, const char *b);
+
+/* What a photograph's labels may be among. */
+typedef struct candidates {
+    const char *(*path)(const void *of, size_t index);
+    const void *of;
+    size_t count;
+    same_paths *nearly, *roughly; /* the photograph's in its own place; anywhere, by its name */
+} candidates;
+
+static size_t count_same(const candidates *c, const char *photograph, same_paths *same,
+                         size_t *first)
+{
+    size_t count = 0;
+    for (size_t k = 0; k < c->count; k++) {
+        const char *path = c->path(c->of, k);
+        if (!same(path, photograph) || (count && same_path(path, c->path(c->of, *first))))
+            continue;
+        if (!count++)
+            *first = k;
+    }
+    return count;
+}
+
+/* One photograph given twice is no rival of its own. */
+static pts_status check_rivals(const cli_list *photographs, const char *photograph,
+                               same_paths *same, const char *path, pts_error *err)
+{
+    for (size_t i = 0; i < photographs->count; i++) {
+        const char *other = photographs->items[i];
+        if (same(other, photograph) && !same_path(other, photograph))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "%.150s: expected labels of one photograph, got those of %.150s and "
+                            "%.150s",
+                            path, photograph, other);
+    }
+    return PTS_OK;
+}
+
+/* Those in the photograph's own place first, else those of its name: how many there are, and the
+ * first of them. Labels that another photograph could claim as well are nobody's. */
+static pts_status match(const candidates *c, const cli_list *photographs, const char *photograph,
+                        size_t *found, size_t *count, pts_error *err)
+{
+    same_paths *same = c->nearly;
+    *count = count_same(c, photograph, same, found);
+    if (!*count)
+        *count = count_same(c, photograph, same = c->roughly, found);
+    if (*count != 1)
+        return PTS_OK;
+    return check_rivals(photographs, photograph, same, c->path(c->of, *found), err);
+}
+
 /* ---- label files ---- */
 
-/* Those of photographs [count] in order. */
+static const char *source_path(const void *sources, size_t index)
+{
+    return ((const cli_list *)sources)->items[index];
+}
+
 static pts_status find_files(const cli_list *sources, const cli_list *photographs,
                              char paths[PHOTOGRAPHS][PATH_BYTES], pts_error *err)
 {
-    const char *first = sources->items[0];
-    bool folder = sources->count == 1 && is_folder(first);
-    size_t used = 0;
+    const candidates files = {source_path, sources, sources->count, same_place, same_stem};
+    bool used[PHOTOGRAPHS] = {false};
     for (size_t i = 0; i < photographs->count; i++) {
-        const char *name = file_name(photographs->items[i]), *found = NULL;
-        if (folder)
-            snprintf(paths[i], PATH_BYTES, "%s/%.*s.txt", first, stem_length(name), name);
-        for (size_t k = 0; k < sources->count && !folder; k++)
-            if (same_stem(sources->items[k], name))
-                found = sources->items[k];
-        if (found)
-            snprintf(paths[i], PATH_BYTES, "%s", found);
-        else if (!folder)
+        const char *photograph = photographs->items[i], *name = pts_last_component(photograph);
+        size_t found, count;
+        PTS_TRY(match(&files, photographs, photograph, &found, &count, err));
+        if (!count)
             return pts_fail(err, PTS_ERR_ARGUMENT, "--labels: expected %.*s.txt for %s, got none",
-                            stem_length(name), name, photographs->items[i]);
+                            place_length(name), name, photograph);
+        if (count > 1)
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "--labels: expected one %.*s.txt for %s, got %zu", place_length(name),
+                            name, photograph, count);
+        used[found] = true;
+        snprintf(paths[i], PATH_BYTES, "%s", sources->items[found]);
     }
-    for (size_t k = 0; k < sources->count && !folder; k++, used = 0) {
-        for (size_t i = 0; i < photographs->count; i++)
-            used += same_stem(sources->items[k], photographs->items[i]);
-        if (!used)
+    for (size_t k = 0; k < sources->count; k++)
+        if (!used[k])
             return pts_fail(err, PTS_ERR_ARGUMENT,
                             "%s: expected labels of one of the photographs, got another name",
                             sources->items[k]);
-    }
     return PTS_OK;
+}
+
+/* As in YOLO's data sets a photograph without a file has no objects: "". A folder of none is
+ * another folder. */
+static pts_status find_in_folder(const char *folder, const cli_list *photographs,
+                                 char paths[PHOTOGRAPHS][PATH_BYTES], pts_error *err)
+{
+    const char *first = pts_last_component(photographs->items[0]);
+    size_t found = 0;
+    for (size_t i = 0; i < photographs->count; i++) {
+        const char *photograph = photographs->items[i], *name = pts_last_component(photograph);
+        snprintf(paths[i], PATH_BYTES, "%s/%.*s.txt", folder, place_length(name), name);
+        if (!exists(paths[i])) {
+            paths[i][0] = '\0';
+            continue;
+        }
+        PTS_TRY(check_rivals(photographs, photograph, same_stem, paths[i], err));
+        found++;
+    }
+    if (found)
+        return PTS_OK;
+    return pts_fail(err, PTS_ERR_ARGUMENT,
+                    "%s: expected %.*s.txt or labels of another photograph, got none", folder,
+                    place_length(first), first);
+}
+
+static pts_status read_texts(char *texts[PHOTOGRAPHS], pts_dataset **out, const cli_list *sources,
+                             const cli_list *photographs, pts_error *err)
+{
+    static char paths[PHOTOGRAPHS][PATH_BYTES];
+    pts_label_file files[PHOTOGRAPHS];
+    bool folder = sources->count == 1 && is_folder(sources->items[0]);
+    PTS_TRY(folder ? find_in_folder(sources->items[0], photographs, paths, err)
+                   : find_files(sources, photographs, paths, err));
+    for (size_t i = 0; i < photographs->count; i++) {
+        files[i] = (pts_label_file){paths[i], "", 0};
+        if (!*paths[i])
+            continue;
+        PTS_TRY(pts_read_file(paths[i], LABEL_BYTES, &texts[i], &files[i].size, err));
+        files[i].text = texts[i];
+    }
+    return pts_dataset_of_labels(out, files, photographs->count, err);
 }
 
 static pts_status read_files(pts_dataset **out, const cli_list *sources,
                              const cli_list *photographs, size_t *images, pts_error *err)
 {
-    static char paths[PHOTOGRAPHS][PATH_BYTES];
     char *texts[PHOTOGRAPHS] = {NULL};
-    pts_label_file files[PHOTOGRAPHS];
-    pts_status status = find_files(sources, photographs, paths, err);
-    for (size_t i = 0; status == PTS_OK && i < photographs->count; i++) {
+    pts_status status = read_texts(texts, out, sources, photographs, err);
+    for (size_t i = 0; i < PHOTOGRAPHS; i++) {
         images[i] = i;
-        files[i].name = paths[i];
-        status = pts_read_file(paths[i], LABEL_BYTES, &texts[i], &files[i].size, err);
-        files[i].text = texts[i];
-    }
-    if (status == PTS_OK)
-        status = pts_dataset_of_labels(out, files, photographs->count, err);
-    for (size_t i = 0; i < PHOTOGRAPHS; i++)
         free(texts[i]);
+    }
     return status;
 }
 
@@ -113,20 +220,22 @@ static void keep_first(void *user, pts_finding kind, const char *message)
         snprintf(first->message, sizeof first->message, "%s", message);
 }
 
+static const char *image_path(const void *set, size_t index)
+{
+    return pts_dataset_image_path(set, index);
+}
+
 static pts_status find_images(const pts_dataset *set, const cli_list *photographs, size_t *images,
                               pts_error *err)
 {
+    const candidates all = {image_path, set, pts_dataset_images(set), same_path, same_name};
     for (size_t i = 0; i < photographs->count; i++) {
-        const char *name = file_name(photographs->items[i]);
-        size_t found = 0;
-        for (size_t k = 0; k < pts_dataset_images(set); k++)
-            if (strcmp(file_name(pts_dataset_image_path(set, k)), name) == 0) {
-                images[i] = k;
-                found++;
-            }
+        const char *photograph = photographs->items[i];
+        size_t found;
+        PTS_TRY(match(&all, photographs, photograph, &images[i], &found, err));
         if (found != 1)
             return pts_fail(err, PTS_ERR_ARGUMENT, "%s: expected one image called %s, got %zu",
-                            pts_dataset_dir(set), name, found);
+                            pts_dataset_dir(set), pts_last_component(photograph), found);
     }
     return PTS_OK;
 }
@@ -144,28 +253,32 @@ static pts_status read_dataset(pts_dataset **out, const char *path, const cli_li
     return status == PTS_OK ? find_images(*out, photographs, images, err) : status;
 }
 
+static pts_status pick_class(cli_photo_labels *out, const pts_dataset *set, const size_t *images,
+                             size_t count, const char *class_name, pts_error *err)
+{
+    int class_id;
+    PTS_TRY(pts_label_sums_pick(set, images, count, class_name, out->sums, &class_id, err));
+    out->objects = out->showing = 0;
+    for (size_t i = 0; i < count; i++) {
+        out->objects += (size_t)out->sums[i].objects;
+        out->showing += out->sums[i].objects > 0;
+    }
+    snprintf(out->class_name, sizeof out->class_name, "%s", pts_dataset_class_name(set, class_id));
+    return PTS_OK;
+}
+
 pts_status cli_photo_labels_read(cli_photo_labels *out, const cli_list *sources,
                                  const cli_list *photographs, const char *class_name,
                                  pts_error *err)
 {
     size_t images[PHOTOGRAPHS];
-    int class_id;
     pts_dataset *set = NULL;
     const char *first = sources->items[0];
     pts_status status = sources->count == 1 && is_dataset(first)
                             ? read_dataset(&set, first, photographs, images, err)
                             : read_files(&set, sources, photographs, images, err);
     if (status == PTS_OK)
-        status = pts_label_sums_pick(set, images, photographs->count, class_name, out->sums,
-                                     &class_id, err);
-    out->objects = out->showing = 0;
-    for (size_t i = 0; status == PTS_OK && i < photographs->count; i++) {
-        out->objects += (size_t)out->sums[i].objects;
-        out->showing += out->sums[i].objects > 0;
-    }
-    if (status == PTS_OK)
-        snprintf(out->class_name, sizeof out->class_name, "%s",
-                 pts_dataset_class_name(set, class_id));
+        status = pick_class(out, set, images, photographs->count, class_name, err);
     pts_dataset_close(set);
     return status;
 }

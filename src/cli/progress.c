@@ -1,5 +1,6 @@
 #define _DEFAULT_SOURCE /* TIOCGWINSZ */
 #include "cli/progress.h"
+#include "base/clock.h"
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Seconds between two drawings of the bar, and between two lines of a log. */
@@ -17,19 +17,12 @@
 #define LINE_SECONDS 30.0
 enum { BAR_CELLS = 24, LEAST_BAR = 8, NARROW = 60, LINE_BYTES = 512 };
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 void cli_progress_begin(cli_progress *progress)
 {
     *progress = (cli_progress){.terminal = isatty(STDERR_FILENO) == 1};
 }
 
-static void erase(cli_progress *progress)
+void cli_progress_end(cli_progress *progress)
 {
     if (progress->drawn)
         fputs("\r\033[K", stderr);
@@ -165,7 +158,7 @@ static void draw(cli_progress *progress, size_t done, size_t total)
 static void log_line(const cli_progress *progress, size_t done, size_t total)
 {
     char rate[48], left[48];
-    int detailed = *progress->detail && done < total;
+    bool detailed = *progress->detail && done < total;
     write_rate(progress, done, total, rate, left);
     fprintf(stderr, "%s: %zu of %zu%s%s%s%s\n", progress->stage, done, total,
             done < total ? rate : "", done < total ? left : "", detailed ? "; " : "",
@@ -174,7 +167,7 @@ static void log_line(const cli_progress *progress, size_t done, size_t total)
 
 static void show(cli_progress *progress, const char *stage, size_t done, size_t total)
 {
-    double now = seconds_now();
+    double now = pts_clock();
     char name[sizeof progress->stage];
     copy_plain(name, sizeof name, stage);
     if (strcmp(name, progress->stage) != 0) {
@@ -215,16 +208,11 @@ void cli_progress_skip(cli_progress *progress)
 void cli_progress_say(cli_progress *progress, const char *format, ...)
 {
     va_list arguments;
-    erase(progress);
+    cli_progress_end(progress);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
-}
-
-void cli_progress_end(cli_progress *progress)
-{
-    erase(progress);
 }
 
 /* ---- Ctrl-C ---- */

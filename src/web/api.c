@@ -12,13 +12,13 @@
 
 static const char type_json[] = "application/json";
 
-/* As the command line prints it, with its line end. */
-static bool reply_json(web_reply *reply, char *json, web_error *e)
+/* As the command line prints it, with its line end; where status is not PTS_OK `err` says why. */
+static bool reply_json(web_reply *reply, pts_status status, char *json, const pts_error *err,
+                       web_error *e)
 {
-    size_t size = json ? strlen(json) : 0;
-    if (!json)
-        return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
-    pts_web_reply_text(reply, 200, type_json, json, size);
+    if (status != PTS_OK)
+        return pts_web_fail_status(e, status, NULL, err);
+    pts_web_reply_text(reply, 200, type_json, json, strlen(json));
     return true;
 }
 
@@ -29,9 +29,7 @@ static bool predict(web_ask *ask, web_reply *reply, web_error *e)
     int flags = ask->detail ? PTS_ANSWER_DETAIL : 0;
     pts_status status = ask->study ? pts_study_answer_json(&ask->study_answer, &json, &err)
                                    : pts_answer_json(ask->answer, flags, &json, &err);
-    if (status != PTS_OK)
-        return pts_web_fail_status(e, status, NULL, &err);
-    return reply_json(reply, json, e);
+    return reply_json(reply, status, json, &err, e);
 }
 
 void pts_web_api_predict(web_app *app, const web_request *request, web_reply *reply)
@@ -60,19 +58,6 @@ static const char *read_params(const web_form *form, char *text, size_t size)
     return used < (int)size ? text : NULL;
 }
 
-static bool check_names(const web_form *form, web_error *e)
-{
-    static const char *const known[] = {"A", "B", "C", "D", "params", "target", "at"};
-    for (size_t i = 0; i < form->count; i++) {
-        bool found = false;
-        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
-            found |= strcmp(form->parts[i].name, known[k]) == 0;
-        if (!found || form->parts[i].filename)
-            return pts_web_fail(e, 400, NULL, "no field '%.60s'", form->parts[i].name);
-    }
-    return true;
-}
-
 static bool curve(const web_form *form, web_reply *reply, web_error *e)
 {
     char text[256], *json;
@@ -80,8 +65,9 @@ static bool curve(const web_form *form, web_reply *reply, web_error *e)
     pts_error err;
     const char *field, *params = read_params(form, text, sizeof text);
     const char *target = pts_web_form_value(form, "target"), *at = pts_web_form_value(form, "at");
+    static const char *const names[] = {"A", "B", "C", "D", "params", "target", "at", NULL};
     bool percent;
-    if (!check_names(form, e))
+    if (!pts_web_form_check(form, &(web_fields){.names = names}, e))
         return false;
     if (!params)
         return pts_web_fail(e, 400, "params", "expected params A,B,C,D");
@@ -91,9 +77,7 @@ static bool curve(const web_form *form, web_reply *reply, web_error *e)
     if (status != PTS_OK)
         return pts_web_fail(e, 400, field, "%s: %s", field, err.message);
     status = pts_curve_reply_json(&answer, &json, &err);
-    if (status != PTS_OK)
-        return pts_web_fail_status(e, status, NULL, &err);
-    return reply_json(reply, json, e);
+    return reply_json(reply, status, json, &err, e);
 }
 
 void pts_web_api_curve(web_app *app, const web_request *request, web_reply *reply)
@@ -167,14 +151,13 @@ static json_t *describe_models(const web_app *app, const pts_models *m)
 
 void pts_web_api_models(web_app *app, const web_request *request, web_reply *reply)
 {
-    web_error e;
     pts_models *models = pts_web_queue_models(app->queue);
     json_t *root = describe_models(app, models);
+    char *json = json_dumps(root, JSON_INDENT(1));
     pts_models_release(models);
-    (void)request;
-    if (!reply_json(reply, json_dumps(root, JSON_INDENT(1)), &e))
-        pts_web_reply_error(reply, &e);
     json_decref(root);
+    (void)request;
+    pts_web_reply_text(reply, 200, type_json, json, json ? strlen(json) : 0);
 }
 
 void pts_web_health(web_app *app, const web_request *request, web_reply *reply)

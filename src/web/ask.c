@@ -13,19 +13,6 @@
 
 /* ---- fields ---- */
 
-static const char *const known[] = {
-    "target", "confidence", "pilot",  "cost_per_image", "prior", "mode",   "encoder",
-    "rounds", "tau",        "detail", "token",          "lang",  "labels", "class"};
-
-static bool is_known(const char *name)
-{
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(name, known[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* One for each photograph, as text or as a file. */
 static bool is_labels(const web_part *p)
 {
@@ -34,18 +21,10 @@ static bool is_labels(const web_part *p)
 
 static bool check_names(const web_form *form, web_error *e)
 {
-    for (size_t i = 0; i < form->count; i++) {
-        const web_part *p = &form->parts[i];
-        if (p->filename || is_labels(p))
-            continue;
-        if (!is_known(p->name))
-            return pts_web_fail(e, 400, NULL, "no field '%.60s'", p->name);
-        for (size_t k = 0; k < i; k++) {
-            if (!form->parts[k].filename && strcmp(form->parts[k].name, p->name) == 0)
-                return pts_web_fail(e, 400, p->name, "%s: expected one, got two", p->name);
-        }
-    }
-    return true;
+    static const char *const known[] = {
+        "target", "confidence", "pilot", "cost_per_image", "prior",  "mode",  "encoder", "rounds",
+        "tau",    "detail",     "token", "lang",           "labels", "class", NULL};
+    return pts_web_form_check(form, &(web_fields){known, "labels", true}, e);
 }
 
 static bool read_number(const web_form *form, const char *name, double *value, web_error *e)

@@ -1,5 +1,8 @@
 #include "web/connections.h"
 
+#include "base/clock.h"
+#include "base/memory.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,7 +13,7 @@
 typedef struct place {
     int socket;
     bool taken;
-    time_t until; /* monotonic seconds; 0: no end */
+    double until; /* of pts_clock; 0: no end */
 } place;
 
 struct web_connections {
@@ -24,20 +27,13 @@ struct web_connections {
     place places[]; /* [capacity] */
 };
 
-static time_t seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
 /* Shut down, not closed: libmicrohttpd then reads the end of the stream and closes. */
 static void cut_late(web_connections *c)
 {
-    time_t now = seconds_now();
+    double now = pts_clock();
     for (size_t i = 0; i < c->capacity; i++) {
         place *p = &c->places[i];
-        if (!p->taken || !p->until || now < p->until)
+        if (!p->taken || p->until <= 0 || now < p->until)
             continue;
         shutdown(p->socket, SHUT_RDWR);
         p->until = 0;
@@ -63,8 +59,8 @@ static void *watch(void *user)
 web_connections *pts_web_connections_create(size_t capacity, void (*cut)(void *user), void *user)
 {
     pthread_condattr_t attributes;
-    web_connections *c = calloc(1, sizeof *c + capacity * sizeof *c->places);
-    if (!c)
+    web_connections *c;
+    if (pts_new(&c, 1, sizeof *c + capacity * sizeof *c->places, NULL) != PTS_OK)
         return NULL;
     c->capacity = capacity;
     c->cut = cut;
@@ -105,7 +101,7 @@ size_t pts_web_connections_add(web_connections *c, int socket, unsigned seconds)
             found = i;
     }
     if (found != SIZE_MAX)
-        c->places[found] = (place){socket, true, seconds_now() + (time_t)seconds};
+        c->places[found] = (place){socket, true, pts_clock() + seconds};
     pthread_mutex_unlock(&c->mutex);
     return found;
 }
@@ -115,7 +111,7 @@ void pts_web_connections_limit(web_connections *c, size_t index, unsigned second
     if (index >= c->capacity)
         return;
     pthread_mutex_lock(&c->mutex);
-    c->places[index].until = seconds ? seconds_now() + (time_t)seconds : 0;
+    c->places[index].until = seconds ? pts_clock() + seconds : 0;
     pthread_mutex_unlock(&c->mutex);
 }
 

@@ -1,6 +1,5 @@
 #include "web/form.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -92,8 +91,40 @@ bool pts_web_form_read(web_form *form, const web_request *r, web_error *e)
 
 void pts_web_form_free(web_form *form)
 {
-    free(form->own);
-    form->own = NULL;
+    json_decref(form->json);
+    form->json = NULL;
+}
+
+static bool is_among(const char *const *names, const char *name)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+static bool comes_before(const web_form *form, size_t index)
+{
+    size_t i = 0;
+    while (i < index &&
+           (form->parts[i].filename || strcmp(form->parts[i].name, form->parts[index].name) != 0))
+        i++;
+    return i < index;
+}
+
+bool pts_web_form_check(const web_form *form, const web_fields *fields, web_error *e)
+{
+    for (size_t i = 0; i < form->count; i++) {
+        const web_part *p = &form->parts[i];
+        if (fields->repeated && strcmp(p->name, fields->repeated) == 0)
+            continue;
+        if (p->filename && fields->files)
+            continue;
+        if (p->filename || !is_among(fields->names, p->name))
+            return pts_web_fail(e, 400, NULL, "no field '%.60s'", p->name);
+        if (comes_before(form, i))
+            return pts_web_fail(e, 400, p->name, "%s: expected one, got two", p->name);
+    }
+    return true;
 }
 
 const char *pts_web_form_value(const web_form *form, const char *name)

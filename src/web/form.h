@@ -5,6 +5,8 @@
 
 #include "web/http.h"
 
+#include <jansson.h>
+
 enum { WEB_PARTS = 64, WEB_BOUNDARY = 70 };
 
 typedef struct web_part {
@@ -16,13 +18,22 @@ typedef struct web_part {
 typedef struct web_form {
     web_part parts[WEB_PARTS];
     size_t count;
-    char *own; /* values that are not in the body */
+    json_t *json; /* holds the names and values of a JSON body; NULL: they are in the body */
 } web_form;
 
 /* By the request's Content-Type; pts_web_form_free in any case. 415 for another type, 400 for a
  * body that is not what it says, 413 for too many fields. */
 bool pts_web_form_read(web_form *form, const web_request *request, web_error *e);
 void pts_web_form_free(web_form *form);
+
+/* Which fields a request may have. */
+typedef struct web_fields {
+    const char *const *names; /* NULL at the end */
+    const char *repeated;     /* of these may be several; NULL: of none */
+    bool files;               /* whether there may be files, whatever they are called */
+} web_fields;
+
+bool pts_web_form_check(const web_form *form, const web_fields *fields, web_error *e);
 
 /* The one value of that name, NULL where it is absent or empty. */
 const char *pts_web_form_value(const web_form *form, const char *name);

@@ -1,27 +1,7 @@
 /* A flat JSON object as the fields of a form. */
 #include "web/form.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { ROOM = 16384 };
-
-/* The texts are gathered in one block of fixed size. */
-typedef struct gather {
-    char *at, *end;
-} gather;
-
-static const char *keep(gather *g, const char *text, size_t size)
-{
-    if (size >= (size_t)(g->end - g->at))
-        return NULL;
-    char *copy = memcpy(g->at, text, size);
-    copy[size] = '\0';
-    g->at += size + 1;
-    return copy;
-}
 
 static int print_number(char *out, size_t room, const json_t *value)
 {
@@ -46,53 +26,40 @@ static bool print_array(char *out, size_t room, const json_t *array)
     return true;
 }
 
-static bool read_member(web_form *form, gather *g, const char *key, const json_t *value,
-                        web_error *e)
+/* Numbers become the texts that they are in a form, in the object itself: it outlives the fields.
+ */
+static bool read_member(web_form *form, const char *key, json_t *value, web_error *e)
 {
     char text[512] = "";
-    web_part part = {.name = keep(g, key, strlen(key))};
-    if (json_is_string(value)) {
-        part.size = json_string_length(value);
-        part.value = keep(g, json_string_value(value), part.size);
-    } else {
+    if (!json_is_string(value)) {
         if (json_is_number(value))
             print_number(text, sizeof text, value);
         else if (!json_is_array(value) || !print_array(text, sizeof text, value))
             return pts_web_fail(e, 400, NULL,
                                 "%.40s: expected a number, a text or an array of numbers", key);
-        part.size = strlen(text);
-        part.value = keep(g, text, part.size);
+        value = json_string(text);
+        if (json_object_set_new(form->json, key, value) != 0)
+            return pts_web_fail_memory(e);
     }
-    if (!part.name || !part.value)
-        return pts_web_fail(e, 413, NULL, "JSON: expected at most %d bytes of text", ROOM);
+    const web_part part = {
+        .name = key, .value = json_string_value(value), .size = json_string_length(value)};
     return pts_web_form_add(form, &part, e);
-}
-
-static bool read_members(web_form *form, json_t *root, web_error *e)
-{
-    const char *key;
-    json_t *value;
-    if (!json_is_object(root))
-        return pts_web_fail(e, 400, NULL, "JSON: expected an object");
-    form->own = malloc(ROOM);
-    if (!form->own)
-        return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
-    gather g = {form->own, form->own + ROOM};
-    json_object_foreach(root, key, value)
-    {
-        if (!read_member(form, &g, key, value, e))
-            return false;
-    }
-    return true;
 }
 
 bool pts_web_json_read(web_form *form, const char *body, size_t size, web_error *e)
 {
+    const char *key;
+    json_t *value;
     json_error_t error;
-    json_t *root = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
-    if (!root)
+    form->json = json_loadb(body, size, JSON_REJECT_DUPLICATES, &error);
+    if (!form->json)
         return pts_web_fail(e, 400, NULL, "JSON: line %d: %s", error.line, error.text);
-    bool done = read_members(form, root, e);
-    json_decref(root);
-    return done;
+    if (!json_is_object(form->json))
+        return pts_web_fail(e, 400, NULL, "JSON: expected an object");
+    json_object_foreach(form->json, key, value)
+    {
+        if (!read_member(form, key, value, e))
+            return false;
+    }
+    return true;
 }

@@ -28,6 +28,7 @@ bool pts_web_fail(web_error *e, int status, const char *field, const char *forma
 /* The library's failure: 400 for what the client sent, 413 for limits, 415 for formats that are not
  * known, 503 where memory was short. */
 bool pts_web_fail_status(web_error *e, pts_status status, const char *field, const pts_error *err);
+bool pts_web_fail_memory(web_error *e);
 
 typedef struct web_reply {
     int status;
@@ -40,7 +41,7 @@ typedef struct web_reply {
     unsigned retry_after;
 } web_reply;
 
-/* `text` (malloc) is the reply's from here on. */
+/* `text` (malloc) is the reply's from here on; NULL: memory was short, and the reply says so. */
 void pts_web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size);
 void pts_web_reply_error(web_reply *reply, const web_error *e);
 void pts_web_reply_free(web_reply *reply);

@@ -1,91 +1,91 @@
 #include "web/options.h"
 
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { TOKEN_MIN = 16 };
 
-__attribute__((format(printf, 3, 4))) static pts_status fail(pts_error *err, pts_status status,
-                                                             const char *format, ...)
+static pts_status copy_text(const char **out, const char *text, pts_error *err)
 {
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err->message, sizeof err->message, format, args);
-    va_end(args);
-    return status;
+    char *copy;
+    PTS_TRY(pts_text(&copy, err, "%s", text));
+    *out = copy;
+    return PTS_OK;
 }
 
-static char **copy_list(const char *const *items, size_t count)
+static pts_status copy_list(const char *const **out, const char *const *items, size_t count,
+                            pts_error *err)
 {
-    char **copy = calloc(count + 1, sizeof *copy);
-    bool whole = copy != NULL;
-    for (size_t i = 0; i < count && whole; i++)
-        whole = (copy[i] = strdup(items[i])) != NULL;
-    for (size_t i = 0; i < count && copy && !whole; i++)
-        free(copy[i]);
-    if (!whole)
-        free(copy);
-    return whole ? copy : NULL;
+    const char **copy;
+    PTS_TRY(pts_new(&copy, count, sizeof *copy, err));
+    *out = copy;
+    for (size_t i = 0; i < count; i++)
+        PTS_TRY(copy_text(&copy[i], items[i], err));
+    return PTS_OK;
 }
 
-static void free_list(const char *const *items, size_t count)
+static pts_status copy_priors(pts_web_options *out, const pts_web_options *o, pts_error *err)
 {
-    for (size_t i = 0; i < count && items; i++)
-        free((char *)(uintptr_t)items[i]);
-    free((void *)(uintptr_t)items);
-}
-
-static pts_prior_name *copy_priors(const pts_prior_name *items, size_t count)
-{
-    pts_prior_name *copy = calloc(count + 1, sizeof *copy);
-    for (size_t i = 0; i < count && copy; i++)
-        copy[i] = (pts_prior_name){strdup(items[i].name), strdup(items[i].path)};
-    return copy;
-}
-
-static bool is_whole(const pts_web_options *o)
-{
-    bool whole = o->address && o->encoders && o->heads && o->priors;
-    for (size_t i = 0; i < o->prior_count && whole; i++)
-        whole = o->priors[i].name && o->priors[i].path;
-    return whole;
+    pts_prior_name *copy;
+    PTS_TRY(pts_new(&copy, o->prior_count, sizeof *copy, err));
+    out->priors = copy;
+    for (size_t i = 0; i < o->prior_count; i++) {
+        PTS_TRY(copy_text(&copy[i].name, o->priors[i].name, err));
+        PTS_TRY(copy_text(&copy[i].path, o->priors[i].path, err));
+    }
+    return PTS_OK;
 }
 
 pts_status pts_web_options_copy(pts_web_options *out, const pts_web_options *o, pts_error *err)
 {
     *out = *o;
-    out->address = strdup(o->address);
     out->token = NULL; /* only its digest is kept */
-    out->encoders = (const char *const *)copy_list(o->encoders, o->encoder_count);
-    out->heads = (const char *const *)copy_list(o->heads, o->head_count);
-    out->priors = copy_priors(o->priors, o->prior_count);
-    if (!is_whole(out))
-        return fail(err, PTS_ERR_MEMORY, "out of memory");
+    out->address = NULL;
+    out->encoders = out->heads = NULL;
+    out->priors = NULL;
+    PTS_TRY(copy_text(&out->address, o->address, err));
+    PTS_TRY(copy_list(&out->encoders, o->encoders, o->encoder_count, err));
+    PTS_TRY(copy_list(&out->heads, o->heads, o->head_count, err));
+    PTS_TRY(copy_priors(out, o, err));
     if (o->token && strlen(o->token) < TOKEN_MIN)
-        return fail(err, PTS_ERR_ARGUMENT, "token: expected at least %d characters, got %zu",
-                    TOKEN_MIN, strlen(o->token));
+        return pts_fail(err, PTS_ERR_ARGUMENT, "token: expected at least %d characters, got %zu",
+                        TOKEN_MIN, strlen(o->token));
     if (o->port < 0 || o->port > 65535)
-        return fail(err, PTS_ERR_ARGUMENT, "port: expected 0 … 65535, got %d", o->port);
+        return pts_fail(err, PTS_ERR_ARGUMENT, "port: expected 0 … 65535, got %d", o->port);
     if (o->queue < 1 || o->connections < 1)
-        return fail(err, PTS_ERR_ARGUMENT, "queue: expected at least 1, got 0");
+        return pts_fail(err, PTS_ERR_ARGUMENT, "queue: expected at least 1, got 0");
     return PTS_OK;
+}
+
+static void free_text(const char *text)
+{
+    free((char *)(uintptr_t)text);
+}
+
+static void free_list(const char *const *items, size_t count)
+{
+    for (size_t i = 0; i < count && items; i++)
+        free_text(items[i]);
+    free((void *)(uintptr_t)items);
 }
 
 void pts_web_options_free(pts_web_options *o)
 {
-    free((char *)(uintptr_t)o->address);
+    free_text(o->address);
     free_list(o->encoders, o->encoder_count);
     free_list(o->heads, o->head_count);
     for (size_t i = 0; i < o->prior_count && o->priors; i++) {
-        free((char *)(uintptr_t)o->priors[i].name);
-        free((char *)(uintptr_t)o->priors[i].path);
+        free_text(o->priors[i].name);
+        free_text(o->priors[i].path);
     }
     free((void *)(uintptr_t)o->priors);
 }
@@ -138,20 +138,20 @@ pts_status pts_web_listen(const pts_web_options *o, int *out, int *port, pts_err
     socklen_t size;
     const int on = 1;
     if (!read_address(o->address, o->port, &a, &size))
-        return fail(err, PTS_ERR_ARGUMENT,
-                    "bind: expected a numeric IPv4 or IPv6 address or localhost, got '%.100s'",
-                    o->address);
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "bind: expected a numeric IPv4 or IPv6 address or localhost, got '%.100s'",
+                        o->address);
     if (!is_loopback(&a) && !o->token && !o->insecure)
-        return fail(err, PTS_ERR_ARGUMENT,
-                    "bind: %s can be reached from outside: expected a token or insecure",
-                    o->address);
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "bind: %s can be reached from outside: expected a token or insecure",
+                        o->address);
     int fd = socket(a.any.sa_family, SOCK_STREAM, 0);
     if (fd < 0)
-        return fail(err, PTS_ERR_IO, "socket: %s", strerror(errno));
+        return pts_fail(err, PTS_ERR_IO, "socket: %s", strerror(errno));
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, &a.any, size) != 0 || listen(fd, 512) != 0) {
         pts_status status =
-            fail(err, PTS_ERR_IO, "%s port %d: %s", o->address, o->port, strerror(errno));
+            pts_fail(err, PTS_ERR_IO, "%s port %d: %s", o->address, o->port, strerror(errno));
         close(fd);
         return status;
     }

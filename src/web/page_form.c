@@ -1,5 +1,6 @@
 /* The page's form without JavaScript: the answer as a page. The words are the template's,
  * answer.LANG.html; this gives it figures. */
+#include "base/memory.h"
 #include "web/ask.h"
 #include "web/assets.h"
 #include "web/template.h"
@@ -97,30 +98,31 @@ static void set_study(values *v, const pts_study_answer *a)
     set_size(v, "n", a->n);
 }
 
-/* The figure as the source of an <img>: inside the page its style attributes would need a weaker
- * Content-Security-Policy. "" where it cannot be drawn. */
-static char *figure_source(const web_ask *ask)
+static void write_base64(char *out, const char *bytes, size_t size)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    static const char prefix[] = "data:image/svg+xml;base64,";
-    char *svg, *out = NULL;
-    size_t size;
-    pts_status status = ask->study ? pts_study_answer_svg(&ask->study_answer, &svg, &size, NULL)
-                                   : pts_answer_svg(ask->answer, &svg, &size, NULL);
-    if (status == PTS_OK)
-        out = malloc(sizeof prefix + (size + 2) / 3 * 4);
-    if (out) {
-        char *at = out + sprintf(out, "%s", prefix);
-        for (size_t i = 0; i < size; i += 3) {
-            unsigned bits = 0;
-            for (size_t k = 0; k < 3; k++)
-                bits = bits << 8 | (i + k < size ? (unsigned char)svg[i + k] : 0);
-            for (size_t k = 0; k < 4; k++)
-                *at++ = i + k > size ? '=' : digits[bits >> (18 - 6 * k) & 63];
-        }
-        *at = '\0';
+    for (size_t i = 0; i < size; i += 3) {
+        unsigned bits = 0;
+        for (size_t k = 0; k < 3; k++)
+            bits = bits << 8 | (i + k < size ? (unsigned char)bytes[i + k] : 0);
+        for (size_t k = 0; k < 4; k++)
+            *out++ = i + k > size ? '=' : digits[bits >> (18 - 6 * k) & 63];
     }
-    free(status == PTS_OK ? svg : NULL);
+}
+
+/* The figure as the source of an <img>: inside the page its style attributes would need a weaker
+ * Content-Security-Policy. NULL where it cannot be drawn. */
+static char *figure_source(const web_ask *ask)
+{
+    static const char prefix[] = "data:image/svg+xml;base64,";
+    char *svg, *out;
+    size_t size;
+    if ((ask->study ? pts_study_answer_svg(&ask->study_answer, &svg, &size, NULL)
+                    : pts_answer_svg(ask->answer, &svg, &size, NULL)) != PTS_OK)
+        return NULL;
+    if (pts_new(&out, sizeof prefix + (size + 2) / 3 * 4, 1, NULL) == PTS_OK)
+        write_base64(stpcpy(out, prefix), svg, size);
+    free(svg);
     return out;
 }
 
@@ -142,18 +144,15 @@ static void render(const web_form *form, int status, const values *v, web_reply 
 {
     char *html = NULL;
     size_t size = 0;
-    web_error e;
     const web_asset *page = find_template(form, &reply->language);
     FILE *out = open_memstream(&html, &size);
     bool done = out && pts_web_template_write(out, (const char *)page->data, page->size, v->items,
                                               v->count);
-    if (out && fclose(out) == 0 && done) {
-        pts_web_reply_text(reply, status, "text/html; charset=utf-8", html, size);
-        return;
+    if (!out || fclose(out) != 0 || !done) {
+        free(html);
+        html = NULL;
     }
-    free(html);
-    pts_web_fail_status(&e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
-    pts_web_reply_error(reply, &e);
+    pts_web_reply_text(reply, status, "text/html; charset=utf-8", html, size);
 }
 
 static bool check_token(const web_app *app, const web_form *form, const web_request *request,

@@ -1,6 +1,7 @@
 #include "web/http.h"
 
-#include <jansson.h>
+#include "base/json.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,21 +19,22 @@ bool pts_web_fail(web_error *e, int status, const char *field, const char *forma
 
 bool pts_web_fail_status(web_error *e, pts_status status, const char *field, const pts_error *err)
 {
-    int code = 400;
-    if (status == PTS_ERR_LIMIT)
-        code = 413;
-    else if (status == PTS_ERR_UNSUPPORTED)
-        code = 415;
-    else if (status == PTS_ERR_MEMORY)
-        code = 503;
-    else if (status == PTS_ERR_IO)
-        code = 500;
+    static const int codes[PTS_ERR_CANCELLED + 1] = {[PTS_ERR_LIMIT] = 413,
+                                                     [PTS_ERR_UNSUPPORTED] = 415,
+                                                     [PTS_ERR_MEMORY] = 503,
+                                                     [PTS_ERR_IO] = 500};
+    int code = codes[status] ? codes[status] : 400;
     pts_web_fail(e, code, field, "%s", err->message);
     e->retry_after = code == 503 ? 1 : 0;
     return false;
 }
 
-void pts_web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size)
+bool pts_web_fail_memory(web_error *e)
+{
+    return pts_web_fail_status(e, PTS_ERR_MEMORY, NULL, &(pts_error){"out of memory"});
+}
+
+static void set_text(web_reply *reply, int status, const char *type, char *text, size_t size)
 {
     reply->status = status;
     reply->type = type;
@@ -40,26 +42,22 @@ void pts_web_reply_text(web_reply *reply, int status, const char *type, char *te
     reply->size = size;
 }
 
-/* JSON is UTF-8, while a message may quote any bytes: those above 127 then become '?'. */
-static json_t *json_text(const char *text)
+void pts_web_reply_text(web_reply *reply, int status, const char *type, char *text, size_t size)
 {
-    json_t *value = json_string(text);
-    if (value)
-        return value;
-    char ascii[sizeof((web_error *)0)->message];
-    snprintf(ascii, sizeof ascii, "%s", text);
-    for (char *c = ascii; *c; c++)
-        *c = (*c & 0x80) ? '?' : *c;
-    return json_string(ascii);
+    web_error e;
+    if (text)
+        set_text(reply, status, type, text, size);
+    else if (!pts_web_fail_memory(&e))
+        pts_web_reply_error(reply, &e);
 }
 
 void pts_web_reply_error(web_reply *reply, const web_error *e)
 {
     json_t *root =
-        json_pack("{s{ss*so}}", "error", "field", e->field, "message", json_text(e->message));
+        json_pack("{s{ss*so}}", "error", "field", e->field, "message", pts_json_text(e->message));
     char *text = json_dumps(root, JSON_INDENT(1));
     json_decref(root);
-    pts_web_reply_text(reply, e->status, "application/json", text, text ? strlen(text) : 0);
+    set_text(reply, e->status, "application/json", text, text ? strlen(text) : 0);
     reply->retry_after = e->retry_after;
 }
 

@@ -5,6 +5,10 @@
 #include "web/log.h"
 #include "web/options.h"
 
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,13 +44,6 @@ typedef struct exchange {
     int status; /* sent */
     size_t sent;
 } exchange;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- bodies ---- */
 
@@ -201,12 +198,12 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
 /* The first word of a request: its path as sent, without the query. */
 static void *on_request_line(void *user, const char *uri, struct MHD_Connection *connection)
 {
-    exchange *x = calloc(1, sizeof *x);
+    exchange *x;
     (void)connection;
-    if (!x)
+    if (pts_new(&x, 1, sizeof *x, NULL) != PTS_OK)
         return NULL;
     x->web = user;
-    x->begin = now();
+    x->begin = pts_clock();
     x->path = strndup(uri, strcspn(uri, "?"));
     if (!x->path) {
         free(x);
@@ -296,7 +293,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     const web_log_entry entry = {.method = *x->method ? x->method : "-",
                                  .path = x->path,
                                  .status = x->status,
-                                 .seconds = now() - x->begin,
+                                 .seconds = pts_clock() - x->begin,
                                  .received = x->received,
                                  .sent = x->sent};
     pts_web_log_request(&web->options, &entry);
@@ -343,14 +340,11 @@ static bool start_daemon(pts_web *web, int listening)
 
 static pts_status start_parts(pts_web *web, int listening, pts_error *err)
 {
-    pts_status status = pts_web_queue_create(&web->app.queue, &web->options, err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_web_queue_create(&web->app.queue, &web->options, err));
     web->connections = pts_web_connections_create(web->options.connections + 1, count_cut, web);
     if (web->connections && start_daemon(web, listening))
         return PTS_OK;
-    snprintf(err->message, sizeof err->message, "libmicrohttpd could not be started");
-    return PTS_ERR_IO;
+    return pts_fail(err, PTS_ERR_IO, "libmicrohttpd could not be started");
 }
 
 /* The port first: who cannot have it need not wait for the models. Those who connect meanwhile do.
@@ -358,16 +352,13 @@ static pts_status start_parts(pts_web *web, int listening, pts_error *err)
 static pts_status start(pts_web *web, const pts_web_options *options, pts_error *err)
 {
     int listening = -1;
-    pts_status status = pts_web_options_copy(&web->options, options, err);
-    if (status == PTS_OK)
-        status = pts_web_listen(options, &listening, &web->port, err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_web_options_copy(&web->options, options, err));
+    PTS_TRY(pts_web_listen(options, &listening, &web->port, err));
     web->app.options = &web->options;
     web->app.has_token = options->token != NULL;
     if (options->token)
         pts_web_token_digest(options->token, web->app.token);
-    status = start_parts(web, listening, err);
+    pts_status status = start_parts(web, listening, err);
     if (status != PTS_OK)
         close(listening);
     return status;
@@ -375,14 +366,11 @@ static pts_status start(pts_web *web, const pts_web_options *options, pts_error 
 
 pts_status pts_web_start(pts_web **out, const pts_web_options *options, pts_error *err)
 {
+    pts_web *web;
     pts_error ignored;
     *out = NULL;
     err = err ? err : &ignored;
-    pts_web *web = calloc(1, sizeof *web);
-    if (!web) {
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return PTS_ERR_MEMORY;
-    }
+    PTS_TRY(pts_new(&web, 1, sizeof *web, err));
     pts_status status = start(web, options, err);
     if (status == PTS_OK)
         *out = web;

@@ -12,29 +12,16 @@ typedef struct scanner {
 
 void pts_web_escape(FILE *out, const char *text)
 {
+    static const char *const entities[256] = {
+        ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\''] = "&#39;"};
     for (; *text; text++) {
-        switch (*text) {
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        case '\'':
-            fputs("&#39;", out);
-            break;
-        default:
-            if ((unsigned char)*text < 0x20 && *text != '\t' && *text != '\n')
-                fputs("\xEF\xBF\xBD", out);
-            else
-                fputc(*text, out);
-        }
+        unsigned char c = (unsigned char)*text;
+        if (entities[c])
+            fputs(entities[c], out);
+        else if (c < 0x20 && c != '\t' && c != '\n')
+            fputs("\xEF\xBF\xBD", out);
+        else
+            fputc(c, out);
     }
 }
 

@@ -1,7 +1,7 @@
 // The page in a real browser. usage: node page.mjs PTSINFER WEIGHTS PHOTOS OUT CHROMIUM STUDY-FILES, in the
 // folder where npm has installed package.json.
 import {execFileSync} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {axeSource, check, close, equal, leave, paths, runAll, serve, serveFiles, shot, test, visit} from './harness.mjs';
@@ -234,6 +234,31 @@ test('labels of the photographs: chosen, dropped, missing, wrong', async () => {
   equal((await saved(page)).prior, 'photographs', 'without them');
   await page.setInputFiles('#labels', paths.photos[0]);
   equal(await page.textContent('#labels-error'), '1.jpg: not a .txt file.', 'no text');
+  rmSync(folder, {recursive: true});
+  await leave(page);
+});
+
+// A browser tells no folders: a/1.jpg and c/1.jpg are both 1.jpg.
+test('labels of two photographs of one name: refused', async () => {
+  const page = await visit(server), folder = mkdtempSync(join(tmpdir(), 'pts-'));
+  const box = '0.1 0.1 0.6 0.1 0.6 0.6 0.1 0.6', named = (name) => join(folder, name);
+  for (const name of ['a', 'c'])
+    mkdirSync(named(name));
+  paths.photos.forEach((path, i) => copyFileSync(path, named(['a/1.jpg', 'c/1.jpg', '3.jpg', '4.jpg'][i])));
+  for (const name of ['a/1', 'c/1', '2', '3', '4'])
+    writeFileSync(named(`${name}.txt`), `0 ${box}\n`);
+  await page.click('#labels-box summary');
+  await choose(page, ['a/1.jpg', 'c/1.jpg', '3.jpg', '4.jpg'].map(named));
+  await page.setInputFiles('#labels', ['a/1.txt', 'c/1.txt', '3.txt', '4.txt'].map(named));
+  const twice = '1.txt: expected one file of the name, got several at once.';
+  equal(await page.textContent('#labels-error'), `${twice} ${twice}`, 'two at once');
+  equal(await page.textContent('#labels-status'), 'For 2 of 4 photographs.', 'the others are taken');
+  await page.setInputFiles('#labels', named('a/1.txt'));
+  equal(await page.textContent('#labels-status'), 'For 2 of 4 photographs.', 'nobody’s');
+  await page.click('#ask');
+  equal(await page.textContent('#labels-error'),
+    'Labels of one name for several photographs: 1.jpg, 1.jpg. Expected photographs of different names.', 'ambiguous');
+  equal(await page.evaluate(() => document.activeElement.id), 'labels-choose', 'focus');
   rmSync(folder, {recursive: true});
   await leave(page);
 });
