@@ -75,17 +75,16 @@ static bool is_part(const char *name)
 
 static pts_status run_parts(bench *b, const char *wanted)
 {
-    pts_status status = PTS_OK;
     measure_peak(b);
-    for (size_t i = 0; i < PARTS && status == PTS_OK; i++) {
+    for (size_t i = 0; i < PARTS; i++) {
         if (strcmp(wanted, "all") == 0 || strcmp(wanted, parts[i].name) == 0)
-            status = parts[i].run(b);
+            PTS_TRY(parts[i].run(b));
     }
 #ifdef PTS_HAVE_JSON
-    if (status == PTS_OK && b->json)
+    if (b->json)
         print_json(b, pts_team_threads(b->team));
 #endif
-    return status;
+    return PTS_OK;
 }
 
 static pts_status run_wanted(bench *b, const char *wanted)

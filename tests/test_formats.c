@@ -552,6 +552,13 @@ END_TEST
 
 /* ---- The program ---- */
 
+START_TEST(messages_hold_no_terminal_codes)
+{
+    ck_assert_int_eq(run_program("ptsconvert --list \"$(printf '/nowhere/a\\033[2Jb')\""), 1);
+    ck_assert_str_eq(ran.err, "ptsconvert: /nowhere/a?[2Jb: No such file or directory\n");
+}
+END_TEST
+
 START_TEST(program_lists_and_converts)
 {
     char out[64];
@@ -715,4 +722,4 @@ END_TEST
 
 CHECK_SUITE("formats", clip_from_every_package, every_depth_equals_transformers, source_is_hashed,
             ZIP_TESTS HDF5_TESTS rejected_files_say_why, mutations_do_no_harm,
-            program_lists_and_converts)
+            program_lists_and_converts, messages_hold_no_terminal_codes)

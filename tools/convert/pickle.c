@@ -26,13 +26,13 @@ static const named_global globals[] = {
     {"collections", "OrderedDict", GLOBAL_ORDERED_DICT},
     {"torch._utils", "_rebuild_tensor", GLOBAL_REBUILD_TENSOR},
     {"torch._utils", "_rebuild_tensor_v2", GLOBAL_REBUILD_TENSOR},
-    {"torch._utils", "_rebuild_parameter", GLOBAL_REBUILD_PARAMETER},
-    {"torch", "Size", GLOBAL_SIZE},
-    {"torch.jit._pickle", "build_tensorlist", GLOBAL_LIST},
-    {"torch.jit._pickle", "build_intlist", GLOBAL_LIST},
-    {"torch.jit._pickle", "build_doublelist", GLOBAL_LIST},
-    {"torch.jit._pickle", "build_boollist", GLOBAL_LIST},
-    {"torch.jit._pickle", "restore_type_tag", GLOBAL_LIST},
+    {"torch._utils", "_rebuild_parameter", GLOBAL_FIRST},
+    {"torch", "Size", GLOBAL_FIRST},
+    {"torch.jit._pickle", "build_tensorlist", GLOBAL_FIRST},
+    {"torch.jit._pickle", "build_intlist", GLOBAL_FIRST},
+    {"torch.jit._pickle", "build_doublelist", GLOBAL_FIRST},
+    {"torch.jit._pickle", "build_boollist", GLOBAL_FIRST},
+    {"torch.jit._pickle", "restore_type_tag", GLOBAL_FIRST},
 };
 
 typedef struct machine {
@@ -282,8 +282,10 @@ static pts_status memo_put(machine *m, uint64_t index)
     return PTS_OK;
 }
 
-static pts_status memo_get(machine *m, uint64_t index)
+static pts_status memo_get(machine *m, size_t width)
 {
+    uint64_t index;
+    PTS_TRY(take_number(m, width, &index));
     if (index >= m->memo_capacity || !m->memo[index])
         return pts_fail(m->err, PTS_ERR_FORMAT,
                         "%s: pickle: byte %zu: memo %llu: expected a value, got none", m->name,
@@ -400,9 +402,7 @@ static pts_status reduce(machine *m, size_t unused)
         PTS_TRY(push(m, (pickle_value){.kind = PICKLE_TENSOR}));
         a = value_of(m, arguments);
         return append(m, m->stack[m->depth - 1], a->items, a->count);
-    case GLOBAL_REBUILD_PARAMETER:
-    case GLOBAL_LIST:
-    case GLOBAL_SIZE:
+    case GLOBAL_FIRST:
         if (!a->count)
             return wrong(m, "expected at least one argument, got none");
         return push_id(m, a->items[0]);
@@ -471,20 +471,11 @@ static pts_status extend(machine *m, pickle_kind kind, size_t first)
     return PTS_OK;
 }
 
-static pts_status extend_top(machine *m, pickle_kind kind, size_t count)
+/* One item for a list, or key and value for a dict. */
+static pts_status extend_top(machine *m, size_t count)
 {
     PTS_TRY(need(m, count));
-    return extend(m, kind, m->depth - count);
-}
-
-static pts_status append_item(machine *m, size_t count)
-{
-    return extend_top(m, PICKLE_LIST, count);
-}
-
-static pts_status set_item(machine *m, size_t count)
-{
-    return extend_top(m, PICKLE_DICT, count);
+    return extend(m, count == 1 ? PICKLE_LIST : PICKLE_DICT, m->depth - count);
 }
 
 static pts_status extend_marked(machine *m, size_t kind)
@@ -508,13 +499,6 @@ static pts_status put(machine *m, size_t width)
     uint64_t index;
     PTS_TRY(take_number(m, width, &index));
     return memo_put(m, index);
-}
-
-static pts_status get(machine *m, size_t width)
-{
-    uint64_t index;
-    PTS_TRY(take_number(m, width, &index));
-    return memo_get(m, index);
 }
 
 static pts_status skip(machine *m, size_t bytes)
@@ -586,15 +570,15 @@ static const operation operations[256] = {
     [0x85] = {tuple, 1},
     [0x86] = {tuple, 2},
     [0x87] = {tuple, 3},
-    ['a'] = {append_item, 1},
+    ['a'] = {extend_top, 1},
     ['e'] = {extend_marked, PICKLE_LIST},
-    ['s'] = {set_item, 2},
+    ['s'] = {extend_top, 2},
     ['u'] = {extend_marked, PICKLE_DICT},
     ['q'] = {put, 1},
     ['r'] = {put, 4},
     [0x94] = {memo_put_next, 0},
-    ['h'] = {get, 1},
-    ['j'] = {get, 4},
+    ['h'] = {memo_get, 1},
+    ['j'] = {memo_get, 4},
     ['c'] = {read_global, 0},
     [0x93] = {stack_global, 0},
     ['Q'] = {persistent, 0},

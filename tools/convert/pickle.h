@@ -33,9 +33,7 @@ typedef enum pickle_kind {
 typedef enum pickle_global {
     GLOBAL_ORDERED_DICT,
     GLOBAL_REBUILD_TENSOR,
-    GLOBAL_REBUILD_PARAMETER,
-    GLOBAL_SIZE,
-    GLOBAL_LIST, /* TorchScript's build_*list and restore_type_tag: the first argument */
+    GLOBAL_FIRST, /* its first argument: parameters, sizes, TorchScript's lists and type tags */
     GLOBAL_STORAGE,
     GLOBAL_CLASS /* __torch__.…: a TorchScript class */
 } pickle_global;

@@ -25,8 +25,7 @@ typedef struct producer {
 static pts_status narrow(const recipe_item *item, float *values, pts_error *err)
 {
     unsigned char *to = (unsigned char *)values;
-    for (size_t i = 0; i < item->count;
-         i++) { /* forwards: a half never passes the float it is of */
+    for (size_t i = 0; i < item->count; i++) { /* forwards: no half passes the float it is of */
         float wide = values[i];
         uint16_t half = pts_f16_from_f32(wide);
         if (!isfinite(pts_f32_from_f16(half)))
