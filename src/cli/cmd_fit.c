@@ -41,21 +41,21 @@ static const double *metric_of(const options *o, const pts_curve_points *c)
 
 /* ---- output ---- */
 
+static const char *status_of(const pts_family_fit *f)
+{
+    return f->points ? pts_fit_status_text(f->status) : "too_few_sizes";
+}
+
 #ifdef PTS_HAVE_JSON
 static json_t *describe_4pl(const pts_curve_points *c, const pts_family_fit *f)
 {
-    if (f->points == 0)
-        return json_pack("{so so sI sn sn sn sn s[nnnn] sn sn ss}", "dataset",
-                         pts_json_text(c->dataset), "class", pts_json_text(c->class_name), "points",
-                         (json_int_t)c->count, "A", "B", "C", "D", "se", "sse", "smape", "status",
-                         "too_few_sizes");
     return json_pack("{so so sI so so so so s[oooo] so so ss}", "dataset",
                      pts_json_text(c->dataset), "class", pts_json_text(c->class_name), "points",
                      (json_int_t)c->count, "A", pts_json_real(f->x[0]), "B", pts_json_real(f->x[1]),
                      "C", pts_json_real(f->x[2]), "D", pts_json_real(f->x[3]), "se",
                      pts_json_real(f->se[0]), pts_json_real(f->se[1]), pts_json_real(f->se[2]),
                      pts_json_real(f->se[3]), "sse", pts_json_real(f->sse), "smape",
-                     pts_json_real(f->smape), "status", pts_fit_status_text(f->status));
+                     pts_json_real(f->smape), "status", status_of(f));
 }
 
 /* Any family: parameters and standard errors by name; with a choice, the weights of all. */
@@ -74,10 +74,9 @@ static json_t *describe_any(const options *o, const pts_curve_points *c, const f
     return json_pack("{so so sI ss so so so so so so ss}", "dataset", pts_json_text(c->dataset),
                      "class", pts_json_text(c->class_name), "points", (json_int_t)c->count,
                      "family", pts_family_name(f->family), "parameters", values, "se", errors,
-                     "weights", weights, "sse", f->points ? pts_json_real(f->sse) : json_null(),
-                     "smape", f->points ? pts_json_real(f->smape) : json_null(), "aicc",
-                     f->points ? pts_json_real(f->aicc) : json_null(), "status",
-                     f->points ? pts_fit_status_text(f->status) : "too_few_sizes");
+                     "weights", weights, "sse", pts_json_real(f->sse), "smape",
+                     pts_json_real(f->smape), "aicc", pts_json_real(f->aicc), "status",
+                     status_of(f));
 }
 
 /* Which numbers the points leave open; no key where they leave none. */
@@ -375,6 +374,11 @@ static void tell_progress(const cli_syntax *syntax, size_t done, size_t count, t
 static size_t fit_all(const cli_syntax *syntax, const options *o, const char *path,
                       const pts_curve_set *set, fitted *fits)
 {
+    const pts_family_fit unfitted = {.x = {NAN, NAN, NAN, NAN},
+                                     .se = {NAN, NAN, NAN, NAN},
+                                     .sse = NAN,
+                                     .smape = NAN,
+                                     .aicc = NAN};
     size_t done = 0;
     time_t told = time(NULL);
     for (size_t i = 0; i < set->count; i++) {
@@ -387,7 +391,9 @@ static size_t fit_all(const cli_syntax *syntax, const options *o, const char *pa
             done++;
             continue;
         }
-        fits[i].fit.points = 0;
+        pts_family tried = fits[i].fit.family;
+        fits[i].fit = unfitted;
+        fits[i].fit.family = tried;
         cli_fail(syntax, "%s: %s, class %s: %s", path, c->dataset, c->class_name, err.message);
     }
     return done;

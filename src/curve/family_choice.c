@@ -64,7 +64,7 @@ static double rolling_error(pts_family family, const separable_data *sorted, con
                                   NULL) != PTS_OK)
             continue;
         for (size_t i = below.count; i < sorted->count && sorted->n[i] <= 2 * sizes[k]; i++) {
-            double w = sorted->weights ? sorted->weights[i] : 1;
+            double w = sorted->weights[i];
             double f = fmin(fmax(pts_family_at(&fit, sorted->n[i]), 0), 1);
             double error = f - sorted->y[i];
             sum += w * error * error;
@@ -78,23 +78,21 @@ typedef struct point {
     double n, y, w; /* n first: sorted as doubles */
 } point;
 
-/* Every family's rolling error; `block` holds 5 doubles a point. */
+/* Every family's rolling error; `block` holds 7 doubles a point. */
 static void roll_all(const separable_data *data, double *block, pts_family_choice *out)
 {
-    size_t count = data->count;
+    const size_t count = data->count;
     point *points = (point *)block;
-    double *sizes = block + 3 * count, *y;
+    double *n = block + 3 * count, *y = n + count, *w = y + count, *sizes = w + count;
     for (size_t i = 0; i < count; i++)
         points[i] = (point){data->n[i], data->y[i], data->weights ? data->weights[i] : 1};
     qsort(points, count, sizeof *points, pts_compare_doubles);
-    double *n = block + 4 * count, *w = block + 6 * count;
-    y = block + 5 * count;
     for (size_t i = 0; i < count; i++) {
         n[i] = points[i].n;
         y[i] = points[i].y;
         w[i] = points[i].w;
     }
-    const separable_data sorted = {n, y, data->weights ? w : NULL, count};
+    const separable_data sorted = {n, y, w, count};
     size_t distinct = pts_distinct_sizes(n, count, sizes);
     for (size_t f = 0; f < PTS_FAMILIES; f++)
         out->score[f] = rolling_error((pts_family)f, &sorted, sizes, distinct);

@@ -3,7 +3,7 @@
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "pts/file.h"
+#include "base/order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,40 +23,40 @@ static int compare_names(const table_row *x, const table_row *y)
     return order ? order : strcmp(x->class_name, y->class_name);
 }
 
+static int compare_index(size_t x, size_t y)
+{
+    return (x > y) - (x < y);
+}
+
 static int by_curve(const void *a, const void *b)
 {
     const table_row *x = a, *y = b;
     int order = compare_names(x, y);
-    return order ? order : (x->index > y->index) - (x->index < y->index);
+    return order ? order : compare_index(x->index, y->index);
 }
 
 static int by_size(const void *a, const void *b)
 {
     const table_row *x = a, *y = b;
-    if (x->n != y->n)
-        return x->n < y->n ? -1 : 1;
-    return (x->index > y->index) - (x->index < y->index);
+    int order = pts_compare_doubles(&x->n, &y->n);
+    return order ? order : compare_index(x->index, y->index);
 }
 
-static int compare_numbers(double x, double y)
-{
-    return (x > y) - (x < y); /* NAN, a column that is not there, equals NAN */
-}
-
+/* NAN, a column that is not there, equals NAN. */
 static int by_values(const void *a, const void *b)
 {
     const table_row *x = a, *y = b;
-    int order = compare_numbers(x->n, y->n);
+    int order = pts_compare_doubles(&x->n, &y->n);
     for (int k = 0; order == 0 && k < 3; k++)
-        order = compare_numbers(x->values[k], y->values[k]);
-    return order ? order : compare_numbers(x->weight, y->weight);
+        order = pts_compare_doubles(&x->values[k], &y->values[k]);
+    return order ? order : pts_compare_doubles(&x->weight, &y->weight);
 }
 
 static int by_all(const void *a, const void *b)
 {
-    const table_row *x = a, *y = b;
     int order = by_values(a, b);
-    return order ? order : (x->index > y->index) - (x->index < y->index);
+    return order ? order
+                 : compare_index(((const table_row *)a)->index, ((const table_row *)b)->index);
 }
 
 /* A run of rows [first, first + count) that are one curve. */
@@ -66,8 +66,7 @@ typedef struct group {
 
 static int by_index(const void *a, const void *b)
 {
-    const group *x = a, *y = b;
-    return (x->index > y->index) - (x->index < y->index);
+    return compare_index(((const group *)a)->index, ((const group *)b)->index);
 }
 
 /* Sorted by curve, then back into the order of the file, which is that of all output. */
