@@ -534,6 +534,68 @@ START_TEST(heads_say_whether_they_look)
 }
 END_TEST
 
+/* Against the room that trains: the same sums in the same order (to the bit where the processor's
+ * level has panels; OpenBLAS, the lowest, has an order of its own). */
+START_TEST(plain_networks_answer_as_trained_ones)
+{
+    perceptron_model model = {.components = 3};
+    double step[4], expected[4] = {0};
+    const float scores[3] = {0.7f, -1.3f, 2.1f};
+    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++) {
+        pts_mlp *mlp;
+        float y[4];
+        ck_assert_int_eq(pts_perceptron_network(&mlp, 3, m + 1, NULL), PTS_OK);
+        ck_assert_uint_eq(pts_mlp_parameter_count(mlp), PERCEPTRON_PARAMETERS(3));
+        pts_mlp_bias(mlp, 0)[2] = 0.3f;
+        pts_mlp_bias(mlp, 1)[1] = -0.2f;
+        memcpy(model.members + m * PERCEPTRON_PARAMETERS(3), pts_mlp_parameters(mlp),
+               PERCEPTRON_PARAMETERS(3) * sizeof(float));
+        ck_assert_int_eq(pts_mlp_forward(mlp, scores, 1, y, NULL), PTS_OK);
+        for (int i = 0; i < 4; i++)
+            expected[i] += (double)y[i] / PERCEPTRON_MEMBERS;
+        pts_mlp_destroy(mlp);
+    }
+    pts_perceptron_step(&model, scores, step);
+    for (int i = 0; i < 4; i++)
+        ck_assert_double_le(fabs(step[i] - expected[i]), 1e-6);
+}
+END_TEST
+
+/* 200 bytes of two-byte characters: 127 fit, of which the last is half a character. */
+START_TEST(long_trainers_end_with_a_whole_character)
+{
+    char long_name[201], path[] = "/tmp/pts_test_prior_XXXXXX";
+    for (int i = 0; i < 200; i += 2)
+        memcpy(long_name + i, "é", 2);
+    long_name[200] = '\0';
+    pts_tasks *tasks = make_tasks(3, 1, 9);
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    options.kind = PTS_HEAD_MEAN;
+    options.trainer = long_name;
+    pts_head *head = train(tasks, options, 2);
+    pts_prior_file prior, back;
+    ck_assert_str_eq(pts_head_trainer(head), long_name);
+    ck_assert_int_eq(pts_head_population(head, &prior), 1);
+    ck_assert_uint_eq(strlen(prior.trainer), 126);
+    ck_assert_mem_eq(prior.trainer, long_name, 126);
+    close(mkstemp(path));
+    ck_assert_int_eq(pts_prior_write(path, &prior, NULL), PTS_OK);
+    size_t size;
+    char *text = slurp(path, &size), *at;
+    text[size] = '\0';
+    FILE *file = fopen(path, "w");
+    at = strstr(text, prior.trainer);
+    fprintf(file, "%.*s%s%s", (int)(at - text), text, long_name, at + 126);
+    fclose(file);
+    ck_assert_int_eq(pts_prior_read(path, &back, NULL), PTS_OK);
+    ck_assert_str_eq(back.trainer, prior.trainer);
+    free(text);
+    unlink(path);
+    pts_head_close(head);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
 START_TEST(study_head_recognises_its_curves)
 {
     pts_tasks *tasks = make_tasks(4, 1, 7);
@@ -773,6 +835,7 @@ CHECK_SUITE("mlp", curve_loss_through_the_network_equals_central_differences, th
             theta_fit_finds_the_mode, spread_of_a_population_is_found,
             photographs_that_tell_beat_the_mean_curve, photographs_that_tell_nothing_do_little_harm,
             pilot_sizes_with_photographs_and_without, a_gain_in_words, heads_say_whether_they_look,
-            same_seed_same_head, head_survives_its_file, study_head_recognises_its_curves,
+            same_seed_same_head, head_survives_its_file, plain_networks_answer_as_trained_ones,
+            long_trainers_end_with_a_whole_character, study_head_recognises_its_curves,
             tasks_refuse, training_refuses, training_can_be_stopped, head_files_are_checked,
             head_tensors_are_checked)

@@ -3,6 +3,7 @@
 #include "pts/file.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ pts_status pts_prior_learn(const pts_curve_set *set, const char *trainer, pts_pr
         out->datasets += first == i;
     }
     snprintf(out->trainer, sizeof out->trainer, "%s", trainer);
+    pts_text_end_whole(out->trainer);
     out->trainer[strcspn(out->trainer, "\r\n")] = '\0';
     pts_status status = pts_curve_prior_learn(set->curves, weights, set->count, &out->prior, err);
     free(weights);
@@ -136,6 +138,7 @@ static pts_status parse(reader *in, pts_prior_file *out, pts_error *err)
                         in->path, text);
     PTS_TRY(next_line(in, "trainer", &text, err));
     snprintf(out->trainer, sizeof out->trainer, "%s", text);
+    pts_text_end_whole(out->trainer);
     PTS_TRY(read_count(in, "datasets", &out->datasets, err));
     PTS_TRY(read_count(in, "curves", &out->curves, err));
     PTS_TRY(read_numbers(in, "noise", &out->prior.noise, 1, err));
