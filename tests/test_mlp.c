@@ -1,6 +1,7 @@
 /* The loss of the curve against central differences; the curve coordinates against pts/curve.h;
  * the head on synthetic tasks where photographs do and do not determine the curve; its file. */
 #include "check_main.h"
+#include "clip_file.h"
 
 #include "nn/layers.h"
 #include "learn/perceptron.h"
@@ -561,6 +562,55 @@ START_TEST(plain_networks_answer_as_trained_ones)
 }
 END_TEST
 
+static pts_head *head_for(const char *encoder, size_t dim)
+{
+    pts_tasks *tasks;
+    float rows[4 * 12];
+    const double n[] = {2, 20, 200};
+    pts_rng rng = {dim};
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    options.kind = PTS_HEAD_MEAN;
+    ck_assert_int_eq(pts_tasks_create(&tasks, dim, encoder, "clip", NULL), PTS_OK);
+    for (int t = 0; t < 3; t++) {
+        const char name[] = {(char)('a' + t), 0};
+        const double map[] = {0.1, 0.2 + 0.05 * t, 0.4 + 0.1 * t};
+        for (size_t i = 0; i < 4 * dim; i++)
+            rows[i] = (float)pts_rng_normal(&rng);
+        const pts_task task = {name, "c", 3, n, map, 4, rows, NULL, NULL, NULL};
+        ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
+    }
+    pts_head *head = train(tasks, options, 1);
+    pts_tasks_destroy(tasks);
+    return head;
+}
+
+START_TEST(heads_say_whether_they_fit_an_encoder)
+{
+    static const clip_shape tiny = {"tiny", 8, 2, 24, 1, 2, 32, 6, "gelu"};
+    char path[] = "/tmp/pts_test_encoder_XXXXXX", expected[256];
+    pts_encoder *encoder;
+    pts_error err = {""};
+    close(mkstemp(path));
+    clip_file_write(clip_file_make(&tiny), path);
+    ck_assert_int_eq(pts_encoder_open(&encoder, path, NULL, NULL), PTS_OK);
+    const char *id = pts_encoder_id(encoder);
+    pts_head *same = head_for(id, 6), *masks = head_for(id, 12), *other = head_for("abc", 6);
+    ck_assert(pts_head_goes_with(same, encoder) && pts_head_goes_with(masks, encoder));
+    ck_assert(!pts_head_goes_with(other, encoder));
+    ck_assert_int_eq(pts_head_check_encoder(same, "h", encoder, "e", &err), PTS_OK);
+    ck_assert_int_eq(pts_head_check_encoder(masks, "h", encoder, "e", &err), PTS_ERR_UNSUPPORTED);
+    ck_assert_str_eq(err.message, "h: expected a head for embeddings of 6 numbers, got one for 12 "
+                                  "(trained with label masks)");
+    ck_assert_int_eq(pts_head_check_encoder(other, "h", encoder, "e", &err), PTS_ERR_FORMAT);
+    snprintf(expected, sizeof expected,
+             "h: expected the encoder it was trained with (abc…), got e (%.12s…)", id);
+    ck_assert_str_eq(err.message, expected);
+    pts_head_close(same), pts_head_close(masks), pts_head_close(other);
+    pts_encoder_close(encoder);
+    unlink(path);
+}
+END_TEST
+
 /* 200 bytes of two-byte characters: 127 fit, of which the last is half a character. */
 START_TEST(long_trainers_end_with_a_whole_character)
 {
@@ -836,6 +886,6 @@ CHECK_SUITE("mlp", curve_loss_through_the_network_equals_central_differences, th
             photographs_that_tell_beat_the_mean_curve, photographs_that_tell_nothing_do_little_harm,
             pilot_sizes_with_photographs_and_without, a_gain_in_words, heads_say_whether_they_look,
             same_seed_same_head, head_survives_its_file, plain_networks_answer_as_trained_ones,
-            long_trainers_end_with_a_whole_character, study_head_recognises_its_curves,
-            tasks_refuse, training_refuses, training_can_be_stopped, head_files_are_checked,
-            head_tensors_are_checked)
+            heads_say_whether_they_fit_an_encoder, long_trainers_end_with_a_whole_character,
+            study_head_recognises_its_curves, tasks_refuse, training_refuses,
+            training_can_be_stopped, head_files_are_checked, head_tensors_are_checked)
