@@ -1,6 +1,7 @@
 /* The loss of the curve against central differences; the curve coordinates against pts/curve.h;
  * the head on synthetic tasks where photographs do and do not determine the curve; its file. */
 #include "check_main.h"
+#include "clip_file.h"
 
 #include "nn/layers.h"
 #include "learn/perceptron.h"
@@ -534,6 +535,117 @@ START_TEST(heads_say_whether_they_look)
 }
 END_TEST
 
+/* Against the room that trains: the same sums in the same order (to the bit where the processor's
+ * level has panels; OpenBLAS, the lowest, has an order of its own). */
+START_TEST(plain_networks_answer_as_trained_ones)
+{
+    perceptron_model model = {.components = 3};
+    double step[4], expected[4] = {0};
+    const float scores[3] = {0.7f, -1.3f, 2.1f};
+    for (size_t m = 0; m < PERCEPTRON_MEMBERS; m++) {
+        pts_mlp *mlp;
+        float y[4];
+        ck_assert_int_eq(pts_perceptron_network(&mlp, 3, m + 1, NULL), PTS_OK);
+        ck_assert_uint_eq(pts_mlp_parameter_count(mlp), PERCEPTRON_PARAMETERS(3));
+        pts_mlp_bias(mlp, 0)[2] = 0.3f;
+        pts_mlp_bias(mlp, 1)[1] = -0.2f;
+        memcpy(model.members + m * PERCEPTRON_PARAMETERS(3), pts_mlp_parameters(mlp),
+               PERCEPTRON_PARAMETERS(3) * sizeof(float));
+        ck_assert_int_eq(pts_mlp_forward(mlp, scores, 1, y, NULL), PTS_OK);
+        for (int i = 0; i < 4; i++)
+            expected[i] += (double)y[i] / PERCEPTRON_MEMBERS;
+        pts_mlp_destroy(mlp);
+    }
+    pts_perceptron_step(&model, scores, step);
+    for (int i = 0; i < 4; i++)
+        ck_assert_double_le(fabs(step[i] - expected[i]), 1e-6);
+}
+END_TEST
+
+static pts_head *head_for(const char *encoder, size_t dim)
+{
+    pts_tasks *tasks;
+    float rows[4 * 12];
+    const double n[] = {2, 20, 200};
+    pts_rng rng = {dim};
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    options.kind = PTS_HEAD_MEAN;
+    ck_assert_int_eq(pts_tasks_create(&tasks, dim, encoder, "clip", NULL), PTS_OK);
+    for (int t = 0; t < 3; t++) {
+        const char name[] = {(char)('a' + t), 0};
+        const double map[] = {0.1, 0.2 + 0.05 * t, 0.4 + 0.1 * t};
+        for (size_t i = 0; i < 4 * dim; i++)
+            rows[i] = (float)pts_rng_normal(&rng);
+        const pts_task task = {name, "c", 3, n, map, 4, rows, NULL, NULL, NULL};
+        ck_assert_int_eq(pts_tasks_add(tasks, &task, NULL), PTS_OK);
+    }
+    pts_head *head = train(tasks, options, 1);
+    pts_tasks_destroy(tasks);
+    return head;
+}
+
+START_TEST(heads_say_whether_they_fit_an_encoder)
+{
+    static const clip_shape tiny = {"tiny", 8, 2, 24, 1, 2, 32, 6, "gelu"};
+    char path[] = "/tmp/pts_test_encoder_XXXXXX", expected[256];
+    pts_encoder *encoder;
+    pts_error err = {""};
+    close(mkstemp(path));
+    clip_file_write(clip_file_make(&tiny), path);
+    ck_assert_int_eq(pts_encoder_open(&encoder, path, NULL, NULL), PTS_OK);
+    const char *id = pts_encoder_id(encoder);
+    pts_head *same = head_for(id, 6), *masks = head_for(id, 12), *other = head_for("abc", 6);
+    ck_assert(pts_head_goes_with(same, encoder) && pts_head_goes_with(masks, encoder));
+    ck_assert(!pts_head_goes_with(other, encoder));
+    ck_assert_int_eq(pts_head_check_encoder(same, "h", encoder, "e", &err), PTS_OK);
+    ck_assert_int_eq(pts_head_check_encoder(masks, "h", encoder, "e", &err), PTS_ERR_UNSUPPORTED);
+    ck_assert_str_eq(err.message, "h: expected a head for embeddings of 6 numbers, got one for 12 "
+                                  "(trained with label masks)");
+    ck_assert_int_eq(pts_head_check_encoder(other, "h", encoder, "e", &err), PTS_ERR_FORMAT);
+    snprintf(expected, sizeof expected,
+             "h: expected the encoder it was trained with (abc…), got e (%.12s…)", id);
+    ck_assert_str_eq(err.message, expected);
+    pts_head_close(same), pts_head_close(masks), pts_head_close(other);
+    pts_encoder_close(encoder);
+    unlink(path);
+}
+END_TEST
+
+/* 200 bytes of two-byte characters: 127 fit, of which the last is half a character. */
+START_TEST(long_trainers_end_with_a_whole_character)
+{
+    char long_name[201], path[] = "/tmp/pts_test_prior_XXXXXX";
+    for (int i = 0; i < 200; i += 2)
+        memcpy(long_name + i, "é", 2);
+    long_name[200] = '\0';
+    pts_tasks *tasks = make_tasks(3, 1, 9);
+    pts_head_options options = PTS_HEAD_DEFAULTS;
+    options.kind = PTS_HEAD_MEAN;
+    options.trainer = long_name;
+    pts_head *head = train(tasks, options, 2);
+    pts_prior_file prior, back;
+    ck_assert_str_eq(pts_head_trainer(head), long_name);
+    ck_assert_int_eq(pts_head_population(head, &prior), 1);
+    ck_assert_uint_eq(strlen(prior.trainer), 126);
+    ck_assert_mem_eq(prior.trainer, long_name, 126);
+    close(mkstemp(path));
+    ck_assert_int_eq(pts_prior_write(path, &prior, NULL), PTS_OK);
+    size_t size;
+    char *text = slurp(path, &size), *at;
+    text[size] = '\0';
+    FILE *file = fopen(path, "w");
+    at = strstr(text, prior.trainer);
+    fprintf(file, "%.*s%s%s", (int)(at - text), text, long_name, at + 126);
+    fclose(file);
+    ck_assert_int_eq(pts_prior_read(path, &back, NULL), PTS_OK);
+    ck_assert_str_eq(back.trainer, prior.trainer);
+    free(text);
+    unlink(path);
+    pts_head_close(head);
+    pts_tasks_destroy(tasks);
+}
+END_TEST
+
 START_TEST(study_head_recognises_its_curves)
 {
     pts_tasks *tasks = make_tasks(4, 1, 7);
@@ -775,4 +887,6 @@ CHECK_SUITE("mlp", curve_loss_through_the_network_equals_central_differences, th
             head_tensors_are_checked, SLOW, photographs_that_tell_beat_the_mean_curve,
             photographs_that_tell_nothing_do_little_harm, pilot_sizes_with_photographs_and_without,
             heads_say_whether_they_look, same_seed_same_head, head_survives_its_file,
+            plain_networks_answer_as_trained_ones,
+            heads_say_whether_they_fit_an_encoder, long_trainers_end_with_a_whole_character,
             study_head_recognises_its_curves)

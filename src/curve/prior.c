@@ -4,6 +4,7 @@
 #include "pts/lm.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "curve/evidence.h"
 
 #include <math.h>
@@ -230,6 +231,7 @@ pts_status pts_prior_learn(const pts_curve_set *set, const char *trainer, pts_pr
         out->datasets += first == i;
     }
     snprintf(out->trainer, sizeof out->trainer, "%s", trainer);
+    pts_text_end_whole(out->trainer);
     out->trainer[strcspn(out->trainer, "\r\n")] = '\0';
     pts_status status = pts_curve_prior_learn(set->curves, weights, set->count, &out->prior, err);
     free(weights);

@@ -2,6 +2,7 @@
 #include "pts/curve.h"
 #include "pts/file.h"
 #include "base/error.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -80,6 +81,7 @@ static pts_status parse(reader *in, pts_prior_file *out, pts_error *err)
                         in->path, text);
     PTS_TRY(next_line(in, "trainer", &text, err));
     snprintf(out->trainer, sizeof out->trainer, "%s", text);
+    pts_text_end_whole(out->trainer);
     PTS_TRY(read_count(in, "datasets", &out->datasets, err));
     PTS_TRY(read_count(in, "curves", &out->curves, err));
     PTS_TRY(read_numbers(in, "noise", &out->prior.noise, 1, err));

@@ -2,6 +2,7 @@
 #include "learn/head.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ const char *pts_head_kind_name(pts_head_kind kind)
     return kind <= PTS_HEAD_MLP ? names[kind] : "?";
 }
 
+/* A part frees what is its own, built or read half as it may be. */
 static void close_part(const head_use *use)
 {
     if (use->part)
@@ -106,6 +108,7 @@ int pts_head_population(const pts_head *head, pts_prior_file *out)
 {
     pts_population_give(&head->population, out);
     snprintf(out->trainer, sizeof out->trainer, "%s", head->trainer);
+    pts_text_end_whole(out->trainer);
     return head->population.curves > 0;
 }
 

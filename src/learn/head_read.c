@@ -36,6 +36,7 @@ static pts_status take_text(const pts_weights *w, const char *key, char **to, pt
     return pts_text(to, err, "%s", value);
 }
 
+/* Bounded, as memory is taken by it. */
 static pts_status take_count(const pts_weights *w, const char *key, size_t most, size_t *to,
                              pts_error *err)
 {
@@ -49,6 +50,7 @@ static pts_status take_count(const pts_weights *w, const char *key, size_t most,
     return PTS_OK;
 }
 
+/* By name: a kind of a later version is refused, not misread. */
 static pts_status read_kind(pts_head *head, const pts_weights *w, pts_error *err)
 {
     const char *text = pts_weights_meta(w, "kind");
@@ -62,6 +64,7 @@ static pts_status read_kind(pts_head *head, const pts_weights *w, pts_error *err
                     pts_weights_path(w), text ? text : "");
 }
 
+/* What tells whether the head fits an encoder comes before the large tensors. */
 static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error *err)
 {
     const char *path = pts_weights_path(w), *arch = pts_weights_meta(w, "arch");
@@ -87,6 +90,7 @@ static pts_status read_identity(pts_head *head, const pts_weights *w, pts_error 
     return pts_head_copy_sources(head, sources, err);
 }
 
+/* A spread that training cannot have written would give bands of NaN much later. */
 static pts_status read_spread(pts_head *head, const pts_weights *w, pts_error *err)
 {
     head->no_spread =
@@ -185,6 +189,7 @@ static pts_status read_population(pts_head *head, const pts_weights *w, pts_erro
                     pts_weights_path(w), why.message);
 }
 
+/* Identity first: the kind says which tensors are to be there. */
 static pts_status read_head(pts_head *head, const pts_weights *w, pts_error *err)
 {
     PTS_TRY(read_identity(head, w, err));

@@ -26,6 +26,7 @@ static void close_model(void *own)
     free(model);
 }
 
+/* One block for all that grows with the curves; what is there after a failure is close_model's. */
 static pts_status create(labelled_model **out, size_t count, pts_error *err)
 {
     PTS_TRY(pts_new(out, 1, sizeof **out, err));
@@ -91,6 +92,7 @@ pts_status pts_labelled_fit(head_use *out, size_t *count, const sweep *s, const 
 
 /* ---- the file ---- */
 
+/* In the order in which heads have always been written. */
 static void list_model(void *own, head_tensors *list)
 {
     const labelled_model *m = own;
@@ -143,6 +145,7 @@ static pts_status check(const labelled_model *model, pts_error *err)
     return PTS_OK;
 }
 
+/* *own is set before anything can fail, so that closing the head frees it. */
 static pts_status read_model(void **own, size_t count, const pts_weights *w, pts_error *err)
 {
     labelled_model *model;
@@ -192,6 +195,7 @@ static pts_status check_sums(const pts_label_sums *labels, size_t count, pts_err
     return PTS_OK;
 }
 
+/* The block is for double: the evaluation's own rule is asked, not a copy of it in float. */
 static pts_status predict(void *own, const pts_label_sums *labels, size_t count,
                           pts_curve_prior *out, pts_error *err)
 {

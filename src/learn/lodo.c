@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/order.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -23,6 +24,7 @@ const char *pts_method_name(pts_method method)
 
 /* ---- the score of one predicted curve on the grid ---- */
 
+/* Even in ln n: where curves change, not where sizes happen to be measured. */
 static double grid_log_n(const task_row *row, size_t g)
 {
     return log(10 * row->task.n[row->task.points - 1]) * (double)g / (GRID - 1);
@@ -69,6 +71,7 @@ static double measured_crossing(const task_row *row, double level)
     return p->log_n[p->count - 1];
 }
 
+/* In doublings: half as many images and twice as many are equally wrong. */
 static double size_ratio(const task_row *row, const double *curve)
 {
     double last = row->task.map[row->task.points - 1];
@@ -118,6 +121,7 @@ static void add_task(score_sum *sum, const score_sum *task)
     }
 }
 
+/* 0/0 where nothing counted, which is NaN: not known, rather than zero. */
 static pts_score mean_score(const score_sum *s)
 {
     return (pts_score){s->mae / s->maes,      s->ratio / s->ratios,     s->within / s->ratios,
@@ -137,6 +141,7 @@ typedef struct fold_state {
     size_t ratio_count[PTS_METHODS];
 } fold_state;
 
+/* The band as predict gives it, held against the points that were measured. */
 static pts_status band_of_theta(fold_state *f, const task_row *row, const double theta[4],
                                 int which, double covered[3], pts_error *err)
 {
@@ -211,28 +216,15 @@ static void mean_curve(const fold_state *f, const task_row *row, size_t only, do
     }
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, size_t count, double q)
-{
-    double at = q * (double)(count - 1);
-    size_t i = (size_t)at;
-    return i + 1 < count ? sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]) : sorted[i];
-}
-
 /* Share of the points in the middle `share` of the other curves. */
 static double mean_curve_coverage(const fold_state *f, const task_row *row, double share)
 {
     double covered = 0, tail = (1 - share) / 2;
     for (size_t i = 0; i < row->task.points; i++) {
         size_t count = other_curves(f, SIZE_MAX, row->log_n[i], f->others);
-        qsort(f->others, count, sizeof *f->others, by_value);
-        covered += row->task.map[i] >= quantile(f->others, count, tail) &&
-                   row->task.map[i] <= quantile(f->others, count, 1 - tail);
+        qsort(f->others, count, sizeof *f->others, pts_compare_doubles);
+        covered += row->task.map[i] >= pts_quantile(f->others, count, tail) &&
+                   row->task.map[i] <= pts_quantile(f->others, count, 1 - tail);
     }
     return covered / (double)row->task.points;
 }
@@ -267,6 +259,7 @@ static pts_status prepare_nearest(fold_state *f, pts_error *err)
     return PTS_OK;
 }
 
+/* Another data set alone: the held-out one's own photographs would always win. */
 static size_t nearest(const fold_state *f, const float *view)
 {
     size_t dim = f->s->data.tasks->dim, best = SIZE_MAX;
@@ -313,6 +306,7 @@ static pts_status score_task(fold_state *f, size_t task, score_sum sums[PTS_METH
     return PTS_OK;
 }
 
+/* Everything is chosen and its spread taken without `out`, before it is looked at. */
 static pts_status hold_out(fold_state *f, size_t out, pts_heldout *heldout,
                            score_sum all[PTS_METHODS], pts_error *err)
 {
@@ -349,6 +343,7 @@ static pts_status hold_out(fold_state *f, size_t out, pts_heldout *heldout,
     return PTS_OK;
 }
 
+/* Over data sets, as classes of one are too alike to count as so many trials. */
 static void note_gain(pts_lodo_report *report, pts_method method)
 {
     double sum = 0, squares = 0, count = (double)report->count;
@@ -374,6 +369,7 @@ const char *pts_gain_verdict(double gain, double error)
                     : "loses to the mean curve by more than two standard errors";
 }
 
+/* The choices on all data sets are only told of: no score above comes from them. */
 static pts_status hold_each_out(fold_state *f, pts_lodo_report *out, pts_error *err)
 {
     score_sum all[PTS_METHODS] = {{0}};
@@ -391,9 +387,9 @@ static pts_status hold_each_out(fold_state *f, pts_lodo_report *out, pts_error *
     out->mlp_shrinkage = mlp->shrinkage;
     for (int m = 0; m < PTS_METHODS; m++) {
         note_gain(out, (pts_method)m);
-        qsort(f->ratios[m], f->ratio_count[m], sizeof *f->ratios[m], by_value);
+        qsort(f->ratios[m], f->ratio_count[m], sizeof *f->ratios[m], pts_compare_doubles);
         out->log2_median[m] =
-            f->ratio_count[m] ? quantile(f->ratios[m], f->ratio_count[m], 0.5) : NAN;
+            f->ratio_count[m] ? pts_quantile(f->ratios[m], f->ratio_count[m], 0.5) : NAN;
     }
     return PTS_OK;
 }
@@ -407,28 +403,28 @@ static size_t most_points(const pts_tasks *tasks)
     return most;
 }
 
+/* Memory for all folds, then the folds; what was had is pts_lodo_summarise's to free. */
+static pts_status summarise(fold_state *f, pts_lodo_report *out, pts_error *err)
+{
+    const pts_tasks *tasks = f->s->data.tasks;
+    const size_t points = most_points(tasks);
+    PTS_TRY(pts_new(&out->heldout, f->s->groups, sizeof *out->heldout, err));
+    PTS_TRY(pts_new(&f->centroids, f->s->groups * tasks->dim, sizeof *f->centroids, err));
+    PTS_TRY(pts_new(&f->inverse, tasks->dim, sizeof *f->inverse, err));
+    PTS_TRY(pts_new(&f->low, points, sizeof *f->low, err));
+    PTS_TRY(pts_new(&f->high, points, sizeof *f->high, err));
+    PTS_TRY(pts_new(&f->others, tasks->count, sizeof *f->others, err));
+    PTS_TRY(pts_new(&f->ratio_block, tasks->count * PTS_METHODS, sizeof *f->ratio_block, err));
+    for (int m = 0; m < PTS_METHODS; m++)
+        f->ratios[m] = f->ratio_block + (size_t)m * tasks->count;
+    return hold_each_out(f, out, err);
+}
+
 pts_status pts_lodo_summarise(pts_lodo_report *out, const sweep *s, pts_error *err)
 {
-    const pts_tasks *tasks = s->data.tasks;
-    size_t points = most_points(tasks);
     *out = (pts_lodo_report){.count = s->groups};
     fold_state f = {.s = s, .choice = {0}};
-    out->heldout = calloc(s->groups, sizeof *out->heldout);
-    f.centroids = pts_calloc64(s->groups * tasks->dim, sizeof *f.centroids);
-    f.inverse = pts_calloc64(tasks->dim, sizeof *f.inverse);
-    f.low = pts_calloc64(points, sizeof *f.low);
-    f.high = pts_calloc64(points, sizeof *f.high);
-    f.others = pts_calloc64(tasks->count, sizeof *f.others);
-    f.ratio_block = pts_calloc64(tasks->count * PTS_METHODS, sizeof *f.ratio_block);
-    pts_status status;
-    if (!out->heldout || !f.ratio_block || !f.centroids || !f.inverse || !f.low || !f.high ||
-        !f.others)
-        status = pts_fail_memory(err, s->groups * tasks->dim * sizeof *f.centroids);
-    else {
-        for (int m = 0; m < PTS_METHODS; m++)
-            f.ratios[m] = f.ratio_block + (size_t)m * tasks->count;
-        status = hold_each_out(&f, out, err);
-    }
+    pts_status status = summarise(&f, out, err);
     free(f.centroids);
     free(f.inverse);
     free(f.low);

@@ -71,6 +71,7 @@ static void share_votes(const linear_data *data, const linear_fold *fold, double
         share[i] /= total;
 }
 
+/* By view, so that a step's rows lie side by side. */
 static void gather(const linear_fold *fold, size_t components, float *x)
 {
     for (size_t v = 0; v < LINEAR_VIEWS; v++)
@@ -129,6 +130,7 @@ static pts_status train_member(float *parameters, const training *t, size_t comp
     return status;
 }
 
+/* Each from a stream of its own: their spread is what averaging takes away. */
 static pts_status train_members(perceptron_model *model, const training *t, uint64_t seed,
                                 pts_error *err)
 {

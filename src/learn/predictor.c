@@ -103,9 +103,8 @@ static pts_status multiply(predictor_data *data, const float *rows, size_t first
                            pts_error *err)
 {
     size_t dim = data->linear->tasks->dim, tasks = data->linear->tasks->count;
-    float *product = pts_calloc64(count * tasks, sizeof *product);
-    if (!product)
-        return pts_fail_memory(err, count * tasks * sizeof *product);
+    float *product;
+    PTS_TRY(pts_new(&product, count, tasks * sizeof *product, err));
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)count, (int)tasks, (int)dim, 1, rows,
                 (int)dim, data->linear->means, (int)dim, 0, product, (int)tasks);
     for (size_t i = 0; i < count * tasks; i++)

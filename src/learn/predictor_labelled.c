@@ -79,9 +79,8 @@ pts_status pts_predictor_labelled(const predictor_fold *f, const double *paramet
                                   double *weights, pts_error *err)
 {
     size_t floats = (f->count + f->rows) * LABELS + f->count;
-    double *known = pts_calloc64(floats, sizeof *known);
-    if (!known)
-        return pts_fail_memory(err, floats * sizeof *known);
+    double *known;
+    PTS_TRY(pts_new(&known, floats, sizeof *known, err));
     double *asked = known + f->count * LABELS;
     standardise(f, known, asked);
     pts_status status = PTS_OK;

@@ -85,6 +85,7 @@ static void unpack(size_t pair, size_t *a, size_t *b)
     *a = pair;
 }
 
+/* Choice 0, one curve for all, is the start of every other and is handed on to them. */
 static void run_linear(sweep *s, const linear_fold *fold, size_t a, size_t b, linear_model *one)
 {
     linear_model model;
@@ -97,6 +98,7 @@ static void run_linear(sweep *s, const linear_fold *fold, size_t a, size_t b, li
     }
 }
 
+/* Trained once for all its shrinkages. */
 static pts_status run_network(sweep *s, const linear_fold *fold, size_t a, size_t b,
                               const linear_model *one, size_t network)
 {
@@ -125,6 +127,7 @@ static void use_weights(sweep *s, const predictor_set *set, size_t task, size_t 
     }
 }
 
+/* A predictor that needs labels is left out where not all tasks have them. */
 static pts_status run_predictors(sweep *s, const linear_fold *fold, size_t a, size_t b,
                                  const linear_model *one)
 {
@@ -147,6 +150,7 @@ static pts_status run_predictors(sweep *s, const linear_fold *fold, size_t a, si
     return status;
 }
 
+/* A pair by itself: no fold waits for another, and order changes no bit. */
 static void run_pair(void *user, size_t task, int thread)
 {
     (void)thread;
@@ -167,6 +171,7 @@ static void run_pair(void *user, size_t task, int thread)
     job->status[job->first + task] = status;
 }
 
+/* In rounds, so that progress is told, and can stop it, between them. */
 static pts_status run_pairs(sweep *s, pts_team *team, pts_progress progress, void *user,
                             pts_error *err)
 {

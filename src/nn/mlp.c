@@ -8,6 +8,7 @@
 
 /* ---- building ---- */
 
+/* The sum is checked at the end: 64 layers of the largest size cannot overflow it. */
 static pts_status place_layers(pts_mlp *mlp, size_t inputs, const pts_mlp_layer *layers,
                                pts_error *err)
 {
@@ -31,12 +32,14 @@ static pts_status place_layers(pts_mlp *mlp, size_t inputs, const pts_mlp_layer 
     return PTS_OK;
 }
 
+/* Run twice, as every layout of an arena: to measure and to carve. */
 static void take_fixed(pts_mlp *mlp)
 {
     mlp->plain = pts_arena_take(&mlp->fixed, mlp->parameters, sizeof *mlp->plain);
     mlp->store = pts_arena_take(&mlp->fixed, mlp->stored, sizeof *mlp->store);
 }
 
+/* Padding of the store is zeroed once; nothing writes to it later. */
 static void start_weights(pts_mlp *mlp)
 {
     pts_rng rng = {mlp->seed};
@@ -211,6 +214,7 @@ pts_status pts_mlp_set_moments(pts_mlp *mlp, const float *moments, pts_error *er
 
 /* ---- memory on demand ---- */
 
+/* Scratch is for the largest layer: layers are passed through one at a time. */
 static void take_rows(pts_mlp *mlp, size_t rows)
 {
     const size_t threads = (size_t)pts_team_threads(mlp->team);
@@ -295,6 +299,7 @@ static void add_pieces(pts_mlp *mlp)
     }
 }
 
+/* The pieces are counted before they have room, then listed. */
 static void take_whole(pts_mlp *mlp)
 {
     add_pieces(mlp);

@@ -26,9 +26,8 @@ typedef struct masks {
 static pts_status add_bitmap(const pts_rle *rle, uint8_t *mask, pts_error *err)
 {
     size_t height = pts_rle_height(rle), width = pts_rle_width(rle);
-    uint8_t *bits = pts_calloc64(height, width);
-    if (!bits)
-        return pts_fail_memory(err, height * width);
+    uint8_t *bits;
+    PTS_TRY(pts_new(&bits, height, width, err));
     pts_rle_to_bitmap(rle, bits);
     for (size_t y = 0; y < SIDE; y++)
         for (size_t x = 0; x < SIDE; x++)
@@ -38,6 +37,7 @@ static pts_status add_bitmap(const pts_rle *rle, uint8_t *mask, pts_error *err)
     return PTS_OK;
 }
 
+/* An outline is drawn at the mask's size: no photograph's pixels come between. */
 static pts_status add_object(const pts_instance *instance, uint8_t *mask, uint8_t *scratch,
                              pts_error *err)
 {
@@ -74,9 +74,8 @@ static pts_status fill(const masks *m, size_t image, uint8_t *mask, uint8_t *scr
 static pts_status make_input(void *user, size_t index, float *input, pts_error *err)
 {
     const masks *m = user;
-    uint8_t *pixels = pts_calloc64((size_t)SIDE * SIDE, 5);
-    if (!pixels)
-        return pts_fail_memory(err, (size_t)SIDE * SIDE * 5);
+    uint8_t *pixels;
+    PTS_TRY(pts_new(&pixels, (size_t)SIDE * SIDE, 5, err));
     pts_image image = {SIDE, SIDE, pixels + 2 * SIDE * SIDE};
     pts_status status =
         fill(m, m->showing[m->first + index], pixels, pixels + SIDE * SIDE, image.rgb, err);
@@ -87,6 +86,7 @@ static pts_status make_input(void *user, size_t index, float *input, pts_error *
     return status;
 }
 
+/* In chunks, so that progress can stop it. */
 static pts_status embed_all(const void *user, pts_error *err)
 {
     masks m = *(const masks *)user;
@@ -147,9 +147,7 @@ pts_status pts_mask_embeddings_of(pts_embeddings *out, pts_encoder *encoder, con
                0};
     if (!pts_mul(out->images, out->dim, &count))
         return pts_fail(err, PTS_ERR_LIMIT, "%s: too many photographs", pts_dataset_dir(set));
-    out->values = pts_calloc64(count + 1, sizeof *out->values);
-    if (!out->values)
-        return pts_fail_memory(err, count * sizeof *out->values);
+    PTS_TRY(pts_new(&out->values, count + 1, sizeof *out->values, err));
     hash_labels(&m, out->contents);
     const pts_cache_entry entry = {"masks 1", m.preset, pts_dataset_name(set), out->contents};
     pts_status status = pts_cache_get(out, options->cache, &entry, encoder, embed_all, &m, err);

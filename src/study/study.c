@@ -1,5 +1,6 @@
 #include "study/study.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "pts/hash.h"
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define COMBINATIONS_MAX 1000000
 #define MADE_OF 512
@@ -107,6 +107,7 @@ static size_t steps_of_epoch(const study_state *s)
     return (s->samples.count[STUDY_TRAIN] + s->options->batch - 1) / s->options->batch;
 }
 
+/* Over all steps of all epochs, so that early stopping does not bend it. */
 static pts_mlp_schedule schedule_of(const study_state *s)
 {
     size_t steps = steps_of_epoch(s), epochs = s->options->epochs;
@@ -155,6 +156,7 @@ static void state_free(study_state *s)
     free(s->progress.history);
 }
 
+/* The mean is what the report's constant answers, and so what the network is to beat. */
 static void note_targets(study_state *s)
 {
     for (size_t t = 0; t < s->tasks->count; t++) {
@@ -172,15 +174,12 @@ static pts_status state_fill(study_state *s, pts_error *err)
     size_t batch = s->options->batch, parameters = pts_mlp_parameter_count(s->mlp);
     PTS_TRY(pts_study_samples_draw(&s->samples, s->tasks, s->options->combinations,
                                    s->options->seed, err));
-    s->targets = calloc(s->tasks->count, sizeof *s->targets);
-    s->order = calloc(s->samples.count[STUDY_TRAIN], sizeof *s->order);
-    s->x = pts_calloc64(batch * 4 * s->tasks->dim, sizeof *s->x);
-    s->target = pts_calloc64(batch * 4, sizeof *s->target);
-    s->progress.best = pts_calloc64(parameters, sizeof *s->progress.best);
-    s->progress.history = calloc(s->options->epochs, sizeof *s->progress.history);
-    if (!s->targets || !s->order || !s->x || !s->target || !s->progress.best ||
-        !s->progress.history)
-        return pts_fail_memory(err, (parameters + batch * 4 * s->tasks->dim) * sizeof *s->x);
+    PTS_TRY(pts_new(&s->targets, s->tasks->count, sizeof *s->targets, err));
+    PTS_TRY(pts_new(&s->order, s->samples.count[STUDY_TRAIN], sizeof *s->order, err));
+    PTS_TRY(pts_new(&s->x, batch * 4 * s->tasks->dim, sizeof *s->x, err));
+    PTS_TRY(pts_new(&s->target, batch * 4, sizeof *s->target, err));
+    PTS_TRY(pts_new(&s->progress.best, parameters, sizeof *s->progress.best, err));
+    PTS_TRY(pts_new(&s->progress.history, s->options->epochs, sizeof *s->progress.history, err));
     note_targets(s);
     describe_training(s);
     return PTS_OK;
@@ -220,6 +219,7 @@ static double curve_error(const pts_tasks *tasks, const task_row *row, const dou
     return sum / GRID;
 }
 
+/* Two zeros agree: 0, where the formula has 0/0. */
 static double smape_term(double a, double b)
 {
     return fabs(a) + fabs(b) > 0 ? 200 * fabs(a - b) / (fabs(a) + fabs(b)) : 0;
@@ -264,9 +264,8 @@ static pts_status forward_part(const study_state *s, size_t part, float *y, pts_
     PTS_TRY(forward_batches(s, part, batches * rank / ranks, batches * (rank + 1) / ranks, y, err));
     if (!peers)
         return PTS_OK;
-    size_t *begin = calloc(ranks + 1, sizeof *begin);
-    if (!begin)
-        return pts_fail_memory(err, (ranks + 1) * sizeof *begin);
+    size_t *begin;
+    PTS_TRY(pts_new(&begin, ranks + 1, sizeof *begin, err));
     for (size_t r = 0; r <= ranks; r++) {
         const size_t at = batches * r / ranks * batch;
         begin[r] = (at < count ? at : count) * 4 * sizeof *y;
@@ -280,9 +279,8 @@ static pts_status measure(const study_state *s, size_t part, study_sums *sums, p
 {
     const size_t count = s->samples.count[part];
     *sums = (study_sums){0};
-    float *y = pts_calloc64(count * 4, sizeof *y);
-    if (!y)
-        return pts_fail_memory(err, count * 4 * sizeof *y);
+    float *y;
+    PTS_TRY(pts_new(&y, count, 4 * sizeof *y, err));
     pts_status status = forward_part(s, part, y, err);
     for (size_t i = 0; status == PTS_OK && i < count; i++)
         add_sample(s, s->samples.items[part][i].task, y + i * 4, sums);
@@ -324,6 +322,7 @@ static pts_status fail_at(const study_state *s, pts_status status, size_t step, 
                     kept);
 }
 
+/* Before the step: stopped here, the checkpoint of the last epoch is whole. */
 static pts_status tell_step(const study_state *s, size_t step, pts_error *err)
 {
     size_t steps = steps_of_epoch(s);
@@ -333,6 +332,7 @@ static pts_status tell_step(const study_state *s, size_t step, pts_error *err)
     return pts_fail(err, PTS_ERR_CANCELLED, "stopped");
 }
 
+/* The order is drawn from seed and epoch alone, so that a resumed run shuffles alike. */
 static pts_status train_epoch(study_state *s, pts_study_epoch *row, pts_error *err)
 {
     pts_mlp_training training = rule_of(s->options);
@@ -356,13 +356,7 @@ static pts_status train_epoch(study_state *s, pts_study_epoch *row, pts_error *e
     return PTS_OK;
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
+/* The best epoch is by photographs that no step has seen. */
 static pts_status validate(study_state *s, pts_study_epoch *row, pts_error *err)
 {
     study_sums sums;
@@ -376,6 +370,7 @@ static pts_status validate(study_state *s, pts_study_epoch *row, pts_error *err)
     return PTS_OK;
 }
 
+/* The first failure to write ends training while the epoch before can still be taken up. */
 static pts_status keep(study_state *s, const pts_study_epoch *row, pts_error *err)
 {
     study_progress *p = &s->progress;
@@ -401,6 +396,7 @@ static pts_status keep(study_state *s, const pts_study_epoch *row, pts_error *er
                     p->epoch, why.message, p->epoch - 1);
 }
 
+/* Epochs of the checkpoint are told again, so that a log of a resumed run is whole. */
 static pts_status take_up(study_state *s, pts_error *err)
 {
     const pts_study_options *o = s->options;
@@ -414,22 +410,23 @@ static pts_status take_up(study_state *s, pts_error *err)
     return PTS_OK;
 }
 
-static int patience_is_over(const study_state *s)
+static bool patience_is_over(const study_state *s)
 {
     const study_progress *p = &s->progress;
     return s->options->patience > 0 && p->epoch - p->best_epoch >= s->options->patience;
 }
 
+/* The network ends with the parameters of the best epoch, not of the last. */
 static pts_status train(study_state *s, pts_error *err)
 {
     const pts_study_options *o = s->options;
     PTS_TRY(take_up(s, err));
     while (s->progress.epoch < o->epochs && !patience_is_over(s)) {
-        double start = seconds_now();
+        double start = pts_clock();
         pts_study_epoch row = {.epoch = s->progress.epoch + 1};
         PTS_TRY(train_epoch(s, &row, err));
         PTS_TRY(validate(s, &row, err));
-        row.seconds = seconds_now() - start;
+        row.seconds = pts_clock() - start;
         PTS_TRY(keep(s, &row, err));
         if (o->epoch)
             o->epoch(s->user, &row);
@@ -462,13 +459,13 @@ static void note(const study_state *s, const study_sums *sums, pts_study_report 
 
 static pts_status run(study_state *s, pts_study_report *report, pts_error *err)
 {
-    double start = seconds_now();
+    double start = pts_clock();
     study_sums sums;
     PTS_TRY(state_fill(s, err));
     PTS_TRY(train(s, err));
     PTS_TRY(measure(s, STUDY_TEST, &sums, err));
     note(s, &sums, report);
-    report->seconds = seconds_now() - start;
+    report->seconds = pts_clock() - start;
     return PTS_OK;
 }
 

@@ -13,6 +13,7 @@
 /* A history row as floats, those of a csv: loss, validation, rate, seconds, best. */
 enum { COLUMNS = 5 };
 
+/* As tensors are float, so are these: a log taken up is that of one run. */
 static void pack_history(const study_progress *p, float *rows)
 {
     for (size_t e = 0; e < p->epoch; e++, rows += COLUMNS) {

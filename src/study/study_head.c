@@ -22,6 +22,7 @@ static void list_network(void *own, head_tensors *list)
     }
 }
 
+/* *own is set before a tensor can fail, so that closing the head frees it. */
 static pts_status read_network(void **own, size_t dim, const pts_weights *w, pts_error *err)
 {
     pts_mlp *mlp;
@@ -57,6 +58,7 @@ const head_part pts_head_study_part = {
 
 /* ---- training ---- */
 
+/* The summary says what its figures are of: the curves were known, the photographs were not. */
 static pts_status train(pts_head *head, const pts_tasks *tasks, const pts_study_options *options,
                         pts_team *team, pts_progress progress, void *user, pts_error *err)
 {

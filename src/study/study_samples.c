@@ -23,6 +23,7 @@ static size_t count_sets(size_t n, size_t limit)
     return sets < (double)limit ? (size_t)(sets + 0.5) : limit;
 }
 
+/* A set is the same in any order. */
 static void sort_four(uint32_t v[4])
 {
     for (int i = 1; i < 4; i++)
@@ -83,6 +84,7 @@ static size_t draw_sets(pts_rng *rng, const size_t *images, size_t count, size_t
     return drawn;
 }
 
+/* Said before drawing: fewer than four photographs in a part would never end. */
 static pts_status check_task(const pts_task *t, pts_error *err)
 {
     if ((size_t)(0.15 * (double)t->images + 0.5) >= 4)
@@ -93,6 +95,7 @@ static pts_status check_task(const pts_task *t, pts_error *err)
                     t->dataset, t->class_name, t->images);
 }
 
+/* The three parts share no photograph, so that test photographs are unseen. */
 static pts_status draw_task(study_samples *out, const pts_tasks *tasks, size_t number,
                             size_t combinations, pts_rng *rng, set_table *table, pts_error *err)
 {
@@ -100,9 +103,8 @@ static pts_status draw_task(study_samples *out, const pts_tasks *tasks, size_t n
     PTS_TRY(check_task(t, err));
     size_t small = (size_t)(0.15 * (double)t->images + 0.5), at = 0;
     const size_t images[STUDY_PARTS] = {t->images - 2 * small, small, small};
-    size_t *order = calloc(t->images, sizeof *order);
-    if (!order)
-        return pts_fail_memory(err, t->images * sizeof *order);
+    size_t *order;
+    PTS_TRY(pts_new(&order, t->images, sizeof *order, err));
     for (size_t i = 0; i < t->images; i++)
         order[i] = i;
     pts_study_shuffle(rng, order, t->images);
