@@ -56,13 +56,21 @@ has() {
     case " $2 " in *" $1 "*) return 0 ;; *) return 1 ;; esac
 }
 
+table="
+$(rules)
+"
+newline='
+'
+
 check_engine_file() { # FILE ROOM
-    row=$(rules | grep "^$2|") || { echo "$1: no rule for room $2"; failed=1; return; }
-    private=$(echo "$row" | cut -d'|' -f2) public=$(echo "$row" | cut -d'|' -f3)
+    row=${table#*"$newline$2|"}
+    [ "$row" != "$table" ] || { echo "$1: no rule for room $2"; failed=1; return; }
+    row=${row%%"$newline"*}
+    private=${row%%|*} public=${row#*|}
     for header in $(includes "$1"); do
-        folder=${header%%/*} name=$(basename "$header" .h)
+        folder=${header%%/*} name=${header##*/}
         case $header in
-        pts/*) has "$(room_of_public "$name")" "base $2 $public" || wrong "$1" "$header" ;;
+        pts/*) has "$(room_of_public "${name%.h}")" "base $2 $public" || wrong "$1" "$header" ;;
         */*) has "$folder" "base $2 $private" || wrong "$1" "$header" ;;
         *) wrong "$1" "$header (without its room)" ;;
         esac
@@ -95,7 +103,7 @@ for file in src/*/*.[ch] include/pts/*.h; do
     case $file in
     include/*) check_engine_file "$file" "$(room_of_public "$(basename "$file" .h)")" ;;
     src/cli/*) check_outer_file "$file" ;;
-    *) check_engine_file "$file" "$(basename "$(dirname "$file")")" ;;
+    *) room=${file#src/} && check_engine_file "$file" "${room%%/*}" ;;
     esac
 done
 for file in $(find tools bench -name '*.[ch]' 2>/dev/null); do

@@ -505,10 +505,9 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("kernels");
-    TCase *each = tcase_create("each window"), *rest = tcase_create("rest");
-    tcase_set_timeout(each, 120);
-    tcase_set_timeout(rest, 120);
-    tcase_add_loop_test(each, convolution_equals_the_naive_loop_on_every_side, 0, WINDOWS);
+    TCase *each = add_tcase(suite, "each window", ""), *rest = add_tcase(suite, "rest", "");
+    TCase *slow = add_tcase(suite, "slow", "slow");
+    tcase_add_loop_test(slow, convolution_equals_the_naive_loop_on_every_side, 0, WINDOWS);
     tcase_add_loop_test(each, convolution_equals_the_naive_loop_on_any_channels, 0, WINDOWS);
     tcase_add_loop_test(each, convolution_equals_the_naive_loop_on_wide_maps, 0, WINDOWS);
     tcase_add_test(rest, convolution_passes_the_checksum);
@@ -519,11 +518,5 @@ int main(void)
     tcase_add_test(rest, gemm_refuses_what_it_cannot);
     tcase_add_test(rest, pools_equal_the_naive_loops);
     tcase_add_test(rest, average_pool_conventions);
-    suite_add_tcase(suite, each);
-    suite_add_tcase(suite, rest);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -764,9 +764,9 @@ START_TEST(gradients_that_cannot_be)
 END_TEST
 
 CHECK_SUITE("network", network_equals_torch, schedules_equal_torch, gradients_of_each_kind_of_layer,
-            dropout_follows_its_law, dropout_may_be_done_in_parts, dropout_keeps_the_expectation,
+            dropout_may_be_done_in_parts, dropout_keeps_the_expectation,
             training_does_not_depend_on_threads, the_seed_decides,
             interrupted_training_goes_on_bit_for_bit, a_step_of_the_callers_gradient,
             processes_that_cannot_be, networks_that_cannot_be, steps_that_cannot_be,
             gradients_that_cannot_be, SLOW, training_does_not_depend_on_processes,
-            gradients_of_whole_networks)
+            gradients_of_whole_networks, dropout_follows_its_law)

@@ -859,19 +859,19 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, embed_refuses);
     tcase_add_test(tcase, combinations_are_fixed_and_different);
     tcase_add_test(slow, resumed_training_goes_on_bit_for_bit);
-    tcase_add_test(tcase, patience_ends_training);
+    tcase_add_test(slow, patience_ends_training);
     tcase_add_test(slow, lost_training_keeps_its_checkpoint);
     tcase_add_test(slow, full_disk_keeps_the_checkpoint);
     tcase_add_test(tcase, study_options_are_checked);
-    tcase_add_test(tcase, train_writes_head_log_and_checkpoint);
+    tcase_add_test(slow, train_writes_head_log_and_checkpoint);
     tcase_add_test(slow, resume_begins_where_there_is_no_checkpoint);
     tcase_add_test(slow, join_is_checked_before_embedding);
-    tcase_add_test(slow, head_says_where_it_comes_from);
+    tcase_add_test(tcase, head_says_where_it_comes_from);
     tcase_add_test(slow, masks_are_embedded_as_pictures);
     tcase_add_test(slow, heads_with_masks);
     tcase_add_test(tcase, config_refuses);
     tcase_add_test(slow, eval_takes_a_config_and_echoes_it);
-    tcase_add_test(tcase, one_data_set_only);
+    tcase_add_test(slow, one_data_set_only);
     tcase_add_test(slow, curves_of_no_class);
     tcase_add_test(tcase, train_refuses);
 #ifdef PTS_HAVE_PLOT
