@@ -198,7 +198,7 @@ static pts_status map_work(void *user, pts_error *err)
 {
     map_job *j = user;
     pts_ap map;
-    return pts_map_of_masks(j->images, AP_IMAGES, PTS_AP_COCO, &map, err);
+    return pts_ap_of_masks(j->images, AP_IMAGES, PTS_AP_COCO, &map, err);
 }
 
 pts_status bench_map(bench *b)

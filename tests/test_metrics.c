@@ -243,7 +243,7 @@ END_TEST
 static pts_ap map_of(const pts_image_masks *images, size_t count, pts_ap_kind kind)
 {
     pts_ap map;
-    ck_assert_int_eq(pts_map_of_masks(images, count, kind, &map, NULL), PTS_OK);
+    ck_assert_int_eq(pts_ap_of_masks(images, count, kind, &map, NULL), PTS_OK);
     return map;
 }
 
@@ -312,10 +312,10 @@ START_TEST(broken_images_are_refused)
     pts_rle *masks[] = {box_mask(0, 0, 3, 3), mask_of(&pixel, 1, 1)};
     double score = NAN;
     pts_image_masks image = {masks, 2, NULL, NULL, 0};
-    ck_assert_int_eq(pts_map_of_masks(&image, 1, PTS_AP_COCO, &map, &err), PTS_ERR_SHAPE);
+    ck_assert_int_eq(pts_ap_of_masks(&image, 1, PTS_AP_COCO, &map, &err), PTS_ERR_SHAPE);
     ck_assert_str_eq(err.message, "image 0: expected masks of 20 x 30, got 1 x 1");
     image = (pts_image_masks){masks, 1, masks, &score, 1};
-    ck_assert_int_eq(pts_map_of_masks(&image, 1, PTS_AP_COCO, &map, &err), PTS_ERR_NUMERIC);
+    ck_assert_int_eq(pts_ap_of_masks(&image, 1, PTS_AP_COCO, &map, &err), PTS_ERR_NUMERIC);
     ck_assert_str_eq(err.message, "image 0: detection 0: expected a finite score, got nan");
     pts_rle_destroy(masks[0]);
     pts_rle_destroy(masks[1]);

@@ -502,7 +502,7 @@ START_TEST(training_learns_a_separable_scene)
     for (int threads = 1; threads <= 3; threads++) {
         pts_segmenter *model = train_with(&s, &task, &options, threads);
         pts_segment_score score = evaluate(model, &s, half_images, 1);
-        ck_assert_double_gt(score.map.map, 0.85);
+        ck_assert_double_gt(score.ap.map, 0.85);
         ck_assert_uint_eq(score.images, 1);
         pts_segmenter_info info;
         pts_segmenter_describe(model, &info);
@@ -544,10 +544,10 @@ START_TEST(rare_objects_are_learnt)
     const pts_segment_task task = {&image, NULL, 1, 0};
     const pts_segment_options options = {.seed = 1, .steps = 0.4};
     pts_segmenter *model = train_with(&s, &task, &options, 2);
-    ck_assert_double_gt(evaluate(model, &s, &image, 1).map.map50, 0.99);
+    ck_assert_double_gt(evaluate(model, &s, &image, 1).ap.map50, 0.99);
     pts_segmenter_info info;
     pts_segmenter_describe(model, &info);
-    ck_assert_double_eq(info.validation.map.map, -1);
+    ck_assert_double_eq(info.validation.ap.map, -1);
     ck_assert_uint_eq(info.validation.images, 0);
     ck_assert_int_eq(info.from_cores, 1);
     ck_assert_double_eq(info.threshold, 0.5);
@@ -581,7 +581,7 @@ START_TEST(touching_instances_are_learnt_apart)
     ck_assert_uint_eq(found.count, 2);
     for (size_t i = 0; i < 2; i++)
         ck_assert_double_eq_tol((double)pts_rle_area(found.masks[i]), 24 * 24, 80);
-    ck_assert_double_gt(evaluate(model, &s, &image, 1).map.map, 0.7);
+    ck_assert_double_gt(evaluate(model, &s, &image, 1).ap.map, 0.7);
     pts_instances_free(&found);
     pts_segmenter_destroy(model);
     scene_free(&s);
@@ -610,15 +610,15 @@ START_TEST(going_on_learns_the_piece_and_keeps_the_rest)
     const pts_segment_task second = {half_images + 1, half_images, 1, 2};
     pts_segment_options options = {.seed = 1, .steps = 0.4};
     pts_segmenter *start = train_with(&s, &first, &options, 2);
-    ck_assert_double_lt(evaluate(start, &s, half_images + 1, 1).map.map, 0.3);
+    ck_assert_double_lt(evaluate(start, &s, half_images + 1, 1).ap.map, 0.3);
     options.start = start;
     options.steps = 1.5;
     pts_segmenter *more = train_with(&s, &second, &options, 2);
     pts_segmenter_info info;
     pts_segmenter_describe(more, &info);
     ck_assert_uint_eq(info.steps, 53); /* ⌊142 · 1.5 / 4⌋ */
-    ck_assert_double_gt(evaluate(more, &s, half_images + 1, 1).map.map, 0.7);
-    ck_assert_double_gt(evaluate(more, &s, half_images, 1).map.map, 0.6);
+    ck_assert_double_gt(evaluate(more, &s, half_images + 1, 1).ap.map, 0.7);
+    ck_assert_double_gt(evaluate(more, &s, half_images, 1).ap.map, 0.6);
     pts_segmenter_destroy(start);
     pts_segmenter_destroy(more);
     scene_free(&s);
@@ -679,7 +679,7 @@ START_TEST(a_saved_segmenter_goes_on_bit_for_bit)
     pts_segmenter_info info;
     pts_segmenter_describe(models[1], &info);
     ck_assert_uint_eq(info.steps, 0);
-    ck_assert_double_eq(info.validation.map.map, -1);
+    ck_assert_double_eq(info.validation.ap.map, -1);
     for (int i = 0; i < 2; i++) {
         options.start = models[i];
         models[2 + i] = train_with(&s, &task, &options, 1 + i);
@@ -886,7 +886,7 @@ START_TEST(absent_images_are_left_out_and_counted)
     pts_segment_score score = evaluate(model, &s, half_images + 2, 1);
     ck_assert_uint_eq(score.images, 0);
     ck_assert_uint_eq(score.absent, 1);
-    ck_assert_double_eq(score.map.map, -1);
+    ck_assert_double_eq(score.ap.map, -1);
     pts_instances found;
     pts_error err;
     ck_assert_int_eq(pts_segmenter_predict(model, &s.features, 2, &found, &err), PTS_ERR_ARGUMENT);
@@ -951,12 +951,12 @@ START_TEST(masks_and_crowds_are_scored)
     pts_segment_score by_mask = evaluate(model, &s, &image, 1);
     ck_assert_mem_eq(&by_mask, &by_polygon, sizeof by_mask);
     instances[0].crowd = 1; /* nothing to find any more */
-    ck_assert_double_eq(evaluate(model, &s, &image, 1).map.map, -1);
+    ck_assert_double_eq(evaluate(model, &s, &image, 1).ap.map, -1);
     float xy[8];
     rectangle(xy, 0, 0, 0.1f, 0.1f);
     instances[1] = (pts_labelled_instance){xy, &four, 1, NULL, 0};
     image.count = 2; /* one to find, and it is not */
-    ck_assert_double_eq(evaluate(model, &s, &image, 1).map.map, 0);
+    ck_assert_double_eq(evaluate(model, &s, &image, 1).ap.map, 0);
     pts_rle_destroy(mask);
     pts_segmenter_destroy(model);
     scene_free(&s);

@@ -98,11 +98,11 @@ typedef struct pts_collect_options {
     size_t seeds; /* seed, seed + 1, …: each with a split, subsets and a training of its own */
     double keep;  /* share of the images that is used at all */
     size_t min_images; /* with "all" */
-    int select_on_test;
+    bool select_on_test;
     size_t stop_window;
     double stop_threshold;
-    int retry;      /* jobs that failed in an earlier run are tried again */
-    int strict;     /* an unreadable image or label is an error */
+    bool retry;     /* jobs that failed in an earlier run are tried again */
+    bool strict;    /* an unreadable image or label is an error */
     pts_team *team; /* decodes images; NULL: the calling thread */
     /* All ranks make the same call: rank 0 has the store, hands jobs out, one at a time, and works
      * itself; the others only work, and their store is NULL. NULL: this process alone. */

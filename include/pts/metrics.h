@@ -7,8 +7,8 @@
  *
  *   pts_image_masks image = {.truths = &truth, .truth_count = 1,
  *                            .detections = &found, .scores = &score, .detection_count = 1};
- *   pts_ap map;
- *   pts_map_of_masks(&image, 1, PTS_AP_COCO, &map, &err);    // map.map, map.map50, map.map75
+ *   pts_ap ap;
+ *   pts_ap_of_masks(&image, 1, PTS_AP_COCO, &ap, &err);       // ap.map, ap.map50, ap.map75
  *
  *   pts_coco *coco;                         // or whole COCO files, all twelve figures
  *   pts_coco_load(&coco, "gt.json", "results.json", PTS_IOU_MASK, team, &err);
@@ -25,6 +25,8 @@
 #define PTS_METRICS_H
 
 #include "pts/base.h"
+
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -56,9 +58,15 @@ pts_status pts_rle_from_string(pts_rle **out, const char *text, size_t length, s
  * pycocotools.mask.frPyObjects. */
 pts_status pts_rle_from_polygon(pts_rle **out, const double *xy, size_t points, size_t height,
                                 size_t width, pts_error *err);
-/* The union (intersect 0) or intersection (1) of count ≥ 1 masks of one size (PTS_ERR_SHAPE). */
-pts_status pts_rle_merge(pts_rle **out, pts_rle *const *masks, size_t count, int intersect,
+/* The union, or with `intersect` the intersection, of count ≥ 1 masks of one size (PTS_ERR_SHAPE).
+ */
+pts_status pts_rle_merge(pts_rle **out, pts_rle *const *masks, size_t count, bool intersect,
                          pts_error *err);
+/* The union of polygons in 0 … 1 of width and height: polygon p has the points of xy [points][2]
+ * from ends[p − 1] (or 0) to ends[p]; parts ≥ 1. */
+pts_status pts_rle_from_parts(pts_rle **out, const float *xy, const size_t *ends, size_t parts,
+                              size_t height, size_t width, pts_error *err);
+pts_status pts_rle_copy(pts_rle **out, const pts_rle *rle, pts_error *err);
 void pts_rle_destroy(pts_rle *rle);
 
 size_t pts_rle_height(const pts_rle *rle);
@@ -73,9 +81,9 @@ pts_status pts_rle_to_string(const pts_rle *rle, char **out, pts_error *err);
 
 /* Intersection over union; with `crowd` (truth is a crowd region) over the detection's area.
  * 0 where both are empty, −1 where the sizes differ. */
-double pts_rle_iou(const pts_rle *detection, const pts_rle *truth, int crowd);
+double pts_rle_iou(const pts_rle *detection, const pts_rle *truth, bool crowd);
 /* The same for boxes x, y, width, height. */
-double pts_box_iou(const double detection[4], const double truth[4], int crowd);
+double pts_box_iou(const double detection[4], const double truth[4], bool crowd);
 
 /* A plain rasteriser, for training targets: sets to 1 each pixel of mask [height][width] whose
  * centre (x+½, y+½) is inside of the polygon xy [points][2] by the even-odd rule, and leaves the
@@ -124,8 +132,8 @@ typedef struct pts_image_masks {
 } pts_image_masks;
 
 /* The short way for a trainer: images [count], equal scores in the order given. */
-pts_status pts_map_of_masks(const pts_image_masks *images, size_t count, pts_ap_kind kind,
-                            pts_ap *out, pts_error *err);
+pts_status pts_ap_of_masks(const pts_image_masks *images, size_t count, pts_ap_kind kind,
+                           pts_ap *out, pts_error *err);
 
 /* ---- the full evaluation ------------------------------------------------------------------ */
 
@@ -149,7 +157,7 @@ typedef struct pts_coco_object {
     double box[4];
     double area;
     double score; /* of a detection */
-    int crowd;    /* of a truth */
+    bool crowd;   /* of a truth */
 } pts_coco_object;
 
 pts_status pts_coco_add_truth(pts_coco *coco, const pts_coco_object *truth, pts_error *err);
@@ -177,16 +185,16 @@ typedef struct pts_coco_figures {
     double ar1, ar10, ar100, ar_small, ar_medium, ar_large;
 } pts_coco_figures;
 
-/* params NULL: the defaults. category_map [categories], in order of declaration, or NULL: each
+/* params NULL: the defaults. category_ap [categories], in order of declaration, or NULL: each
  * category's AP over all sizes. May be repeated, with more objects added between. The team shares
  * the work out and does not change the result; NULL: one thread. Unlike pycocotools, a ground truth
  * whose id is 0 counts like any other (there it never matches). */
 pts_status pts_coco_evaluate(const pts_coco *coco, const pts_coco_params *params, pts_team *team,
-                             pts_coco_figures *out, pts_ap *category_map, pts_error *err);
+                             pts_coco_figures *out, pts_ap *category_ap, pts_error *err);
 /* The same objects by one of Ultralytics' two definitions; out is the mean over categories with
  * truths. PTS_AP_COCO is PTS_ERR_ARGUMENT. */
 pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_ap_kind kind, pts_ap *out,
-                                         pts_ap *category_map, pts_error *err);
+                                         pts_ap *category_ap, pts_error *err);
 
 /* Reads a COCO ground truth file and a results file (builds with jansson only). Segmentations:
  * polygons, counts as a list or as a string. As in pycocotools' loadRes the first result decides

@@ -42,6 +42,8 @@
 #include "pts/encoder.h"
 #include "pts/metrics.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -62,7 +64,7 @@ typedef struct pts_feature_settings {
                                          for the call */
     pts_unreadable unreadable; /* called for each such image, which is then absent; NULL: the first
                                   is an error */
-    int later; /* the projection alone is made; images come by pts_features_extend */
+    bool later; /* the projection alone is made; images come by pts_features_extend */
 } pts_feature_settings;
 void pts_feature_settings_default(pts_feature_settings *settings);
 
@@ -87,7 +89,7 @@ pts_status pts_features_extend(pts_features *features, pts_encoder *encoder,
 
 size_t pts_features_count(const pts_features *features); /* of images, the absent ones too */
 /* 0: absent, or not made yet; out of range too. */
-int pts_features_readable(const pts_features *features, size_t image);
+bool pts_features_readable(const pts_features *features, size_t image);
 const pts_projection *pts_features_projection(const pts_features *features);
 
 /* ---- labels ------------------------------------------------------------------------------- */
@@ -100,7 +102,7 @@ typedef struct pts_labelled_instance {
                             three or more; the instance is their union */
     size_t parts;        /* 0: there is only the mask */
     const pts_rle *mask; /* of the photograph's size (else PTS_ERR_SHAPE), or NULL */
-    int crowd;           /* a region of uncounted objects: nothing is taught there, and what is
+    bool crowd;          /* a region of uncounted objects: nothing is taught there, and what is
                             found in it counts neither for nor against (COCO's iscrowd) */
 } pts_labelled_instance;
 
@@ -155,14 +157,14 @@ void pts_segmenter_destroy(pts_segmenter *model);
 /* Mask AP by COCO's definition over `images` photographs; `absent` others could not be looked at.
  * Each figure is −1 where there was no instance to find, so also without images. */
 typedef struct pts_segment_score {
-    pts_ap map;
+    pts_ap ap;
     size_t images, absent;
 } pts_segment_score;
 
 /* How a model came about. */
 typedef struct pts_segmenter_info {
     size_t images, absent, steps; /* of the last training; 0 for a loaded model */
-    int from_cores;               /* instances are grown cores; else components of the mask */
+    bool from_cores;              /* instances are grown cores; else components of the mask */
     double threshold;             /* of the object's probability */
     /* Of the last training, on its validation images: what the rule was chosen by, so it costs
      * nothing more and flatters a little. −1 and no images where validation was empty, or the

@@ -32,6 +32,8 @@
 
 #include "pts/base.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -72,7 +74,7 @@ typedef struct pts_store_run {
     int64_t id, started, ended; /* seconds since 1970; ended 0: it did not say so */
     const char *host, *code;    /* code: version and features of this library */
     int64_t process;            /* its id */
-    int alive;                  /* is its process there? 0 too where it is on another host */
+    bool alive;                 /* is its process there? 0 too where it is on another host */
     size_t done, failed, taken; /* jobs */
     double seconds;             /* of its points */
 } pts_store_run;
@@ -110,15 +112,15 @@ typedef struct pts_store_claim {
     char reason[400];      /* FAILED: why; OPEN: who is at it; else "" */
 } pts_store_claim;
 
-/* Takes a job, unless it is done, has failed (and retry_failed is 0) or a run that lives is at it,
- * this one included. Several processes may ask at once: one gets it.
+/* Takes a job, unless it is done, has failed (and retry_failed is false) or a run that lives is at
+ * it, this one included. Several processes may ask at once: one gets it.
  *
  * Whether a run lives: on this host and in this process namespace, whether its process does; a
  * start of this host since then has ended it. Of another host or container only its beats can be
  * seen: it counts as dead when they stand still for PTS_STORE_STALE seconds of this host's
  * monotonic clock, between two questions by one handle. So clocks of two hosts are never compared,
  * and a run that waits for such a job asks again every now and then. */
-pts_status pts_store_take(pts_store *store, const pts_store_job *job, int retry_failed,
+pts_status pts_store_take(pts_store *store, const pts_store_job *job, bool retry_failed,
                           pts_store_claim *out, pts_error *err);
 
 #define PTS_STORE_STALE 120 /* beat several times within this many seconds */
@@ -195,7 +197,7 @@ pts_status pts_store_runs(pts_store *store, int (*visit)(void *user, const pts_s
  * one value a size: always means. class_num is the name where only that is known. *rows (may be
  * NULL): the points written. */
 pts_status pts_store_export(pts_store *store, const char *path, const pts_store_filter *filter,
-                            int mean, size_t *rows, pts_error *err);
+                            bool mean, size_t *rows, pts_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
 /* ptstrain collect: measures learning curves of data sets with a trainer. */
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/defaults.h"
@@ -155,10 +156,8 @@ static pts_status open_trainer(collector *c, pts_error *err)
     pts_feature_settings settings;
     pts_feature_settings_default(&settings);
     settings.side = (size_t)f->side;
-    pts_status status = pts_encoder_open(&c->encoder, f->encoder, c->team, err);
-    if (status == PTS_OK)
-        status = pts_trainer_builtin(&c->trainer, c->encoder, &settings, c->team, err);
-    return status;
+    PTS_TRY(pts_encoder_open(&c->encoder, f->encoder, c->team, err));
+    return pts_trainer_builtin(&c->trainer, c->encoder, &settings, c->team, err);
 }
 
 static pts_status open_store(collector *c, pts_error *err)
@@ -168,38 +167,33 @@ static pts_status open_store(collector *c, pts_error *err)
     snprintf(environment, sizeof environment, "%d threads; %.200s; %.200s",
              pts_team_threads(c->team), build.kernels, build.features);
     const pts_store_run run = {.command = c->flags->command_line, .environment = environment};
-    pts_status status = pts_store_open(&c->store, c->flags->store, PTS_STORE_WRITE, err);
-    return status == PTS_OK ? pts_store_run_begin(c->store, &run, err) : status;
+    PTS_TRY(pts_store_open(&c->store, c->flags->store, PTS_STORE_WRITE, err));
+    return pts_store_run_begin(c->store, &run, err);
 }
 
 static pts_status open_collection(collector *c, collect_flags *f, teller *t, pts_error *err)
 {
-    pts_status status = pts_team_create(&c->team, (int)f->threads, err);
-    if (status == PTS_OK && cli_under_mpirun())
-        status = pts_ranks_start(&c->ranks, err);
+    PTS_TRY(pts_team_create(&c->team, (int)f->threads, err));
+    if (cli_under_mpirun())
+        PTS_TRY(pts_ranks_start(&c->ranks, err));
     f->options.team = c->team;
     f->options.ranks = c->ranks;
-    if (status == PTS_OK)
-        status = pts_collection_open(&c->collection, f->data.items, f->data.count, &f->options,
-                                     pts_ranks_rank(c->ranks) ? on_silence : on_event, t, err);
-    return status;
+    return pts_collection_open(&c->collection, f->data.items, f->data.count, &f->options,
+                               pts_ranks_rank(c->ranks) ? on_silence : on_event, t, err);
 }
 
 /* The store comes last: a mistake in anything else leaves none behind. */
 static pts_status collect(collector *c, collect_flags *f, teller *t, pts_collect_report *report,
                           pts_error *err)
 {
-    pts_status status = open_collection(c, f, t, err);
+    PTS_TRY(open_collection(c, f, t, err));
     int rank = pts_ranks_rank(c->ranks);
-    if (status == PTS_OK)
-        status = open_trainer(c, err);
+    PTS_TRY(open_trainer(c, err));
     cli_stop_on_signals();
-    if (status == PTS_OK && rank == 0)
-        status = open_store(c, err);
-    if (status == PTS_OK)
-        status = pts_collection_run(c->collection, c->trainer, c->store,
-                                    rank ? on_silence : on_event, t, report, err);
-    return status;
+    if (rank == 0)
+        PTS_TRY(open_store(c, err));
+    return pts_collection_run(c->collection, c->trainer, c->store, rank ? on_silence : on_event, t,
+                              report, err);
 }
 
 static int collect_all(const cli_syntax *syntax, collect_flags *flags)

@@ -1,4 +1,6 @@
 /* ptstrain data: what a labelled data set holds, and what is wrong with it. */
+#include "base/error.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "pts/data.h"
@@ -67,12 +69,11 @@ static int by_pixels(const void *a, const void *b)
     return p != q ? (p > q) - (p < q) : (x->width > y->width) - (x->width < y->width);
 }
 
-static bool summarise(summary *s, const pts_dataset *set)
+static pts_status summarise(summary *s, const pts_dataset *set, pts_error *err)
 {
+    image_size *sizes;
     *s = (summary){.images = pts_dataset_images(set)};
-    image_size *sizes = calloc(s->images, sizeof *sizes);
-    if (!sizes)
-        return false;
+    PTS_TRY(pts_new(&sizes, s->images, sizeof *sizes, err));
     for (size_t i = 0; i < s->images; i++) {
         size_t count;
         pts_dataset_instances(set, i, &count);
@@ -88,7 +89,7 @@ static bool summarise(summary *s, const pts_dataset *set)
         s->instances += pts_dataset_class_instances(set, i);
         s->crowds += pts_dataset_class_crowds(set, i);
     }
-    return true;
+    return PTS_OK;
 }
 
 /* Calls with each split's name and images, in the order of their first image. A set has a few. */
@@ -207,8 +208,9 @@ static void print_json(const pts_dataset *set, const summary *s, const findings 
 static int print(const pts_dataset *set, bool json, const findings *f)
 {
     summary s;
-    if (!summarise(&s, set))
-        return cli_fail(f->syntax, "out of memory");
+    pts_error err;
+    if (summarise(&s, set, &err) != PTS_OK)
+        return cli_fail(f->syntax, "%s", err.message);
 #ifdef PTS_HAVE_JSON
     if (json)
         print_json(set, &s, f);

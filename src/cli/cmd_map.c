@@ -1,4 +1,7 @@
 /* ptstrain map: average precision of a COCO results file. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 
@@ -7,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct map_options {
     const char *truth, *results, *iou, *ap;
@@ -39,11 +41,7 @@ typedef struct report {
 
 static lap now(void)
 {
-    struct timespec clock, cpu;
-    clock_gettime(CLOCK_MONOTONIC, &clock);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    return (lap){(double)clock.tv_sec + 1e-9 * (double)clock.tv_nsec,
-                 (double)cpu.tv_sec + 1e-9 * (double)cpu.tv_nsec};
+    return (lap){pts_clock(), pts_clock_process()};
 }
 
 static lap since(lap start)
@@ -55,9 +53,7 @@ static lap since(lap start)
 static pts_status measure_coco(report *r, pts_error *err)
 {
     pts_coco_figures f;
-    pts_status status = pts_coco_evaluate(r->coco, NULL, r->team, &f, r->categories, err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_coco_evaluate(r->coco, NULL, r->team, &f, r->categories, err));
     const figure figures[COCO_FIGURES] = {
         {"AP", "Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ]", f.ap},
         {"AP50", "Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ]", f.ap50},
@@ -86,16 +82,14 @@ static pts_status measure_coco(report *r, pts_error *err)
 
 static pts_status measure_ultralytics(report *r, pts_error *err)
 {
-    pts_ap map;
+    pts_ap ap;
     pts_ap_kind kind =
         strcmp(r->options->ap, "ultralytics") == 0 ? PTS_AP_ULTRALYTICS : PTS_AP_ULTRALYTICS_2026;
-    pts_status status = pts_coco_evaluate_ultralytics(r->coco, kind, &map, r->categories, err);
-    if (status != PTS_OK)
-        return status;
+    PTS_TRY(pts_coco_evaluate_ultralytics(r->coco, kind, &ap, r->categories, err));
     const figure figures[ULTRALYTICS_FIGURES] = {
-        {"AP", "Ultralytics' mAP50-95 @[ IoU=0.50:0.95 | maxDets=300 ]", map.map},
-        {"AP50", "Ultralytics' mAP50    @[ IoU=0.50      | maxDets=300 ]", map.map50},
-        {"AP75", "Ultralytics' mAP75    @[ IoU=0.75      | maxDets=300 ]", map.map75},
+        {"AP", "Ultralytics' mAP50-95 @[ IoU=0.50:0.95 | maxDets=300 ]", ap.map},
+        {"AP50", "Ultralytics' mAP50    @[ IoU=0.50      | maxDets=300 ]", ap.map50},
+        {"AP75", "Ultralytics' mAP75    @[ IoU=0.75      | maxDets=300 ]", ap.map75},
     };
     memcpy(r->figures, figures, sizeof figures);
     r->count = ULTRALYTICS_FIGURES;
@@ -121,13 +115,13 @@ static json_t *category_list(const report *r)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < pts_coco_category_count(r->coco); i++) {
-        const pts_ap *map = &r->categories[i];
+        const pts_ap *ap = &r->categories[i];
         json_t *one = json_object();
         json_object_set_new(one, "id", json_integer(pts_coco_category_id(r->coco, i)));
         json_object_set_new(one, "name", pts_json_text(pts_coco_category_name(r->coco, i)));
-        json_object_set_new(one, "AP", pts_json_real(map->map));
-        json_object_set_new(one, "AP50", pts_json_real(map->map50));
-        json_object_set_new(one, "AP75", pts_json_real(map->map75));
+        json_object_set_new(one, "AP", pts_json_real(ap->map));
+        json_object_set_new(one, "AP50", pts_json_real(ap->map50));
+        json_object_set_new(one, "AP75", pts_json_real(ap->map75));
         json_array_append_new(list, one);
     }
     return list;
@@ -150,43 +144,36 @@ static int print_json(const report *r)
     return CLI_DONE;
 }
 
-static int measure(const cli_syntax *syntax, report *r)
+static pts_status measure(report *r, pts_error *err)
 {
-    pts_error err;
-    size_t count = pts_coco_category_count(r->coco);
-    r->categories = calloc(count ? count : 1, sizeof *r->categories);
-    if (!r->categories)
-        return cli_fail(syntax, "no memory for %zu categories", count);
-    bool coco = strcmp(r->options->ap, "coco") == 0;
     lap start = now();
-    pts_status status = coco ? measure_coco(r, &err) : measure_ultralytics(r, &err);
+    PTS_TRY(pts_new(&r->categories, pts_coco_category_count(r->coco), sizeof *r->categories, err));
+    PTS_TRY((strcmp(r->options->ap, "coco") == 0 ? measure_coco : measure_ultralytics)(r, err));
     r->evaluate = since(start);
-    int code = status != PTS_OK   ? cli_fail(syntax, "%s", err.message)
-               : r->options->json ? print_json(r)
-                                  : print_table(r);
-    free(r->categories);
-    return code;
+    return PTS_OK;
 }
 
 static pts_status load(report *r, pts_error *err)
 {
     const map_options *o = r->options;
     pts_iou_kind iou = strcmp(o->iou, "segm") == 0 ? PTS_IOU_MASK : PTS_IOU_BOX;
-    pts_status status = pts_team_create(&r->team, (int)o->threads, err);
+    PTS_TRY(pts_team_create(&r->team, (int)o->threads, err));
     lap start = now();
-    if (status == PTS_OK)
-        status = pts_coco_load(&r->coco, o->truth, o->results, iou, r->team, err);
+    PTS_TRY(pts_coco_load(&r->coco, o->truth, o->results, iou, r->team, err));
     r->load = since(start);
-    return status;
+    return measure(r, err);
 }
 
 static int evaluate(const cli_syntax *syntax, const map_options *o)
 {
     pts_error err;
     report r = {.options = o};
-    int code = load(&r, &err) == PTS_OK ? measure(syntax, &r) : cli_fail(syntax, "%s", err.message);
+    int code = load(&r, &err) != PTS_OK ? cli_fail(syntax, "%s", err.message)
+               : o->json                ? print_json(&r)
+                                        : print_table(&r);
     pts_coco_destroy(r.coco);
     pts_team_destroy(r.team);
+    free(r.categories);
     return code;
 }
 

@@ -1,6 +1,8 @@
 /* The built-in segmenter as a trainer. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "collect/trainer.h"
 
 #include <stdio.h>
@@ -58,17 +60,14 @@ static void labels_free(labels *l)
     *l = (labels){0};
 }
 
+/* Also on failure to be freed. */
 static pts_status labels_make(labels *l, const pts_dataset *set, int class_id, image_list list,
                               pts_error *err)
 {
     *l = (labels){.count = list.count};
     size_t total = pts_dataset_class_instances(set, class_id), used = 0;
-    l->images = calloc(list.count + 1, sizeof *l->images);
-    l->instances = calloc(total + 1, sizeof *l->instances);
-    if (!l->images || !l->instances) {
-        labels_free(l);
-        return pts_fail_memory(err, total * sizeof *l->instances);
-    }
+    PTS_TRY(pts_new(&l->images, list.count, sizeof *l->images, err));
+    PTS_TRY(pts_new(&l->instances, total, sizeof *l->instances, err));
     for (size_t i = 0; i < list.count; i++) {
         size_t instances;
         const pts_instance *instance = pts_dataset_instances(set, list.images[i], &instances);
@@ -97,15 +96,9 @@ static void parts_free(parts *p)
 
 static pts_status parts_make(parts *p, const train_request *r, pts_error *err)
 {
-    *p = (parts){0};
-    pts_status status = labels_make(&p->train, r->set, r->class_id, r->train, err);
-    if (status == PTS_OK)
-        status = labels_make(&p->validation, r->set, r->class_id, r->validation, err);
-    if (status == PTS_OK)
-        status = labels_make(&p->test, r->set, r->class_id, r->test, err);
-    if (status != PTS_OK)
-        parts_free(p);
-    return status;
+    PTS_TRY(labels_make(&p->train, r->set, r->class_id, r->train, err));
+    PTS_TRY(labels_make(&p->validation, r->set, r->class_id, r->validation, err));
+    return labels_make(&p->test, r->set, r->class_id, r->test, err);
 }
 
 /* ---- features ---- */
@@ -128,9 +121,7 @@ static pts_status prepare(pts_trainer *trainer, const pts_dataset *set, pts_prog
         return PTS_OK;
     features_forget(b);
     size_t count = pts_dataset_images(set);
-    b->paths = calloc(count + 1, sizeof *b->paths);
-    if (!b->paths)
-        return pts_fail_memory(err, count * sizeof *b->paths);
+    PTS_TRY(pts_new(&b->paths, count, sizeof *b->paths, err));
     for (size_t i = 0; i < count; i++)
         b->paths[i] = pts_dataset_image_path(set, i);
     PTS_TRY(pts_features_create(&b->features, b->encoder, b->paths, count, &b->settings, progress,
@@ -144,9 +135,8 @@ static pts_status need(builtin *b, const train_request *r, pts_error *err)
 {
     const image_list lists[] = {r->train, r->validation, r->test};
     size_t count = 0, total = r->train.count + r->validation.count + r->test.count;
-    size_t *images = calloc(total + 1, sizeof *images);
-    if (!images)
-        return pts_fail_memory(err, total * sizeof *images);
+    size_t *images;
+    PTS_TRY(pts_new(&images, total, sizeof *images, err));
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         for (size_t k = 0; k < lists[i].count; k++)
             images[count++] = lists[i].images[k];
@@ -175,8 +165,8 @@ static pts_status train_and_test(const builtin *b, const train_request *r, const
     PTS_TRY(pts_segmenter_evaluate(*model, b->features, p->test.images, p->test.count, b->team,
                                    r->progress, r->user, &score, err));
     pts_segmenter_describe(*model, &info);
-    result->test = score.map;
-    result->validation = info.validation.map;
+    result->test = score.ap;
+    result->validation = info.validation.ap;
     return PTS_OK;
 }
 
@@ -184,13 +174,14 @@ static pts_status train(pts_trainer *trainer, const train_request *r, train_resu
                         pts_error *err)
 {
     builtin *b = (builtin *)trainer;
-    parts p;
+    parts p = {0};
     pts_segmenter *model = NULL;
     PTS_TRY(need(b, r, err));
     double start = pts_clock();
     reset_peak();
-    PTS_TRY(parts_make(&p, r, err));
-    pts_status status = train_and_test(b, r, &p, &model, result, err);
+    pts_status status = parts_make(&p, r, err);
+    if (status == PTS_OK)
+        status = train_and_test(b, r, &p, &model, result, err);
     parts_free(&p);
     if (status != PTS_OK) {
         pts_segmenter_destroy(model);
@@ -219,21 +210,20 @@ pts_status pts_trainer_builtin(pts_trainer **out, pts_encoder *encoder,
                                const pts_feature_settings *settings, pts_team *team, pts_error *err)
 {
     *out = NULL;
-    char text[128];
-    snprintf(text, sizeof text, "segmenter %d, side %zu, encoder %.12s", PTS_SEGMENTER_VERSION,
-             settings->side, pts_encoder_id(encoder));
-    builtin *b = calloc(1, sizeof *b);
-    char *copy = strdup(text);
-    if (!b || !copy) {
-        free(b);
-        free(copy);
-        return pts_fail_memory(err, sizeof *b);
+    builtin *b;
+    char *text;
+    PTS_TRY(pts_text(&text, err, "segmenter %d, side %zu, encoder %.12s", PTS_SEGMENTER_VERSION,
+                     settings->side, pts_encoder_id(encoder)));
+    pts_status status = pts_new(&b, 1, sizeof *b, err);
+    if (status != PTS_OK) {
+        free(text);
+        return status;
     }
-    *b = (builtin){.base = {"builtin", copy, prepare, train, forget, destroy},
+    *b = (builtin){.base = {"builtin", text, prepare, train, forget, destroy},
                    .encoder = encoder,
                    .settings = *settings,
                    .team = team};
-    b->settings.later = 1;
+    b->settings.later = true;
     *out = &b->base;
     return PTS_OK;
 }

@@ -32,7 +32,7 @@ typedef struct master {
     void *user;
     pts_collect_report *report;
     int64_t *claims;       /* [jobs]: numbers in the store of those taken */
-    unsigned char *over;   /* [jobs]: handed out, or not to be done */
+    bool *over;            /* [jobs]: handed out, or not to be done */
     size_t left, finished; /* jobs not over; jobs settled */
     int away;              /* ranks that are at a job or will ask for one */
     size_t *last;          /* [ranks]: a rank's last job, or FARM_NO_JOB */
@@ -63,9 +63,8 @@ pts_status pts_collection_open(pts_collection **out, const char *const *dirs, si
                                void *user, pts_error *err)
 {
     *out = NULL;
-    pts_collection *c = calloc(1, sizeof *c);
-    if (!c)
-        return pts_fail_memory(err, sizeof *c);
+    pts_collection *c;
+    PTS_TRY(pts_new(&c, 1, sizeof *c, err));
     c->options = *options;
     pts_status status =
         pts_worklist_make(&c->worklist, dirs, count, &c->options, listener, user, err);
@@ -100,6 +99,7 @@ static void write_settings(master *m, const pts_trainer *trainer)
                  o->stop_window, o->stop_threshold, o->select_on_test ? ", chosen on test" : "");
 }
 
+/* The key says all that decides a result, and nothing else: hosts and threads do not. */
 static pts_status take(const master *m, const worklist_job *job, pts_store_claim *claim,
                        pts_error *err)
 {
@@ -116,6 +116,7 @@ static pts_status take(const master *m, const worklist_job *job, pts_store_claim
     return pts_store_take(m->store, &key, m->options->retry, claim, err);
 }
 
+/* Whatever became of a job, the bar counts it once. */
 static pts_status tell_over(master *m, const worklist_job *job, pts_collect_what what,
                             const char *message, pts_error *err)
 {
@@ -130,11 +131,11 @@ static pts_status tell_over(master *m, const worklist_job *job, pts_collect_what
 }
 
 /* *mine: the job is to be measured; else it is over. */
-static pts_status claim_job(master *m, size_t index, int *mine, pts_error *err)
+static pts_status claim_job(master *m, size_t index, bool *mine, pts_error *err)
 {
     const worklist_job *job = &m->worklist->jobs[index];
     pts_store_claim claim;
-    m->over[index] = 1;
+    m->over[index] = true;
     m->left--;
     PTS_TRY(take(m, job, &claim, err));
     *mine = claim.state == PTS_STORE_TAKEN;
@@ -250,7 +251,7 @@ static void note_place(master *m, int rank, size_t index)
 /* A claimed job for the rank, or FARM_NO_JOB where none is left. */
 static pts_status choose_job(master *m, int rank, size_t *index, pts_error *err)
 {
-    int mine = 0;
+    bool mine = false;
     *index = FARM_NO_JOB;
     while (!mine && m->left) {
         *index = next_job(m, rank);
@@ -263,6 +264,7 @@ static pts_status choose_job(master *m, int rank, size_t *index, pts_error *err)
     return PTS_OK;
 }
 
+/* Of another rank only whole jobs are heard. */
 static pts_status tell_points(const master *m, const farm_result *r, pts_error *err)
 {
     for (size_t i = 0; i < r->count; i++) {
@@ -275,6 +277,7 @@ static pts_status tell_points(const master *m, const farm_result *r, pts_error *
     return PTS_OK;
 }
 
+/* A rank's result is also its question for the next job. */
 static pts_status answer(master *m, const farm_result *r, pts_error *err)
 {
     size_t index;
@@ -292,7 +295,7 @@ static pts_status serve(master *m, double seconds, pts_error *err)
 {
     while (m->away) {
         farm_result result;
-        int there;
+        bool there;
         PTS_TRY(pts_farm_receive(m->options->ranks, seconds, &result, &there, err));
         if (!there)
             return PTS_OK;
@@ -325,6 +328,8 @@ static int on_event(void *user, const pts_collect_event *event)
     return m->status != PTS_OK || m->listener(m->user, event);
 }
 
+/* A failure of the store or of a rank, met within the training, stops it and outranks its
+ * status. */
 static pts_status run_own_job(master *m, size_t index, pts_error *err)
 {
     farm_result r = {.job = index};
@@ -339,6 +344,7 @@ static pts_status run_own_job(master *m, size_t index, pts_error *err)
     return m->status != PTS_OK ? m->status : status;
 }
 
+/* The master works too, and is at others' service between and during its own jobs. */
 static pts_status run_jobs(master *m, pts_error *err)
 {
     const pts_collect_event planned = {.what = PTS_COLLECT_PLANNED,
@@ -360,6 +366,7 @@ static pts_status run_jobs(master *m, pts_error *err)
     return PTS_OK;
 }
 
+/* A hash says nothing to people: where the data lay is kept beside it. */
 static pts_status note_sets(const master *m, pts_error *err)
 {
     for (size_t i = 0; i < m->worklist->set_count; i++) {
@@ -379,13 +386,11 @@ static pts_status note_sets(const master *m, pts_error *err)
 static pts_status make_lists(master *m, pts_error *err)
 {
     size_t jobs = m->worklist->job_count, ranks = (size_t)pts_ranks_count(m->options->ranks);
-    m->claims = calloc(jobs, sizeof *m->claims);
-    m->over = calloc(jobs, 1);
-    m->last = malloc(ranks * sizeof *m->last);
-    m->on_set = calloc(m->worklist->set_count, sizeof *m->on_set);
-    m->on_split = calloc(m->worklist->split_count, sizeof *m->on_split);
-    if (!m->claims || !m->over || !m->last || !m->on_set || !m->on_split)
-        return pts_fail_memory(err, jobs * sizeof *m->claims);
+    PTS_TRY(pts_new(&m->claims, jobs, sizeof *m->claims, err));
+    PTS_TRY(pts_new(&m->over, jobs, sizeof *m->over, err));
+    PTS_TRY(pts_new(&m->last, ranks, sizeof *m->last, err));
+    PTS_TRY(pts_new(&m->on_set, m->worklist->set_count, sizeof *m->on_set, err));
+    PTS_TRY(pts_new(&m->on_split, m->worklist->split_count, sizeof *m->on_split, err));
     for (size_t r = 0; r < ranks; r++)
         m->last[r] = FARM_NO_JOB;
     return PTS_OK;
@@ -405,13 +410,9 @@ static pts_status lead(master *m, pts_error *err)
     m->left = m->report->jobs = m->worklist->job_count;
     m->away = pts_ranks_count(m->options->ranks) - 1;
     m->last_beat = pts_clock();
-    pts_status status = make_lists(m, err);
-    if (status == PTS_OK)
-        status = note_sets(m, err);
-    if (status == PTS_OK)
-        status = run_jobs(m, err);
-    free_lists(m);
-    return status;
+    PTS_TRY(make_lists(m, err));
+    PTS_TRY(note_sets(m, err));
+    return run_jobs(m, err);
 }
 
 pts_status pts_collection_run(pts_collection *collection, pts_trainer *trainer, pts_store *store,
@@ -432,5 +433,7 @@ pts_status pts_collection_run(pts_collection *collection, pts_trainer *trainer, 
     write_settings(&m, trainer);
     m.worker.tell = on_event;
     m.worker.user = &m;
-    return lead(&m, err);
+    pts_status status = lead(&m, err);
+    free_lists(&m);
+    return status;
 }

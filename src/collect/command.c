@@ -60,6 +60,7 @@ static void last_line(const char *log, const char *folder, char line[160])
     free(data);
 }
 
+/* How a program ended, in words that name where to look. */
 static pts_status check_end(const command *c, const char *folder, const char *log,
                             const process_result *p, pts_error *err)
 {
@@ -108,6 +109,7 @@ static bool is_there(const char *folder, const char *name)
     return there;
 }
 
+/* The trainer's own figures are never taken: each has its definition of average precision. */
 static pts_status score_all(const char *folder, train_result *result, pts_error *err)
 {
     if (!is_there(folder, pts_job_result_names[JOB_TEST]))
@@ -141,6 +143,8 @@ static pts_status run_in(const command *c, const char *folder, const train_reque
     return PTS_OK;
 }
 
+/* Each try has a folder of its own, so that what a failed one left cannot be taken for a
+ * result. */
 static pts_status run_once(const command *c, const train_request *r, train_result *result,
                            pts_error *err)
 {

@@ -2,6 +2,7 @@
  * machine, so their bytes are sent as they are. */
 #include "collect/farm.h"
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -45,9 +46,7 @@ static pts_status unpack(const char *data, size_t bytes, farm_result *result, pt
     result->status = (pts_status)h.status;
     result->error = h.error;
     result->count = (size_t)h.count;
-    result->points = calloc(result->count + 1, sizeof *result->points);
-    if (!result->points)
-        return pts_fail_memory(err, result->count * sizeof *result->points);
+    PTS_TRY(pts_new(&result->points, result->count, sizeof *result->points, err));
     for (size_t i = 0; i < result->count; i++) {
         wire_point wire;
         memcpy(&wire, data + sizeof h + i * sizeof wire, sizeof wire);
@@ -57,7 +56,7 @@ static pts_status unpack(const char *data, size_t bytes, farm_result *result, pt
     return PTS_OK;
 }
 
-pts_status pts_farm_receive(pts_ranks *ranks, double seconds, farm_result *result, int *there,
+pts_status pts_farm_receive(pts_ranks *ranks, double seconds, farm_result *result, bool *there,
                             pts_error *err)
 {
     void *data;
@@ -83,9 +82,8 @@ pts_status pts_farm_hand_out(pts_ranks *ranks, int to, size_t job, pts_error *er
 static pts_status send_result(pts_ranks *ranks, const farm_result *result, pts_error *err)
 {
     size_t bytes = sizeof(head) + result->count * sizeof(wire_point);
-    char *data = calloc(1, bytes);
-    if (!data)
-        return pts_fail_memory(err, bytes);
+    char *data;
+    PTS_TRY(pts_new(&data, bytes, 1, err));
     const head h = {result->job, (uint64_t)result->status, result->count, result->error};
     memcpy(data, &h, sizeof h);
     for (size_t i = 0; i < result->count; i++) {

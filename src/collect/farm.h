@@ -16,8 +16,8 @@ typedef struct farm_result {
     size_t count;
 } farm_result;
 
-/* Master: the next result within `seconds`; *there 0 where none came. */
-pts_status pts_farm_receive(pts_ranks *ranks, double seconds, farm_result *result, int *there,
+/* Master: the next result within `seconds`; *there is false where none came. */
+pts_status pts_farm_receive(pts_ranks *ranks, double seconds, farm_result *result, bool *there,
                             pts_error *err);
 /* Master: a job for a rank that asked; FARM_NO_JOB sends it home. */
 pts_status pts_farm_hand_out(pts_ranks *ranks, int to, size_t job, pts_error *err);

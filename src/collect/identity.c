@@ -11,6 +11,8 @@ static void hash_sizes(pts_sha256 *hash, const uint64_t *sizes, size_t count)
     pts_sha256_update(hash, sizes, count * sizeof *sizes);
 }
 
+/* Numbers of fixed width go before what varies in length, so that no two sets give one
+ * sequence. */
 static void hash_instance(pts_sha256 *hash, const pts_instance *instance)
 {
     hash_sizes(hash,

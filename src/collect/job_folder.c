@@ -1,6 +1,7 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "collect/job_folder.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "collect/outline.h"
 #include "pts/file.h"
 #include "pts/image.h"
@@ -27,10 +28,8 @@ typedef struct job {
 
 char *pts_job_path(const char *folder, const char *name)
 {
-    size_t length = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(length);
-    if (path)
-        snprintf(path, length, "%s/%s", folder, name);
+    char *path;
+    pts_text(&path, NULL, "%s/%s", folder, name);
     return path;
 }
 
@@ -185,6 +184,7 @@ static pts_status add_image(const job *j, const picture *p, const char *name)
     return PTS_OK;
 }
 
+/* Numbers for names: a data set may have one name in several folders. */
 static pts_status write_image(const job *j, int part, size_t image, size_t id)
 {
     char link[64], labels[64];
@@ -221,6 +221,7 @@ static pts_status write_json(const job *j, const char *name, json_t *value)
     return status;
 }
 
+/* Folders first, as images and labels are written in turn. */
 static pts_status fill_part(job *j, int part)
 {
     const image_list list = part_of(j->request, part);

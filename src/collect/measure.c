@@ -1,13 +1,14 @@
 #include "collect/measure.h"
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-int pts_measure_should_stop(const double *metric, size_t count, size_t window, double threshold)
+bool pts_measure_should_stop(const double *metric, size_t count, size_t window, double threshold)
 {
     if (!window || count < window)
-        return 0;
+        return false;
     double sum = 0;
     for (size_t i = count - window; i < count; i++)
         sum += metric[count - 1] - metric[i];
@@ -58,6 +59,7 @@ static pts_status extend(curve_state *s, size_t from, size_t to, const char **ki
     return PTS_OK;
 }
 
+/* What is reported is of the test split, what is decided by of another (metric_of). */
 static pts_status measure_step(curve_state *s, pts_store_point *point, pts_error *err)
 {
     const size_t *sizes = s->request->sizes;
@@ -109,9 +111,8 @@ pts_status pts_measure_sizes(pts_trainer *trainer, const measure_request *reques
                              pts_store_point *points, size_t *measured, pts_error *err)
 {
     curve_state s = {.trainer = trainer, .request = request};
-    double *metrics = calloc(request->count ? request->count : 1, sizeof *metrics);
-    if (!metrics)
-        return pts_fail_memory(err, request->count * sizeof *metrics);
+    double *metrics;
+    PTS_TRY(pts_new(&metrics, request->count, sizeof *metrics, err));
     pts_status status = measure_steps(&s, points, metrics, err);
     trainer->forget(trainer, s.last.model);
     free(metrics);

@@ -20,6 +20,6 @@ pts_status pts_measure_sizes(pts_trainer *trainer, const measure_request *reques
 
 /* The study's rule: after `window` steps, is the sum over the last window of (latest − earlier)
  * below the threshold? metric [count]. */
-int pts_measure_should_stop(const double *metric, size_t count, size_t window, double threshold);
+bool pts_measure_should_stop(const double *metric, size_t count, size_t window, double threshold);
 
 #endif

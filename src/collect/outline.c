@@ -62,7 +62,7 @@ static unsigned char *pixel(const grid *g, long x, long y)
 }
 
 /* The pixel ahead of corner (x, y) that is on the given side of direction d. */
-static int ahead(const grid *g, long x, long y, int d, int right)
+static bool ahead(const grid *g, long x, long y, int d, bool right)
 {
     static const int right_x[] = {0, -1, -1, 0}, right_y[] = {0, 0, -1, -1};
     int side = right ? d : (d + 3) % 4;
@@ -84,8 +84,8 @@ static pts_status follow(borders *b, const grid *g, long x0, long y0)
             next.area += (double)x * step_y[d] - (double)y * step_x[d];
             x += step_x[d];
             y += step_y[d];
-        } while (ahead(g, x, y, d, 1) && !ahead(g, x, y, d, 0) && (x != x0 || y != y0));
-        d = !ahead(g, x, y, d, 1) ? (d + 1) % 4 : ahead(g, x, y, d, 0) ? (d + 3) % 4 : d;
+        } while (ahead(g, x, y, d, true) && !ahead(g, x, y, d, false) && (x != x0 || y != y0));
+        d = !ahead(g, x, y, d, true) ? (d + 1) % 4 : ahead(g, x, y, d, false) ? (d + 3) % 4 : d;
     } while (x != x0 || y != y0 || d != 0);
     next.count = b->points - next.first;
     PTS_TRY(pts_grow(&b->list, &b->list_capacity, b->count + 1, sizeof *b->list, b->err));
@@ -200,9 +200,7 @@ static pts_status tie_all(outline *out, const borders *b, size_t kept)
     size_t points = 0;
     for (size_t k = 0; k < kept; k++)
         points += b->list[k].count + 2;
-    out->xy = pts_calloc64(2 * points, sizeof *out->xy);
-    if (!out->xy)
-        return pts_fail_memory(b->err, 2 * points * sizeof *out->xy);
+    PTS_TRY(pts_new(&out->xy, 2 * points, sizeof *out->xy, b->err));
     out->points = b->list[0].count;
     memcpy(out->xy, b->xy + 2 * b->list[0].first, out->points * 2 * sizeof *out->xy);
     for (size_t k = 1; k < kept; k++)

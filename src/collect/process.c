@@ -8,7 +8,7 @@
 #include "collect/process.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "collect/trainer.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,11 +141,8 @@ static void dismiss_guard(const running *r)
 static pts_status start(running *r, const char *command, const char *folder, const char *log,
                         pts_error *err)
 {
-    size_t length = strlen(command) + sizeof " \"$@\"";
-    char *script = malloc(length);
-    if (!script)
-        return pts_fail_memory(err, length);
-    snprintf(script, length, "%s \"$@\"", command);
+    char *script;
+    PTS_TRY(pts_text(&script, err, "%s \"$@\"", command));
     int code = spawn_program(&r->pid, script, folder, log);
     free(script);
     r->started = pts_clock();
@@ -173,7 +170,7 @@ static void stop(running *r)
 /* Until it ends; *cancelled where progress wanted it to. */
 static pts_status wait_for(running *r, const char *command, double time_limit,
                            pts_progress progress, void *user, process_result *result,
-                           int *cancelled, pts_error *err)
+                           bool *cancelled, pts_error *err)
 {
     struct rusage usage;
     for (;;) {
@@ -198,7 +195,7 @@ pts_status pts_process_run(const char *command, const char *folder, const char *
                            process_result *result, pts_error *err)
 {
     running r = {0};
-    int cancelled = 0;
+    bool cancelled = false;
     *result = (process_result){0};
     PTS_TRY(start(&r, command, folder, log, err));
     pts_status status = wait_for(&r, command, time_limit, progress, user, result, &cancelled, err);

@@ -4,9 +4,11 @@
 
 #include "pts/base.h"
 
+#include <stdbool.h>
+
 typedef struct process_result {
     int wait_status; /* as waitpid gives it */
-    int timed_out;
+    bool timed_out;
     double seconds;
     uint64_t peak_bytes; /* of it or any program that it waited for, the largest */
 } process_result;

@@ -4,6 +4,8 @@
 
 #include "pts/collect.h"
 
+#include <stdbool.h>
+
 /* Images of the data set by index. */
 typedef struct image_list {
     const size_t *images; /* [count] */

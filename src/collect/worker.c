@@ -1,5 +1,6 @@
 #include "collect/worker.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "collect/measure.h"
 
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static int on_point(void *user, const pts_store_point *point)
     return w->tell(w->user, &event);
 }
 
+/* Features are of a data set, so they are prepared before its first size and kept. */
 static pts_status measure(worker *w, const pts_split *split, const size_t *sizes, size_t size_count,
                           pts_store_point **points, size_t *count, pts_error *err)
 {
@@ -63,9 +65,7 @@ static pts_status measure(worker *w, const pts_split *split, const size_t *sizes
         .visit = on_point,
         .user = w,
     };
-    *points = calloc(request.count, sizeof **points);
-    if (!*points)
-        return pts_fail_memory(err, request.count * sizeof **points);
+    PTS_TRY(pts_new(points, request.count, sizeof **points, err));
     PTS_TRY(w->trainer->prepare(w->trainer, request.train.set, on_preparing, w, err));
     return pts_measure_sizes(w->trainer, &request, *points, count, err);
 }

@@ -36,6 +36,7 @@ static pts_status add_job(worklist *p, worklist_job job, pts_error *err)
     return PTS_OK;
 }
 
+/* Sizes that follow from each other are one job; others can be done by anyone, in any order. */
 static pts_status add_seed(worklist *p, size_t set, int class_id, uint64_t seed,
                            const pts_collect_options *options, pts_error *err)
 {
@@ -118,6 +119,7 @@ static void on_finding(void *user, pts_finding kind, const char *message)
     r->listener(r->user, &event);
 }
 
+/* Images are decoded here: one that cannot be would otherwise end a training after hours. */
 static pts_status open_set(worklist *p, const char *dir, const pts_collect_options *options,
                            pts_collect_listener listener, void *user, pts_error *err)
 {
@@ -138,9 +140,7 @@ pts_status pts_worklist_make(worklist *p, const char *const *dirs, size_t count,
                              void *user, pts_error *err)
 {
     *p = (worklist){0};
-    p->sets = calloc(count ? count : 1, sizeof *p->sets);
-    if (!p->sets)
-        return pts_fail_memory(err, count * sizeof *p->sets);
+    PTS_TRY(pts_new(&p->sets, count, sizeof *p->sets, err));
     for (size_t i = 0; i < count; i++)
         PTS_TRY(open_set(p, dirs[i], options, listener, user, err));
     return PTS_OK;

@@ -13,9 +13,11 @@
 
 #define PREFIX "instances_"
 
-static pts_status add_base(coco_file *file, pts_error *err, const char *folder, const char *inner)
+/* The next folder of the last file's, in the order of looking. */
+static char **next_base(coco_reading *c)
 {
-    return pts_text(&file->bases[file->n_bases++], err, "%s%s%s", folder, *inner ? "/" : "", inner);
+    coco_file *file = &c->files[c->n_files - 1];
+    return &file->bases[file->n_bases++];
 }
 
 /* Takes over path, also on failure. */
@@ -36,20 +38,16 @@ static pts_status add_file(coco_reading *c, char *path, const char *split, int l
 static pts_status find_single(coco_reading *c)
 {
     const char *dir = c->reading->set->dir, *name = pts_last_component(dir);
-    char *path, *folder;
+    char *path;
     pts_error *err = c->reading->err;
     PTS_TRY(pts_text(&path, err, "%s", dir));
     PTS_TRY(add_file(c, path, "", 0));
     int length = (int)(name - dir);
     if (length == 0)
-        PTS_TRY(pts_text(&folder, err, "."));
+        PTS_TRY(pts_text(next_base(c), err, "."));
     else
-        PTS_TRY(pts_text(&folder, err, "%.*s", length > 1 ? length - 1 : 1, dir));
-    pts_status status = add_base(&c->files[0], err, folder, "");
-    if (status == PTS_OK)
-        status = add_base(&c->files[0], err, folder, "images");
-    free(folder);
-    return status;
+        PTS_TRY(pts_text(next_base(c), err, "%.*s", length > 1 ? length - 1 : 1, dir));
+    return pts_text(next_base(c), err, "%s/images", c->files[0].bases[0]);
 }
 
 /* Roboflow's. */
@@ -67,7 +65,8 @@ static pts_status find_beside_images(coco_reading *c)
             continue;
         }
         PTS_TRY(add_file(c, path, splits[i], (int)strlen(splits[i])));
-        PTS_TRY(add_base(&c->files[c->n_files - 1], c->reading->err, dir, splits[i]));
+        PTS_TRY(pts_text(next_base(c), c->reading->err, "%s%s%s", dir, *splits[i] ? "/" : "",
+                         splits[i]));
     }
     return PTS_OK;
 }
@@ -97,16 +96,10 @@ static pts_status add_annotations(coco_reading *c, const char *folder, const cha
     PTS_TRY(pts_text(&path, err, "%s/%s", folder, name));
     PTS_TRY(add_file(c, path, split, (int)(strlen(split) - strlen(".json"))));
     split = c->reading->set->splits[c->n_files - 1];
-    coco_file *file = &c->files[c->n_files - 1];
-    char *inner;
-    PTS_TRY(pts_text(&inner, err, "images/%s", split));
-    pts_status status = add_base(file, err, dir, split);
-    if (status == PTS_OK)
-        status = add_base(file, err, dir, inner);
-    free(inner);
-    PTS_TRY(status);
-    PTS_TRY(add_base(file, err, dir, "images"));
-    return add_base(file, err, dir, "");
+    PTS_TRY(pts_text(next_base(c), err, "%s%s%s", dir, *split ? "/" : "", split));
+    PTS_TRY(pts_text(next_base(c), err, "%s/images/%s", dir, split));
+    PTS_TRY(pts_text(next_base(c), err, "%s/images", dir));
+    return pts_text(next_base(c), err, "%s", dir);
 }
 
 static pts_status scan(coco_reading *c, const char *folder,

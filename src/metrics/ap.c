@@ -59,8 +59,8 @@ static pts_status evaluate_borrowed(pts_coco *coco, const pts_image_masks *image
     return PTS_OK;
 }
 
-pts_status pts_map_of_masks(const pts_image_masks *images, size_t count, pts_ap_kind kind,
-                            pts_ap *out, pts_error *err)
+pts_status pts_ap_of_masks(const pts_image_masks *images, size_t count, pts_ap_kind kind,
+                           pts_ap *out, pts_error *err)
 {
     pts_coco *coco;
     PTS_TRY(pts_coco_create(&coco, PTS_IOU_MASK, err));

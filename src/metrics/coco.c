@@ -12,15 +12,12 @@ pts_status pts_coco_create(pts_coco **out, pts_iou_kind iou, pts_error *err)
     *out = NULL;
     if (iou != PTS_IOU_MASK && iou != PTS_IOU_BOX)
         return pts_fail(err, PTS_ERR_ARGUMENT, "iou: expected masks (0) or boxes (1), got %d", iou);
-    pts_coco *coco = calloc(1, sizeof *coco);
-    if (!coco)
-        return pts_fail_memory(err, sizeof *coco);
-    coco->iou = iou;
-    *out = coco;
+    PTS_TRY(pts_new(out, 1, sizeof **out, err));
+    (*out)->iou = iou;
     return PTS_OK;
 }
 
-static void free_list(coco_list *list, int borrows)
+static void free_list(coco_list *list, bool borrows)
 {
     for (size_t i = 0; !borrows && i < list->count; i++)
         pts_rle_destroy((pts_rle *)list->items[i].mask);
@@ -146,7 +143,7 @@ pts_status pts_coco_add_truth(pts_coco *coco, const pts_coco_object *truth, pts_
 pts_status pts_coco_add_detection(pts_coco *coco, const pts_coco_object *detection, pts_error *err)
 {
     pts_coco_object copy = *detection;
-    copy.crowd = 0;
+    copy.crowd = false;
     return add_object(coco, &coco->detections, &copy, err);
 }
 
@@ -194,13 +191,10 @@ static int by_id(const void *a, const void *b)
 /* rank [count]: index → rank of its identifier; index_of [count] the inverse. */
 static pts_status rank_ids(const pts_ids *set, size_t **rank, size_t **index_of, pts_error *err)
 {
-    ranked *sorted = pts_calloc64(set->count, sizeof *sorted);
-    *rank = pts_calloc64(set->count, sizeof **rank);
-    *index_of = pts_calloc64(set->count, sizeof **index_of);
-    if (!sorted || !*rank || !*index_of) {
-        free(sorted);
-        return pts_fail_memory(err, set->count * sizeof *sorted);
-    }
+    ranked *sorted;
+    PTS_TRY(pts_new(rank, set->count, sizeof **rank, err));
+    PTS_TRY(pts_new(index_of, set->count, sizeof **index_of, err));
+    PTS_TRY(pts_new(&sorted, set->count, sizeof *sorted, err));
     for (size_t i = 0; i < set->count; i++)
         sorted[i] = (ranked){set->ids[i], i};
     if (set->count)
@@ -216,9 +210,8 @@ static pts_status rank_ids(const pts_ids *set, size_t **rank, size_t **index_of,
 static pts_status sort_list(coco_entry **out, size_t *count, const coco_list *list,
                             const size_t *category_rank, const size_t *image_rank, pts_error *err)
 {
-    coco_entry *entries = pts_calloc64(list->count, sizeof *entries);
-    if (!entries)
-        return pts_fail_memory(err, list->count * sizeof *entries);
+    coco_entry *entries;
+    PTS_TRY(pts_new(&entries, list->count, sizeof *entries, err));
     for (size_t i = 0; i < list->count; i++) {
         const coco_object *o = &list->items[i];
         entries[i] = (coco_entry){o, category_rank[o->category], image_rank[o->image], o->score, i};
@@ -294,7 +287,7 @@ static const coco_entry *first_entry(const coco_group *rest)
     return t->image <= d->image ? t : d;
 }
 
-int pts_coco_next_category(coco_group *rest, coco_group *category)
+bool pts_coco_next_category(coco_group *rest, coco_group *category)
 {
     const coco_entry *next = first_entry(rest);
     if (next)
@@ -302,7 +295,7 @@ int pts_coco_next_category(coco_group *rest, coco_group *category)
     return next != NULL;
 }
 
-int pts_coco_next_image(coco_group *rest, coco_group *image)
+bool pts_coco_next_image(coco_group *rest, coco_group *image)
 {
     const coco_entry *next = first_entry(rest);
     if (next)

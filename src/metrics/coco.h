@@ -9,7 +9,7 @@ typedef struct coco_object {
     size_t image, category; /* indices of declaration */
     const pts_rle *mask;
     double box[4], area, score;
-    int crowd;
+    bool crowd;
 } coco_object;
 
 typedef struct coco_list {
@@ -19,7 +19,7 @@ typedef struct coco_list {
 
 struct pts_coco {
     pts_iou_kind iou;
-    int borrows; /* the masks are the caller's: pts_map_of_masks */
+    bool borrows; /* the masks are the caller's: pts_ap_of_masks */
     pts_ids images, categories;
     char **names; /* [categories.count] */
     size_t name_capacity;
@@ -62,8 +62,8 @@ typedef struct coco_group {
 
 /* Takes the next category off the front of `rest` (all that is left), or the next image off the
  * front of a category. Returns 0 when nothing is left. */
-int pts_coco_next_category(coco_group *rest, coco_group *category);
-int pts_coco_next_image(coco_group *rest, coco_group *image);
+bool pts_coco_next_category(coco_group *rest, coco_group *category);
+bool pts_coco_next_image(coco_group *rest, coco_group *image);
 
 double pts_coco_iou(const pts_coco *coco, const coco_object *detection, const coco_object *truth);
 
@@ -75,6 +75,6 @@ double pts_coco_linspace(double first, double last, size_t count, size_t i);
 /* pts_coco_evaluate over the first `areas` of the area ranges only. */
 pts_status pts_coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *params,
                                    size_t areas, pts_team *team, pts_coco_figures *out,
-                                   pts_ap *category_map, pts_error *err);
+                                   pts_ap *category_ap, pts_error *err);
 
 #endif

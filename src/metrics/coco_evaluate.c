@@ -110,7 +110,7 @@ static double needed_iou(double threshold)
     return fmin(threshold, 1 - 1e-10);
 }
 
-static int outside(const double range[2], double area)
+static bool outside(const double range[2], double area)
 {
     return area < range[0] || area > range[1];
 }
@@ -170,13 +170,13 @@ static void match_image(match_room *room, const coco_group *image, const double 
             room->taken[t] = 1;
             states[d * stride] = room->ignored[t] ? IGNORED : FOUND;
         } else {
-            int ignore = outside(range, image->detections[d].object->area);
+            bool ignore = outside(range, image->detections[d].object->area);
             states[d * stride] = ignore ? IGNORED : MISSED;
         }
     }
 }
 
-static int ignored_at(const double range[2], const coco_object *truth)
+static bool ignored_at(const double range[2], const coco_object *truth)
 {
     return truth->crowd || outside(range, truth->area);
 }
@@ -343,10 +343,8 @@ static pts_status plan(evaluation *e, const coco_order *order, extent *most, pts
                        order->detection_count};
     coco_group group;
     size_t scenes = order->truth_count + order->detection_count;
-    e->of = pts_calloc64(e->coco->categories.count, sizeof *e->of);
-    e->scenes = pts_calloc64(scenes, sizeof *e->scenes);
-    if (!e->of || !e->scenes)
-        return pts_fail_memory(err, scenes * sizeof *e->scenes);
+    PTS_TRY(pts_new(&e->of, e->coco->categories.count, sizeof *e->of, err));
+    PTS_TRY(pts_new(&e->scenes, scenes, sizeof *e->scenes, err));
     while (pts_coco_next_category(&rest, &group)) {
         if (!group.truth_count)
             continue;
@@ -359,16 +357,12 @@ static pts_status plan(evaluation *e, const coco_order *order, extent *most, pts
 
 static pts_status make_room(match_room *room, const extent *most, pts_error *err)
 {
-    room->candidates = pts_calloc64(most->pairs, sizeof *room->candidates);
-    room->first = pts_calloc64(most->detections + 1, sizeof *room->first);
-    room->ignored = pts_calloc64(most->truths, 1);
-    room->taken = pts_calloc64(most->truths, 1);
-    room->sorted = pts_calloc64(most->curve, sizeof *room->sorted);
-    room->curve = pts_calloc64(most->curve, 2 * sizeof *room->curve);
-    if (!room->candidates || !room->first || !room->ignored || !room->taken || !room->sorted ||
-        !room->curve)
-        return pts_fail_memory(err, most->pairs * sizeof *room->candidates);
-    return PTS_OK;
+    PTS_TRY(pts_new(&room->candidates, most->pairs, sizeof *room->candidates, err));
+    PTS_TRY(pts_new(&room->first, most->detections + 1, sizeof *room->first, err));
+    PTS_TRY(pts_new(&room->ignored, most->truths, 1, err));
+    PTS_TRY(pts_new(&room->taken, most->truths, 1, err));
+    PTS_TRY(pts_new(&room->sorted, most->curve, sizeof *room->sorted, err));
+    return pts_new(&room->curve, most->curve, 2 * sizeof *room->curve, err);
 }
 
 static void free_room(match_room *room)
@@ -386,9 +380,7 @@ static void free_room(match_room *room)
 static pts_status alloc_undefined(double **out, size_t rows, size_t columns, pts_error *err)
 {
     size_t count;
-    *out = pts_mul(rows, columns, &count) ? pts_calloc64(count, sizeof **out) : NULL;
-    if (!*out)
-        return pts_fail_memory(err, rows * columns * sizeof **out);
+    PTS_TRY(pts_new(out, pts_mul(rows, columns, &count) ? count : SIZE_MAX, sizeof **out, err));
     for (size_t i = 0; i < count; i++)
         (*out)[i] = UNDEFINED;
     return PTS_OK;
@@ -398,10 +390,8 @@ static pts_status make_tables(evaluation *e, const extent *most, pts_error *err)
 {
     size_t thresholds = e->params->threshold_count, states = e->areas * thresholds;
     e->threads = (size_t)pts_team_threads(e->team);
-    e->rooms = pts_calloc64(e->threads, sizeof *e->rooms);
-    e->states = pts_calloc64(most->all, states);
-    if (!e->rooms || !e->states)
-        return pts_fail_memory(err, most->all * states);
+    PTS_TRY(pts_new(&e->rooms, e->threads, sizeof *e->rooms, err));
+    PTS_TRY(pts_new(&e->states, most->all, states, err));
     for (size_t i = 0; i < e->threads; i++)
         PTS_TRY(make_room(&e->rooms[i], most, err));
     PTS_TRY(alloc_undefined(&e->precision, states * RECALLS, e->categories, err));
@@ -468,11 +458,11 @@ static void fill_categories(const evaluation *e, pts_ap *out, double *room)
     for (size_t k = 0; k < e->coco->categories.count; k++)
         out[k] = (pts_ap){UNDEFINED, UNDEFINED, UNDEFINED};
     for (size_t k = 0; k < e->categories; k++) {
-        pts_ap *map = &out[e->of[k].index];
-        map->map = mean_defined(e->precision + k, e->params->threshold_count * RECALLS,
-                                e->categories, room);
-        map->map50 = precision_of(e, .5, k, room);
-        map->map75 = precision_of(e, .75, k, room);
+        pts_ap *ap = &out[e->of[k].index];
+        ap->map = mean_defined(e->precision + k, e->params->threshold_count * RECALLS,
+                               e->categories, room);
+        ap->map50 = precision_of(e, .5, k, room);
+        ap->map75 = precision_of(e, .75, k, room);
     }
 }
 
@@ -492,16 +482,15 @@ static void fill_figures(const evaluation *e, pts_coco_figures *out, double *roo
     }
 }
 
-static pts_status summarize(const evaluation *e, pts_coco_figures *out, pts_ap *category_map,
+static pts_status summarize(const evaluation *e, pts_coco_figures *out, pts_ap *category_ap,
                             pts_error *err)
 {
     size_t count = e->params->threshold_count * RECALLS * e->categories;
-    double *room = pts_calloc64(count, sizeof *room);
-    if (!room)
-        return pts_fail_memory(err, count * sizeof *room);
+    double *room;
+    PTS_TRY(pts_new(&room, count, sizeof *room, err));
     fill_figures(e, out, room);
-    if (category_map)
-        fill_categories(e, category_map, room);
+    if (category_ap)
+        fill_categories(e, category_ap, room);
     free(room);
     return PTS_OK;
 }
@@ -520,7 +509,7 @@ static void free_evaluation(evaluation *e)
 
 pts_status pts_coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *params,
                                    size_t areas, pts_team *team, pts_coco_figures *out,
-                                   pts_ap *category_map, pts_error *err)
+                                   pts_ap *category_ap, pts_error *err)
 {
     pts_coco_params defaults;
     pts_coco_default_params(&defaults);
@@ -532,14 +521,14 @@ pts_status pts_coco_evaluate_areas(const pts_coco *coco, const pts_coco_params *
     if (status == PTS_OK)
         status = evaluate_all(&e, &order, err);
     if (status == PTS_OK)
-        status = summarize(&e, out, category_map, err);
+        status = summarize(&e, out, category_ap, err);
     free_evaluation(&e);
     pts_coco_order_free(&order);
     return status;
 }
 
 pts_status pts_coco_evaluate(const pts_coco *coco, const pts_coco_params *params, pts_team *team,
-                             pts_coco_figures *out, pts_ap *category_map, pts_error *err)
+                             pts_coco_figures *out, pts_ap *category_ap, pts_error *err)
 {
-    return pts_coco_evaluate_areas(coco, params, AREAS, team, out, category_map, err);
+    return pts_coco_evaluate_areas(coco, params, AREAS, team, out, category_ap, err);
 }

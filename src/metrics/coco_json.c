@@ -30,10 +30,10 @@ typedef struct reader {
     const char *path, *list;
     coco_slice file;
     size_t index;
-    int has_id;
+    bool has_id;
     int64_t id;
     image_size *sizes; /* [images], for masks */
-    int boxes;         /* the first result has a bbox */
+    bool boxes;        /* the first result has a bbox */
     coco_object *made; /* where the annotation or result goes */
     pts_error *err;
 } reader;
@@ -116,7 +116,7 @@ static pts_status read_image(reader *r, const json_t *entry)
 {
     pts_error inner;
     PTS_TRY(get_integer(r, entry, "id", &r->id));
-    r->has_id = 1;
+    r->has_id = true;
     PTS_TRY(placed(r, pts_coco_add_image(r->coco, r->id, &inner), &inner));
     if (r->coco->iou == PTS_IOU_BOX && !json_object_get(entry, "height"))
         return PTS_OK;
@@ -135,7 +135,7 @@ static pts_status read_category(reader *r, const json_t *entry)
 {
     pts_error inner;
     PTS_TRY(get_integer(r, entry, "id", &r->id));
-    r->has_id = 1;
+    r->has_id = true;
     const char *name = json_string_value(json_object_get(entry, "name"));
     return placed(r, pts_coco_add_category(r->coco, r->id, name, &inner), &inner);
 }
@@ -157,7 +157,7 @@ static pts_status read_place(const reader *r, const json_t *entry, pts_coco_obje
     return PTS_OK;
 }
 
-static pts_status read_crowd(const reader *r, const json_t *entry, int *crowd)
+static pts_status read_crowd(const reader *r, const json_t *entry, bool *crowd)
 {
     const json_t *value = json_object_get(entry, "iscrowd");
     if (!value || json_is_boolean(value)) {
@@ -167,7 +167,7 @@ static pts_status read_crowd(const reader *r, const json_t *entry, int *crowd)
     if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > 1)
         return fail(r, PTS_ERR_FORMAT, "iscrowd: expected 0 or 1, got %s",
                     json_is_integer(value) ? "another integer" : pts_coco_json_kind(value));
-    *crowd = (int)json_integer_value(value);
+    *crowd = json_integer_value(value) == 1;
     return PTS_OK;
 }
 
@@ -177,7 +177,7 @@ static pts_status read_annotation(reader *r, const json_t *entry)
     image_size size;
     pts_error inner;
     PTS_TRY(get_integer(r, entry, "id", &r->id));
-    r->has_id = 1;
+    r->has_id = true;
     PTS_TRY(read_place(r, entry, &o, &size));
     PTS_TRY(get_number(r, entry, "area", &o.area));
     PTS_TRY(read_crowd(r, entry, &o.crowd));
@@ -285,7 +285,7 @@ static pts_status split_list(const reader *r, coco_slice slice, const char *name
 static pts_status read_entry(reader *r, coco_slice slice, entry_reader read)
 {
     json_t *entry;
-    r->has_id = 0;
+    r->has_id = false;
     PTS_TRY(parse(r, slice, &entry));
     pts_status status =
         json_is_object(entry)
@@ -301,11 +301,8 @@ static pts_status read_declarations(reader *r, coco_slice list, const char *name
     coco_slices entries = {0};
     r->list = name;
     pts_status status = split_list(r, list, name, &entries);
-    if (status == PTS_OK && read == read_image) {
-        r->sizes = pts_calloc64(entries.count, sizeof *r->sizes);
-        if (!r->sizes)
-            status = pts_fail_memory(r->err, entries.count * sizeof *r->sizes);
-    }
+    if (status == PTS_OK && read == read_image)
+        status = pts_new(&r->sizes, entries.count, sizeof *r->sizes, r->err);
     for (r->index = 0; status == PTS_OK && r->index < entries.count; r->index++)
         status = read_entry(r, entries.items[r->index], read);
     free(entries.items);
@@ -328,7 +325,7 @@ typedef struct reading {
     entry_reader read;
     coco_object *objects; /* [entries] */
     int64_t *ids;         /* [entries], of annotations */
-    uint8_t *has_id;      /* [entries] */
+    bool *has_id;         /* [entries] */
     share *shares;        /* [shares] */
 } reading;
 
@@ -344,7 +341,7 @@ static void read_share(void *user, size_t task, int thread)
         r.made = &all->objects[r.index];
         s->status = read_entry(&r, all->entries.items[r.index], all->read);
         all->ids[r.index] = r.id;
-        all->has_id[r.index] = (uint8_t)r.has_id;
+        all->has_id[r.index] = r.has_id;
         s->failed = r.index;
     }
 }
@@ -371,21 +368,19 @@ static pts_status check_entries(reader *r, const reading *all)
 static pts_status read_shares(reader *r, reading *all)
 {
     size_t count = all->entries.count, shares = (count + SHARE - 1) / SHARE;
-    all->objects = pts_calloc64(count, sizeof *all->objects);
-    all->ids = pts_calloc64(count, sizeof *all->ids);
-    all->has_id = pts_calloc64(count, 1);
-    all->shares = pts_calloc64(shares, sizeof *all->shares);
-    if (!all->objects || !all->ids || !all->has_id || !all->shares)
-        return pts_fail_memory(r->err, count * sizeof *all->objects);
+    PTS_TRY(pts_new(&all->objects, count, sizeof *all->objects, r->err));
+    PTS_TRY(pts_new(&all->ids, count, sizeof *all->ids, r->err));
+    PTS_TRY(pts_new(&all->has_id, count, sizeof *all->has_id, r->err));
+    PTS_TRY(pts_new(&all->shares, shares, sizeof *all->shares, r->err));
     pts_team_run(r->team, shares, read_share, all);
     return check_entries(r, all);
 }
 
 /* Of a result, where it may be broken: that is said when it is read. */
-static int has_box(coco_slice first)
+static bool has_box(coco_slice first)
 {
     json_t *entry = json_loadb(first.text, first.length, JSON_REJECT_DUPLICATES, NULL);
-    int has = json_array_size(json_object_get(entry, "bbox")) > 0;
+    bool has = json_array_size(json_object_get(entry, "bbox")) > 0;
     json_decref(entry);
     return has;
 }

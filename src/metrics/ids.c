@@ -33,9 +33,8 @@ static pts_status widen(pts_ids *set, pts_error *err)
     if (set->count < set->slot_count / 2)
         return PTS_OK;
     size_t wanted = set->slot_count ? set->slot_count * 2 : 64;
-    uint32_t *slots = pts_calloc64(wanted, sizeof *slots);
-    if (!slots)
-        return pts_fail_memory(err, wanted * sizeof *slots);
+    uint32_t *slots;
+    PTS_TRY(pts_new(&slots, wanted, sizeof *slots, err));
     free(set->slots);
     set->slots = slots;
     set->slot_count = wanted;

@@ -221,9 +221,8 @@ pts_status pts_polygon_fill(const double *xy, size_t points, size_t width, size_
 {
     PTS_TRY(pts_rle_check_size(height, width, err));
     PTS_TRY(check_polygon(xy, points, err));
-    double *crossings = pts_calloc64(points, sizeof *crossings);
-    if (!crossings)
-        return pts_fail_memory(err, points * sizeof *crossings);
+    double *crossings;
+    PTS_TRY(pts_new(&crossings, points, sizeof *crossings, err));
     for (size_t y = 0; y < height; y++) {
         size_t count = cross_line(xy, points, (double)y + .5, crossings);
         for (size_t i = 0; i + 1 < count; i += 2) {
@@ -233,4 +232,40 @@ pts_status pts_polygon_fill(const double *xy, size_t points, size_t width, size_
     }
     free(crossings);
     return PTS_OK;
+}
+
+/* ---- several polygons of one object ---- */
+
+typedef struct drawing {
+    double *xy;      /* one polygon in pixels */
+    pts_rle **masks; /* [parts] */
+} drawing;
+
+static pts_status draw_parts(drawing *d, const float *xy, const size_t *ends, size_t parts,
+                             size_t height, size_t width, pts_error *err)
+{
+    PTS_TRY(pts_new(&d->masks, parts, sizeof *d->masks, err));
+    PTS_TRY(pts_new(&d->xy, parts ? ends[parts - 1] : 0, 2 * sizeof *d->xy, err));
+    for (size_t p = 0, from = 0; p < parts; from = ends[p++]) {
+        size_t points = ends[p] - from;
+        for (size_t i = 0; i < 2 * points; i++)
+            d->xy[i] = (double)xy[2 * from + i] * (double)(i % 2 ? height : width);
+        PTS_TRY(pts_rle_from_polygon(&d->masks[p], d->xy, points, height, width, err));
+    }
+    return PTS_OK;
+}
+
+pts_status pts_rle_from_parts(pts_rle **out, const float *xy, const size_t *ends, size_t parts,
+                              size_t height, size_t width, pts_error *err)
+{
+    drawing d = {0};
+    *out = NULL;
+    pts_status status = draw_parts(&d, xy, ends, parts, height, width, err);
+    if (status == PTS_OK)
+        status = pts_rle_merge(out, d.masks, parts, false, err);
+    for (size_t p = 0; d.masks && p < parts; p++)
+        pts_rle_destroy(d.masks[p]);
+    free(d.masks);
+    free(d.xy);
+    return status;
 }

@@ -123,9 +123,8 @@ pts_status pts_rle_from_bitmap(pts_rle **out, const uint8_t *mask, size_t height
     *out = NULL;
     PTS_TRY(pts_rle_check_size(height, width, err));
     size_t runs = scan_bitmap(mask, height, width, NULL);
-    uint32_t *counts = pts_calloc64(runs, sizeof *counts);
-    if (!counts)
-        return pts_fail_memory(err, runs * sizeof *counts);
+    uint32_t *counts;
+    PTS_TRY(pts_new(&counts, runs, sizeof *counts, err));
     scan_bitmap(mask, height, width, counts);
     pts_status status = pts_rle_make(out, counts, runs, height, width, err);
     free(counts);
@@ -299,7 +298,7 @@ static cursor start(const pts_rle *rle)
     return c;
 }
 
-static size_t merge_two(const pts_rle *a, const pts_rle *b, int intersect, uint32_t *counts)
+static size_t merge_two(const pts_rle *a, const pts_rle *b, bool intersect, uint32_t *counts)
 {
     size_t runs = 0;
     uint32_t length = 0;
@@ -321,15 +320,14 @@ static size_t merge_two(const pts_rle *a, const pts_rle *b, int intersect, uint3
     return runs;
 }
 
-static pts_status merge_into(pts_rle **all, const pts_rle *more, int intersect, pts_error *err)
+static pts_status merge_into(pts_rle **all, const pts_rle *more, bool intersect, pts_error *err)
 {
     const pts_rle *a = *all;
     if (a->height != more->height || a->width != more->width)
         return pts_fail(err, PTS_ERR_SHAPE, "mask: expected a size of %u x %u, got %u x %u",
                         a->height, a->width, more->height, more->width);
-    uint32_t *counts = pts_calloc64(a->runs + more->runs + 1, sizeof *counts);
-    if (!counts)
-        return pts_fail_memory(err, (a->runs + more->runs + 1) * sizeof *counts);
+    uint32_t *counts;
+    PTS_TRY(pts_new(&counts, a->runs + more->runs + 1, sizeof *counts, err));
     size_t runs = merge_two(a, more, intersect, counts);
     pts_rle *merged = NULL;
     pts_status status = pts_rle_make(&merged, counts, runs, a->height, a->width, err);
@@ -341,15 +339,19 @@ static pts_status merge_into(pts_rle **all, const pts_rle *more, int intersect, 
     return status;
 }
 
-pts_status pts_rle_merge(pts_rle **out, pts_rle *const *masks, size_t count, int intersect,
+pts_status pts_rle_copy(pts_rle **out, const pts_rle *rle, pts_error *err)
+{
+    return pts_rle_make(out, rle->counts, rle->runs, rle->height, rle->width, err);
+}
+
+pts_status pts_rle_merge(pts_rle **out, pts_rle *const *masks, size_t count, bool intersect,
                          pts_error *err)
 {
     *out = NULL;
     if (count < 1)
         return pts_fail(err, PTS_ERR_ARGUMENT, "mask: expected at least 1 to merge, got 0");
-    const pts_rle *first = masks[0];
     pts_rle *all;
-    PTS_TRY(pts_rle_make(&all, first->counts, first->runs, first->height, first->width, err));
+    PTS_TRY(pts_rle_copy(&all, masks[0], err));
     for (size_t i = 1; i < count; i++) {
         pts_status status = merge_into(&all, masks[i], intersect, err);
         if (status != PTS_OK) {
@@ -362,7 +364,7 @@ pts_status pts_rle_merge(pts_rle **out, pts_rle *const *masks, size_t count, int
 }
 
 /* Boxes that do not meet need no walk along the runs: that is most pairs of an image. */
-static int boxes_meet(const pts_rle *a, const pts_rle *b)
+static bool boxes_meet(const pts_rle *a, const pts_rle *b)
 {
     return a->left < b->right && b->left < a->right && a->top < b->bottom && b->top < a->bottom;
 }
@@ -383,7 +385,7 @@ uint32_t pts_rle_overlap(const pts_rle *a, const pts_rle *b)
     return common;
 }
 
-double pts_rle_iou(const pts_rle *detection, const pts_rle *truth, int crowd)
+double pts_rle_iou(const pts_rle *detection, const pts_rle *truth, bool crowd)
 {
     if (detection->height != truth->height || detection->width != truth->width)
         return -1;
@@ -393,7 +395,7 @@ double pts_rle_iou(const pts_rle *detection, const pts_rle *truth, int crowd)
     return (double)common / (crowd ? detection->area : detection->area + truth->area - common);
 }
 
-double pts_box_iou(const double detection[4], const double truth[4], int crowd)
+double pts_box_iou(const double detection[4], const double truth[4], bool crowd)
 {
     const double *d = detection, *t = truth;
     double w = fmin(d[2] + d[0], t[2] + t[0]) - fmax(d[0], t[0]);

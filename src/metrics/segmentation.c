@@ -50,9 +50,7 @@ pts_status pts_coco_segmentation_polygon(double **xy, size_t *count, const json_
         return pts_fail(err, PTS_ERR_FORMAT,
                         "segmentation[%zu]: expected an even count of at least 6 numbers, got %zu",
                         index, *count);
-    *xy = pts_calloc64(*count, sizeof **xy);
-    if (!*xy)
-        return pts_fail_memory(err, *count * sizeof **xy);
+    PTS_TRY(pts_new(xy, *count, sizeof **xy, err));
     pts_status status = read_numbers(*xy, *count, part, index, err);
     if (status != PTS_OK) {
         free(*xy);
@@ -81,9 +79,8 @@ static pts_status read_polygons(pts_rle **out, const json_t *parts, size_t heigh
     size_t count = json_array_size(parts);
     if (!count)
         return pts_fail(err, PTS_ERR_FORMAT, "segmentation: expected at least 1 polygon, got none");
-    pts_rle **masks = pts_calloc64(count, sizeof *masks);
-    if (!masks)
-        return pts_fail_memory(err, count * sizeof *masks);
+    pts_rle **masks;
+    PTS_TRY(pts_new(&masks, count, sizeof *masks, err));
     pts_status status = read_parts(masks, parts, height, width, err);
     if (status == PTS_OK)
         status = pts_rle_merge(out, masks, count, 0, err);
@@ -112,9 +109,8 @@ static pts_status read_count_list(pts_rle **out, const json_t *list, size_t heig
                                   pts_error *err)
 {
     size_t runs = json_array_size(list);
-    uint32_t *counts = pts_calloc64(runs, sizeof *counts);
-    if (!counts)
-        return pts_fail_memory(err, runs * sizeof *counts);
+    uint32_t *counts;
+    PTS_TRY(pts_new(&counts, runs, sizeof *counts, err));
     pts_status status = read_counts(counts, list, err);
     if (status == PTS_OK)
         status = pts_rle_from_counts(out, counts, runs, height, width, err);

@@ -72,7 +72,7 @@ static float overlap_boxes(const double detection[4], const double truth[4])
 
 /* Of equal overlaps the 2026 definition takes the first truth (argmax), the older one the last: it
  * sorts rising and reads backwards. */
-static int comes_before(const scene *s, const option *a, const option *b)
+static bool comes_before(const scene *s, const option *a, const option *b)
 {
     if (a->iou != b->iou)
         return a->iou > b->iou;
@@ -256,23 +256,22 @@ static double mean_at(const scene *s, size_t threshold, double *room)
     return pts_coco_sum(room, s->categories) / (double)s->categories;
 }
 
-static pts_status summarize(const scene *s, pts_ap *out, pts_ap *category_map, pts_error *err)
+static pts_status summarize(const scene *s, pts_ap *out, pts_ap *category_ap, pts_error *err)
 {
     *out = (pts_ap){UNDEFINED, UNDEFINED, UNDEFINED};
-    for (size_t k = 0; category_map && k < s->coco->categories.count; k++)
-        category_map[k] = *out;
+    for (size_t k = 0; category_ap && k < s->coco->categories.count; k++)
+        category_ap[k] = *out;
     if (!s->categories)
         return PTS_OK;
-    double *room = pts_calloc64(s->categories, sizeof *room);
-    if (!room)
-        return pts_fail_memory(err, s->categories * sizeof *room);
+    double *room;
+    PTS_TRY(pts_new(&room, s->categories, sizeof *room, err));
     size_t all = s->categories * THRESHOLDS;
     *out =
         (pts_ap){pts_coco_sum(s->ap, all) / (double)all, mean_at(s, 0, room), mean_at(s, 5, room)};
     free(room);
-    for (size_t k = 0; category_map && k < s->categories; k++) {
+    for (size_t k = 0; category_ap && k < s->categories; k++) {
         const double *ap = s->ap + k * THRESHOLDS;
-        category_map[s->category_index[k]] =
+        category_ap[s->category_index[k]] =
             (pts_ap){pts_coco_sum(ap, THRESHOLDS) / THRESHOLDS, ap[0], ap[5]};
     }
     return PTS_OK;
@@ -294,7 +293,7 @@ static pts_status evaluate_all(scene *s, coco_order *order, pts_error *err)
 }
 
 pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_ap_kind kind, pts_ap *out,
-                                         pts_ap *category_map, pts_error *err)
+                                         pts_ap *category_ap, pts_error *err)
 {
     scene s = {.coco = coco, .kind = kind};
     if (kind != PTS_AP_ULTRALYTICS && kind != PTS_AP_ULTRALYTICS_2026)
@@ -305,7 +304,7 @@ pts_status pts_coco_evaluate_ultralytics(const pts_coco *coco, pts_ap_kind kind,
     if (status == PTS_OK)
         status = evaluate_all(&s, &order, err);
     if (status == PTS_OK)
-        status = summarize(&s, out, category_map, err);
+        status = summarize(&s, out, category_ap, err);
     pts_coco_order_free(&order);
     free(s.contenders);
     free(s.options);

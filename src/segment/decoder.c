@@ -47,12 +47,12 @@ decoder_part pts_decoder_part_at(int index)
     const size_t kernel = layers[i].kernel;
     if (index % 2)
         return (decoder_part){layers[i].name,
-                              1,
+                              true,
                               {layers[i].out, 1, 1, 1},
                               layer_offset(i) + weight_count(i),
                               layers[i].out};
     return (decoder_part){layers[i].name,
-                          0,
+                          false,
                           {kernel, kernel, layers[i].in, layers[i].out},
                           layer_offset(i),
                           weight_count(i)};
@@ -82,6 +82,7 @@ static pts_conv2d shape_of(int layer, size_t rows, size_t columns)
                         layers[layer].dilation};
 }
 
+/* Layers run one after another and share it. */
 static size_t largest_workspace(size_t rows, size_t columns)
 {
     size_t most = 0;
@@ -95,7 +96,7 @@ static size_t largest_workspace(size_t rows, size_t columns)
 }
 
 void pts_decoder_tape_layout(decoder_tape *tape, pts_arena *arena, size_t rows, size_t columns,
-                             int backward)
+                             bool backward)
 {
     size_t cells = rows * columns;
     for (int i = 0; i < 3; i++)

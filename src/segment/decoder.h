@@ -15,7 +15,7 @@ void pts_decoder_init(float *parameters, uint64_t seed);
  * are those of a saved segmenter. */
 typedef struct decoder_part {
     const char *layer; /* "squeeze" … "logits" */
-    int is_bias;
+    bool is_bias;
     size_t shape[4]; /* a bias: its first entry */
     size_t offset, count;
 } decoder_part;
@@ -34,7 +34,7 @@ typedef struct decoder_tape {
 } decoder_tape;
 
 void pts_decoder_tape_layout(decoder_tape *tape, pts_arena *arena, size_t rows, size_t columns,
-                             int backward);
+                             bool backward);
 
 /* coarse [rows][columns][COARSE_CHANNELS], fine [2·rows][2·columns][FINE_CHANNELS] →
  * tape->logits. */

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/memory.h"
 #include "segment/segmenter.h"
 #include "segment/viewer.h"
 
@@ -25,60 +26,22 @@ typedef struct evaluation {
 
 /* ---- looking at images ---- */
 
-static pts_status polygon_mask(pts_rle **out, const float *points, size_t count,
-                               const feature_item *item, pts_error *err)
-{
-    double *xy = calloc(count * 2 + 1, sizeof *xy);
-    *out = NULL;
-    if (!xy)
-        return pts_fail_memory(err, count * 2 * sizeof *xy);
-    for (size_t k = 0; k < count * 2; k++)
-        xy[k] = (double)points[k] * (double)(k % 2 ? item->height : item->width);
-    pts_status status = pts_rle_from_polygon(out, xy, count, item->height, item->width, err);
-    free(xy);
-    return status;
-}
-
-static pts_status union_of_parts(pts_rle **out, const pts_labelled_instance *instance,
-                                 const feature_item *item, pts_error *err)
-{
-    pts_rle **masks = calloc(instance->parts + 1, sizeof *masks);
-    pts_status status = PTS_OK;
-    if (!masks)
-        return pts_fail_memory(err, (instance->parts + 1) * sizeof *masks);
-    for (size_t i = 0, first = 0; i < instance->parts && status == PTS_OK;
-         first = instance->ends[i++])
-        status =
-            polygon_mask(&masks[i], instance->xy + first * 2, instance->ends[i] - first, item, err);
-    if (status == PTS_OK)
-        status = pts_rle_merge(out, masks, instance->parts, 0, err);
-    for (size_t i = 0; i < instance->parts; i++)
-        pts_rle_destroy(masks[i]);
-    free(masks);
-    return status;
-}
-
-static pts_status copy_mask(pts_rle **out, const pts_rle *mask, pts_error *err)
-{
-    size_t runs;
-    const uint32_t *counts = pts_rle_counts(mask, &runs);
-    return pts_rle_from_counts(out, counts, runs, pts_rle_height(mask), pts_rle_width(mask), err);
-}
-
 static pts_status truth_mask(pts_rle **out, const pts_labelled_instance *instance,
                              const feature_item *item, pts_error *err)
 {
     if (!instance->mask && !instance->parts)
         return pts_fail(err, PTS_ERR_ARGUMENT, "label: expected polygons or a mask, got neither");
     if (!instance->mask)
-        return union_of_parts(out, instance, item, err);
+        return pts_rle_from_parts(out, instance->xy, instance->ends, instance->parts, item->height,
+                                  item->width, err);
     const size_t height = pts_rle_height(instance->mask), width = pts_rle_width(instance->mask);
     if (height != item->height || width != item->width)
         return pts_fail(err, PTS_ERR_SHAPE, "label: expected a mask of %zu x %zu, got %zu x %zu",
                         item->height, item->width, height, width);
-    return copy_mask(out, instance->mask, err);
+    return pts_rle_copy(out, instance->mask, err);
 }
 
+/* The network runs once an image; rules only cut its map in different ways. */
 static pts_status evaluate_image(evaluation *e, size_t i, viewer *v, pts_error *err)
 {
     const pts_labelled_image *image = &e->images[i];
@@ -99,6 +62,7 @@ static void evaluate_task(void *user, size_t task, int thread)
     e->statuses[i] = evaluate_image(e, i, &e->viewers[thread], &e->errors[i]);
 }
 
+/* A few at a time, so that a person can stop in between. */
 static pts_status look_at_images(evaluation *e, pts_error *err)
 {
     const evaluation_setting *s = e->setting;
@@ -126,7 +90,7 @@ static pts_status add_truth(pts_coco *coco, const evaluation *e, size_t image, s
 {
     const pts_labelled_instance *instance = &e->images[image].instances[k];
     pts_coco_object truth = {.image = (int64_t)image, .category = CATEGORY};
-    PTS_TRY(copy_mask(&truth.mask, e->truths[image][k], err));
+    PTS_TRY(pts_rle_copy(&truth.mask, e->truths[image][k], err));
     truth.area = (double)pts_rle_area(truth.mask);
     truth.crowd = instance->crowd;
     return pts_coco_add_truth(coco, &truth, err);
@@ -194,18 +158,13 @@ static void evaluation_free(evaluation *e)
 static pts_status evaluation_alloc(evaluation *e, pts_error *err)
 {
     const size_t threads = (size_t)pts_team_threads(e->setting->team);
-    e->viewers = calloc(threads, sizeof *e->viewers);
-    e->truths = calloc(e->count, sizeof *e->truths);
-    e->found = calloc(e->count * e->rule_count, sizeof *e->found);
-    e->statuses = calloc(e->count, sizeof *e->statuses);
-    e->errors = calloc(e->count, sizeof *e->errors);
-    if (!e->viewers || !e->truths || !e->found || !e->statuses || !e->errors)
-        return pts_fail_memory(err, e->count * sizeof *e->errors);
-    for (size_t i = 0; i < e->count; i++) {
-        e->truths[i] = calloc(e->images[i].count + 1, sizeof *e->truths[i]);
-        if (!e->truths[i])
-            return pts_fail_memory(err, (e->images[i].count + 1) * sizeof *e->truths[i]);
-    }
+    PTS_TRY(pts_new(&e->viewers, threads, sizeof *e->viewers, err));
+    PTS_TRY(pts_new(&e->truths, e->count, sizeof *e->truths, err));
+    PTS_TRY(pts_new(&e->found, e->count * e->rule_count, sizeof *e->found, err));
+    PTS_TRY(pts_new(&e->statuses, e->count, sizeof *e->statuses, err));
+    PTS_TRY(pts_new(&e->errors, e->count, sizeof *e->errors, err));
+    for (size_t i = 0; i < e->count; i++)
+        PTS_TRY(pts_new(&e->truths[i], e->images[i].count, sizeof *e->truths[i], err));
     for (size_t i = 0; i < threads; i++)
         PTS_TRY(pts_viewer_create(&e->viewers[i], e->setting->features, err));
     return PTS_OK;
@@ -216,7 +175,7 @@ static pts_status evaluate(evaluation *e, pts_segment_score *scores, pts_error *
     PTS_TRY(evaluation_alloc(e, err));
     PTS_TRY(look_at_images(e, err));
     for (size_t r = 0; r < e->rule_count; r++)
-        PTS_TRY(measure_rule(e, r, &scores[r].map, err));
+        PTS_TRY(measure_rule(e, r, &scores[r].ap, err));
     return PTS_OK;
 }
 

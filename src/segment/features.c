@@ -1,5 +1,6 @@
 #include "segment/features.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "segment/extractor.h"
 
 #include <stdio.h>
@@ -28,11 +29,11 @@ static pts_status report_progress(const extractor *x, const char *stage, size_t 
 }
 
 /* Gathers from the first readable one of paths [count], if there is one. */
-static pts_status gather_from(extractor *x, const char *const *paths, size_t count, int *found)
+static pts_status gather_from(extractor *x, const char *const *paths, size_t count, bool *found)
 {
     pts_image image;
     feature_item item;
-    *found = 0;
+    *found = false;
     for (size_t i = 0; i < count && !*found; i++) {
         pts_status status = pts_image_read(paths[i], NULL, &image, x->err);
         if (status != PTS_OK && !x->settings->unreadable)
@@ -58,6 +59,7 @@ static pts_status solve_components(extractor *x)
     return PTS_OK;
 }
 
+/* Images spread evenly over the list: neighbours in a folder are often of one scene. */
 static pts_status gather_components(extractor *x, const char *const *paths, size_t count)
 {
     size_t wanted = x->settings->pca_images < count ? x->settings->pca_images : count, any = 0;
@@ -65,7 +67,7 @@ static pts_status gather_components(extractor *x, const char *const *paths, size
         PTS_TRY(pts_pca_create(&x->pcas[i], x->source.taps[i].channels, x->err));
     for (size_t i = 0; i < wanted; i++) {
         size_t first = i * count / wanted, end = (i + 1) * count / wanted;
-        int found;
+        bool found;
         PTS_TRY(gather_from(x, paths + first, end - first, &found));
         any += (size_t)found;
         PTS_TRY(report_progress(x, "components", i + 1, wanted));
@@ -79,11 +81,8 @@ static pts_status extract_one(extractor *x, const pts_image *image, feature_item
 {
     PTS_TRY(pts_picture_load(x, image, item));
     size_t cells = item->rows * item->columns;
-    item->coarse = pts_calloc64(cells * COARSE_CHANNELS, sizeof(float));
-    item->fine = pts_calloc64(cells * 4 * FINE_CHANNELS, sizeof(float));
-    size_t bytes = cells * (COARSE_CHANNELS + 4 * FINE_CHANNELS) * sizeof(float);
-    if (!item->coarse || !item->fine)
-        return pts_fail_memory(x->err, bytes);
+    PTS_TRY(pts_new(&item->coarse, cells * COARSE_CHANNELS, sizeof(float), x->err));
+    PTS_TRY(pts_new(&item->fine, cells * 4 * FINE_CHANNELS, sizeof(float), x->err));
     x->item = item;
     pts_status status = pts_extractor_run(x, item);
     x->item = NULL;
@@ -119,6 +118,7 @@ static pts_status extract_all(extractor *x, const char *const *paths, size_t cou
     return readable ? PTS_OK : none_readable(x, count);
 }
 
+/* Features of another encoder would have the right shape and mean something else. */
 static pts_status check_projection(const extractor *x, const pts_projection *given)
 {
     const char *id = pts_encoder_id(x->encoder);
@@ -154,6 +154,8 @@ static pts_status prepare_projection(extractor *x, const char *const *paths, siz
 
 static pts_status extract(extractor *x, const char *const *paths, size_t count)
 {
+    PTS_TRY(pts_new(&x->features->items, count, sizeof *x->features->items, x->err));
+    x->features->count = count;
     PTS_TRY(pts_feature_source_open(&x->source, x->encoder, x->err));
     PTS_TRY(prepare_projection(x, paths, count));
     return x->settings->later ? PTS_OK : extract_all(x, paths, count);
@@ -169,18 +171,14 @@ pts_status pts_features_create(pts_features **out, pts_encoder *encoder, const c
                         "features: expected images and a side of 128 … 2048, got %zu images, "
                         "side %zu",
                         count, settings->side);
-    pts_features *features = calloc(1, sizeof *features);
-    if (!features)
-        return pts_fail_memory(err, sizeof *features);
-    features->items = calloc(count, sizeof *features->items);
-    if (!features->items) {
-        free(features);
-        return pts_fail_memory(err, count * sizeof *features->items);
-    }
-    features->count = count;
-    extractor x = {.encoder = encoder, .features = features, .settings = settings, .err = err};
-    x.progress = progress;
-    x.user = user;
+    pts_features *features;
+    PTS_TRY(pts_new(&features, 1, sizeof *features, err));
+    extractor x = {.encoder = encoder,
+                   .features = features,
+                   .settings = settings,
+                   .progress = progress,
+                   .user = user,
+                   .err = err};
     pts_status status = extract(&x, paths, count);
     pts_extractor_free(&x);
     if (status != PTS_OK) {
@@ -240,9 +238,8 @@ pts_status pts_features_extend(pts_features *features, pts_encoder *encoder,
     }
     if (!missing)
         return PTS_OK;
-    extractor x = {.encoder = encoder, .features = features, .err = err};
-    x.progress = progress;
-    x.user = user;
+    extractor x = {
+        .encoder = encoder, .features = features, .progress = progress, .user = user, .err = err};
     pts_status status = extend(&x, paths, images, count, missing);
     pts_extractor_free(&x);
     return status;
@@ -264,7 +261,7 @@ size_t pts_features_count(const pts_features *features)
     return features->count;
 }
 
-int pts_features_readable(const pts_features *features, size_t image)
+bool pts_features_readable(const pts_features *features, size_t image)
 {
     return image < features->count && features->items[image].coarse;
 }

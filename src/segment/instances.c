@@ -16,15 +16,11 @@ enum { OUTSIDE = -1, UNSEEN = -2 };
 pts_status pts_instance_room_create(instance_room *room, size_t pixels, pts_error *err)
 {
     *room = (instance_room){.pixels = pixels};
-    room->label = pts_calloc64(pixels, sizeof *room->label);
-    room->queue = pts_calloc64(pixels, sizeof *room->queue);
-    room->mask = pts_calloc64(pixels, 1);
-    room->object = pts_calloc64(pixels, sizeof *room->object);
-    room->core = pts_calloc64(pixels, sizeof *room->core);
-    if (room->label && room->queue && room->mask && room->object && room->core)
-        return PTS_OK;
-    pts_instance_room_free(room);
-    return pts_fail_memory(err, pixels * 17);
+    PTS_TRY(pts_new(&room->label, pixels, sizeof *room->label, err));
+    PTS_TRY(pts_new(&room->queue, pixels, sizeof *room->queue, err));
+    PTS_TRY(pts_new(&room->mask, pixels, 1, err));
+    PTS_TRY(pts_new(&room->object, pixels, sizeof *room->object, err));
+    return pts_new(&room->core, pixels, sizeof *room->core, err);
 }
 
 void pts_instance_room_free(instance_room *room)
@@ -45,7 +41,7 @@ static size_t spread(instance_room *room, size_t height, size_t width, const flo
     for (size_t head = 0; head < tail; head++) {
         size_t here = (size_t)room->queue[head], y = here / width, x = here % width;
         const size_t next[4] = {here - width, here + width, here - 1, here + 1};
-        const int inside[4] = {y > 0, y + 1 < height, x > 0, x + 1 < width};
+        const bool inside[4] = {y > 0, y + 1 < height, x > 0, x + 1 < width};
         for (int k = 0; k < 4; k++) {
             if (!inside[k] || room->label[next[k]] != UNSEEN || map[next[k]] < threshold)
                 continue;
@@ -71,6 +67,8 @@ static int32_t label_components(instance_room *room, size_t height, size_t width
     return first;
 }
 
+/* A core that is cut apart from its neighbour's keeps the two objects apart, whose pixels touch;
+ * what no core reaches becomes an instance of its own. */
 static int32_t label_instances(instance_room *room, size_t height, size_t width,
                                const instance_rule *rule)
 {
@@ -125,13 +123,12 @@ static void score_candidates(const instance_room *room, size_t pixels, candidate
     qsort(c, count, sizeof *c, by_falling_score);
 }
 
+/* The best of them as masks; specks, behind all others, are left out. */
 static pts_status collect(instance_room *room, size_t height, size_t width, const candidate *c,
                           size_t count, pts_instances *out, pts_error *err)
 {
-    out->masks = calloc(count ? count : 1, sizeof *out->masks);
-    out->scores = calloc(count ? count : 1, sizeof *out->scores);
-    if (!out->masks || !out->scores)
-        return pts_fail_memory(err, count * 16);
+    PTS_TRY(pts_new(&out->masks, count, sizeof *out->masks, err));
+    PTS_TRY(pts_new(&out->scores, count, sizeof *out->scores, err));
     for (size_t i = 0; i < count && c[i].score >= 0; i++) {
         for (size_t p = 0; p < height * width; p++)
             room->mask[p] = room->label[p] == c[i].label;
@@ -147,9 +144,8 @@ pts_status pts_instances_cut(instance_room *room, size_t height, size_t width,
 {
     *out = (pts_instances){0};
     size_t count = (size_t)label_instances(room, height, width, rule);
-    candidate *candidates = calloc(count ? count : 1, sizeof *candidates);
-    if (!candidates)
-        return pts_fail_memory(err, count * sizeof *candidates);
+    candidate *candidates;
+    PTS_TRY(pts_new(&candidates, count, sizeof *candidates, err));
     score_candidates(room, height * width, candidates, count);
     size_t kept = count < MAX_INSTANCES ? count : MAX_INSTANCES;
     pts_status status = collect(room, height, width, candidates, kept, out, err);

@@ -6,7 +6,7 @@
 
 /* How a map is cut into instances; chosen on the validation images. */
 typedef struct instance_rule {
-    int from_cores;  /* grow the connected cores; else connected components of the object mask */
+    bool from_cores; /* grow the connected cores; else connected components of the object mask */
     float threshold; /* of the object's probability */
 } instance_rule;
 

@@ -26,7 +26,7 @@ static void name_part(char name[32], const decoder_part *part)
     snprintf(name, 32, "%s.%s", part->layer, part->is_bias ? "bias" : "weight");
 }
 
-static void name_tap(char name[32], int tap, int is_offset)
+static void name_tap(char name[32], int tap, bool is_offset)
 {
     snprintf(name, 32, "%s.%s", tap_keys[tap], is_offset ? "offset" : "weight");
 }
@@ -60,9 +60,9 @@ static void list_tensors(listing *l, const pts_segmenter *model)
     }
     for (int i = 0; i < TAPS; i++) {
         const projection_tap *tap = &model->projection.taps[i];
-        name_tap(l->names[l->count], i, 0);
+        name_tap(l->names[l->count], i, false);
         list_tensor(l, tap->weight, 2, (size_t[]){tap->channels, tap->kept});
-        name_tap(l->names[l->count], i, 1);
+        name_tap(l->names[l->count], i, true);
         list_tensor(l, tap->offset, 1, &tap->kept);
     }
     snprintf(l->names[l->count], sizeof *l->names, "threshold");
@@ -162,8 +162,8 @@ static pts_status read_tensor(const pts_weights *file, const char *name, int ran
 static pts_status read_tap(const pts_weights *file, int index, projection_tap *tap, pts_error *err)
 {
     char weight[32], offset[32];
-    name_tap(weight, index, 0);
-    name_tap(offset, index, 1);
+    name_tap(weight, index, false);
+    name_tap(offset, index, true);
     PTS_TRY(read_text(file, tap_keys[index], tap->name, sizeof tap->name, err));
     const pts_tensor *tensor = pts_weights_find(file, weight);
     const size_t most = pts_feature_places[index].kept;

@@ -10,13 +10,9 @@
 pts_status pts_pca_create(pca *p, size_t channels, pts_error *err)
 {
     *p = (pca){.channels = channels};
-    p->sum = pts_calloc64(channels, sizeof *p->sum);
-    p->products = pts_calloc64(channels * channels, sizeof *p->products);
-    p->scratch = pts_calloc64(channels * channels, sizeof *p->scratch);
-    if (p->sum && p->products && p->scratch)
-        return PTS_OK;
-    pts_pca_free(p);
-    return pts_fail_memory(err, channels * channels * 12);
+    PTS_TRY(pts_new(&p->sum, channels, sizeof *p->sum, err));
+    PTS_TRY(pts_new(&p->products, channels * channels, sizeof *p->products, err));
+    return pts_new(&p->scratch, channels * channels, sizeof *p->scratch, err);
 }
 
 void pts_pca_free(pca *p)
@@ -80,9 +76,8 @@ static void fill_projection(const pca *p, const double *values, size_t kept, flo
 
 pts_status pts_pca_solve(pca *p, size_t kept, float *weight, float *offset, pts_error *err)
 {
-    double *values = pts_calloc64(p->channels, sizeof *values);
-    if (!values)
-        return pts_fail_memory(err, p->channels * sizeof *values);
+    double *values;
+    PTS_TRY(pts_new(&values, p->channels, sizeof *values, err));
     pts_status status = eigen(p, values, err);
     if (status == PTS_OK)
         fill_projection(p, values, kept, weight, offset);

@@ -11,11 +11,8 @@ pts_status pts_projection_tap_alloc(projection_tap *tap, size_t channels, size_t
 {
     tap->channels = channels;
     tap->kept = kept;
-    tap->weight = pts_calloc64(channels * kept, sizeof *tap->weight);
-    tap->offset = pts_calloc64(kept, sizeof *tap->offset);
-    if (tap->weight && tap->offset)
-        return PTS_OK;
-    return pts_fail_memory(err, (channels + 1) * kept * sizeof *tap->weight);
+    PTS_TRY(pts_new(&tap->weight, channels * kept, sizeof *tap->weight, err));
+    return pts_new(&tap->offset, kept, sizeof *tap->offset, err);
 }
 
 void pts_projection_free(pts_projection *p)
@@ -45,17 +42,17 @@ pts_status pts_projection_copy(pts_projection *out, const pts_projection *from, 
     return PTS_OK;
 }
 
-static int tap_equal(const projection_tap *a, const projection_tap *b)
+static bool tap_equal(const projection_tap *a, const projection_tap *b)
 {
     return strcmp(a->name, b->name) == 0 && a->channels == b->channels && a->kept == b->kept &&
            memcmp(a->weight, b->weight, a->channels * a->kept * sizeof *a->weight) == 0 &&
            memcmp(a->offset, b->offset, a->kept * sizeof *a->offset) == 0;
 }
 
-int pts_projection_equal(const pts_projection *a, const pts_projection *b)
+bool pts_projection_equal(const pts_projection *a, const pts_projection *b)
 {
-    int equal = strcmp(a->arch, b->arch) == 0 && strcmp(a->encoder_id, b->encoder_id) == 0 &&
-                a->side == b->side;
+    bool equal = strcmp(a->arch, b->arch) == 0 && strcmp(a->encoder_id, b->encoder_id) == 0 &&
+                 a->side == b->side;
     for (int i = 0; i < TAPS && equal; i++)
         equal = tap_equal(&a->taps[i], &b->taps[i]);
     return equal;

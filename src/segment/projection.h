@@ -26,7 +26,7 @@ pts_status pts_projection_tap_alloc(projection_tap *tap, size_t channels, size_t
                                     pts_error *err);
 pts_status pts_projection_copy(pts_projection *out, const pts_projection *from, pts_error *err);
 void pts_projection_free(pts_projection *p);
-int pts_projection_equal(const pts_projection *a, const pts_projection *b);
+bool pts_projection_equal(const pts_projection *a, const pts_projection *b);
 
 /* rows [count][channels] → out [count][kept] */
 void pts_projection_apply(const projection_tap *tap, const float *rows, size_t count, float *out);

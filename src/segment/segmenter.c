@@ -1,5 +1,6 @@
 #include "segment/segmenter.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "segment/viewer.h"
 
 #include <stdlib.h>
@@ -10,15 +11,11 @@
 pts_status pts_segmenter_create(pts_segmenter **out, const pts_projection *projection,
                                 pts_error *err)
 {
-    pts_segmenter *model = calloc(1, sizeof *model);
+    pts_segmenter *model;
     *out = NULL;
-    if (!model)
-        return pts_fail_memory(err, sizeof *model);
-    model->info.validation.map = (pts_ap){-1, -1, -1};
-    model->parameters = pts_calloc64(pts_decoder_parameters(), sizeof(float));
-    pts_status status = PTS_OK;
-    if (!model->parameters)
-        status = pts_fail_memory(err, pts_decoder_parameters() * sizeof(float));
+    PTS_TRY(pts_new(&model, 1, sizeof *model, err));
+    model->info.validation.ap = (pts_ap){-1, -1, -1};
+    pts_status status = pts_new(&model->parameters, pts_decoder_parameters(), sizeof(float), err);
     if (status == PTS_OK)
         status = pts_projection_copy(&model->projection, projection, err);
     if (status == PTS_OK)
@@ -78,9 +75,7 @@ pts_status pts_segmenter_present(pts_labelled_image **out, size_t *kept,
     *kept = 0;
     for (size_t i = 0; i < count; i++)
         PTS_TRY(check_image(features, images[i].image, err));
-    *out = calloc(count + 1, sizeof **out);
-    if (!*out)
-        return pts_fail_memory(err, (count + 1) * sizeof **out);
+    PTS_TRY(pts_new(out, count, sizeof **out, err));
     for (size_t i = 0; i < count; i++) {
         if (pts_features_readable(features, images[i].image))
             (*out)[(*kept)++] = images[i];
@@ -113,7 +108,7 @@ pts_status pts_segmenter_predict(const pts_segmenter *model, const pts_features 
 
 /* The first is taken where there is nothing to choose by. */
 static const instance_rule rules[] = {
-    {1, 0.5f}, {0, 0.5f}, {1, 0.35f}, {0, 0.35f}, {1, 0.65f}, {0, 0.65f},
+    {true, 0.5f}, {false, 0.5f}, {true, 0.35f}, {false, 0.35f}, {true, 0.65f}, {false, 0.65f},
 };
 enum { RULES = sizeof rules / sizeof *rules };
 
@@ -139,13 +134,12 @@ static void target_task(void *user, size_t i, int thread)
                                              image->instances, image->count, &t->errors[i]);
 }
 
+/* A task a photograph; the first failure in order is told, whatever thread met it. */
 static pts_status make_targets(training *t, pts_error *err)
 {
-    t->targets = calloc(t->count, sizeof *t->targets);
-    t->statuses = calloc(t->count, sizeof *t->statuses);
-    t->errors = calloc(t->count, sizeof *t->errors);
-    if (!t->targets || !t->statuses || !t->errors)
-        return pts_fail_memory(err, t->count * sizeof *t->errors);
+    PTS_TRY(pts_new(&t->targets, t->count, sizeof *t->targets, err));
+    PTS_TRY(pts_new(&t->statuses, t->count, sizeof *t->statuses, err));
+    PTS_TRY(pts_new(&t->errors, t->count, sizeof *t->errors, err));
     pts_team_run(t->team, t->count, target_task, t);
     for (size_t i = 0; i < t->count; i++) {
         if (t->statuses[i] != PTS_OK)
@@ -154,6 +148,8 @@ static pts_status make_targets(training *t, pts_error *err)
     return PTS_OK;
 }
 
+/* Which rule cuts best depends on whether the objects touch; only the validation images may say so:
+ * chosen on the test images it would flatter the result. */
 static pts_status choose_rule(training *t, pts_error *err)
 {
     const pts_segment_options *o = t->options;
@@ -167,7 +163,7 @@ static pts_status choose_rule(training *t, pts_error *err)
         return PTS_OK;
     size_t best = 0;
     for (size_t r = 1; r < RULES; r++) {
-        if (scores[r].map.map > scores[best].map.map)
+        if (scores[r].ap.map > scores[best].ap.map)
             best = r;
     }
     t->model->rule = rules[best];
@@ -179,8 +175,13 @@ static pts_status train(training *t, pts_error *err)
 {
     const pts_segment_options *o = t->options;
     const decoder_plan plan = {o->start != NULL, o->steps, o->seed, t->team, o->progress, o->user};
-    pts_segmenter *model = t->model;
+    if (!t->count)
+        return pts_fail(err, PTS_ERR_ARGUMENT,
+                        "training: expected readable images, got none of %zu",
+                        t->task->train_count);
+    PTS_TRY(pts_segmenter_create(&t->model, &t->features->projection, err));
     PTS_TRY(make_targets(t, err));
+    pts_segmenter *model = t->model;
     if (o->start)
         memcpy(model->parameters, o->start->parameters, pts_decoder_parameters() * sizeof(float));
     model->info.images = t->count;
@@ -220,14 +221,7 @@ pts_status pts_segmenter_train(pts_segmenter **out, const pts_features *features
     PTS_TRY(check_options(&t, err));
     PTS_TRY(
         pts_segmenter_present(&t.images, &t.count, features, task->train, task->train_count, err));
-    pts_status status = PTS_OK;
-    if (!t.count)
-        status = pts_fail(err, PTS_ERR_ARGUMENT,
-                          "training: expected readable images, got none of %zu", task->train_count);
-    if (status == PTS_OK)
-        status = pts_segmenter_create(&t.model, &features->projection, err);
-    if (status == PTS_OK)
-        status = train(&t, err);
+    pts_status status = train(&t, err);
     training_free(&t);
     if (status == PTS_OK)
         *out = t.model;

@@ -27,7 +27,7 @@ pts_status pts_segmenter_present(pts_labelled_image **out, size_t *kept,
                                  size_t count, pts_error *err);
 
 typedef struct decoder_plan {
-    int goes_on;  /* from the parameters as they are; else they are drawn */
+    bool goes_on; /* from the parameters as they are; else they are drawn */
     double steps; /* times the usual number */
     uint64_t seed;
     pts_team *team;

@@ -26,14 +26,14 @@ typedef struct tap_rule {
 static const struct encoder_rule {
     const char *arch;
     size_t pad_front, pad_back, smallest;
-    int tokens;
+    bool tokens;
     tap_rule taps[TAPS];
 } encoder_rules[] = {
     {"inception_v3",
      8,
      16,
      75,
-     0,
+     false,
      {[FINE_TAP] = {"Conv2d_4a_3x3", 0, 4, 9},
       [MID_TAP] = {"Mixed_5d", 0, 8, 13},
       [DEEP_TAP] = {"Mixed_6e", 0, 16, 21}}},
@@ -41,7 +41,7 @@ static const struct encoder_rule {
      0,
      COARSE_CELL,
      0,
-     1,
+     true,
      {[FINE_TAP] = {PIXEL_TAP, 0, FINE_CELL, 0.5 * (FINE_CELL - 1)},
       [MID_TAP] = {NULL, 1 / 2.0, 0, 0},
       [DEEP_TAP] = {NULL, 11 / 12.0, 0, 0}}},
@@ -78,12 +78,12 @@ static void on_tap(void *user, const char *name, const float *map, size_t height
     }
 }
 
+/* What an encoder's taps are called and how wide they are only a run of it says. */
 static pts_status probe_encoder(probe *p, pts_encoder *encoder, pts_error *err)
 {
     const size_t side = pts_encoder_input_size(encoder);
-    float *blank = pts_calloc64(side * side, 3 * sizeof *blank);
-    if (!blank)
-        return pts_fail_memory(err, side * side * 3 * sizeof *blank);
+    float *blank;
+    PTS_TRY(pts_new(&blank, side * side, 3 * sizeof *blank, err));
     pts_status status = pts_encoder_taps(encoder, blank, side, side, NULL, on_tap, p, err);
     free(blank);
     return status;

@@ -1,5 +1,6 @@
 #include "segment/targets.h"
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static void relax(const int32_t *label, int32_t *distance, size_t here, size_t t
 static void chamfer_row(const int32_t *label, size_t height, size_t width, size_t y, int sign,
                         int32_t *distance)
 {
-    int has_row = sign < 0 ? y > 0 : y + 1 < height;
+    bool has_row = sign < 0 ? y > 0 : y + 1 < height;
     for (size_t i = 0; i < width; i++) {
         size_t x = sign < 0 ? i : width - 1 - i, here = y * width + x;
         if (label[here] < 0)
@@ -63,7 +64,8 @@ typedef struct painter {
     int32_t *label, *distance;
     double *xy;
     size_t xy_capacity;
-    uint8_t *bitmap; /* of a mask, at the photograph's size */
+    int32_t *deepest; /* [instances]: greatest distance from the rim */
+    uint8_t *bitmap;  /* of a mask, at the photograph's size */
     size_t bitmap_capacity;
 } painter;
 
@@ -121,6 +123,8 @@ static pts_status paint(painter *p, const pts_labelled_instance *instance, float
     return PTS_OK;
 }
 
+/* In the order of the labels, so that the later lies over the earlier; a crowd teaches nothing and
+ * lies under all. */
 static pts_status paint_all(painter *p, segment_target *target,
                             const pts_labelled_instance *instances, size_t count, pts_error *err)
 {
@@ -128,7 +132,7 @@ static pts_status paint_all(painter *p, segment_target *target,
     memset(p->label, 0xff, pixels * sizeof *p->label);
     for (size_t i = 0; i < count; i++) {
         float crowd_box[4];
-        int crowd = instances[i].crowd;
+        bool crowd = instances[i].crowd;
         float *box = crowd ? crowd_box : target->boxes + target->count * 4;
         PTS_TRY(paint(p, &instances[i], box, err));
         for (size_t k = 0; k < pixels; k++) {
@@ -151,7 +155,7 @@ static float *cover_at(const painter *p, segment_target *target, size_t pixel)
 }
 
 /* Shares of object and core pixels in each fine cell. */
-static void gather_cover(const painter *p, const int32_t *deepest, segment_target *target)
+static void gather_cover(const painter *p, segment_target *target)
 {
     const size_t pixels = p->width * p->height;
     for (size_t i = 0; i < pixels; i++) {
@@ -160,7 +164,7 @@ static void gather_cover(const painter *p, const int32_t *deepest, segment_targe
             continue;
         float *cover = cover_at(p, target, i);
         cover[OBJECT] += 1.0f / (FINE_CELL * FINE_CELL);
-        if (p->distance[i] >= CORE_DEPTH * deepest[id])
+        if (p->distance[i] >= CORE_DEPTH * p->deepest[id])
             cover[CORE] += 1.0f / (FINE_CELL * FINE_CELL);
     }
     for (size_t i = 0; i < pixels; i++) {
@@ -170,18 +174,32 @@ static void gather_cover(const painter *p, const int32_t *deepest, segment_targe
     }
 }
 
-static pts_status fill_target(painter *p, segment_target *target,
-                              const pts_labelled_instance *instances, size_t count,
-                              int32_t *deepest, pts_error *err)
+/* Touching instances keep distances of their own: each is measured within its label. */
+static void find_deepest(painter *p)
 {
     size_t pixels = p->width * p->height;
-    PTS_TRY(paint_all(p, target, instances, count, err));
     pts_chamfer_distance(p->label, p->height, p->width, p->distance);
     for (size_t i = 0; i < pixels; i++) {
-        if (p->label[i] >= 0 && p->distance[i] > deepest[p->label[i]])
-            deepest[p->label[i]] = p->distance[i];
+        if (p->label[i] >= 0 && p->distance[i] > p->deepest[p->label[i]])
+            p->deepest[p->label[i]] = p->distance[i];
     }
-    gather_cover(p, deepest, target);
+}
+
+static pts_status fill_target(painter *p, segment_target *target,
+                              const pts_labelled_instance *instances, size_t count, pts_error *err)
+{
+    const feature_item *item = target->item;
+    size_t pixels = p->width * p->height;
+    PTS_TRY(pts_new(&target->cover, item->rows * item->columns * 4 * OUTPUTS, sizeof(float), err));
+    PTS_TRY(pts_new(&target->boxes, count, 4 * sizeof(float), err));
+    PTS_TRY(pts_new(&p->mask, pixels, 1, err));
+    PTS_TRY(pts_new(&p->crowd, pixels, 1, err));
+    PTS_TRY(pts_new(&p->label, pixels, sizeof *p->label, err));
+    PTS_TRY(pts_new(&p->distance, pixels, sizeof *p->distance, err));
+    PTS_TRY(pts_new(&p->deepest, count, sizeof *p->deepest, err));
+    PTS_TRY(paint_all(p, target, instances, count, err));
+    find_deepest(p);
+    gather_cover(p, target);
     return PTS_OK;
 }
 
@@ -191,6 +209,7 @@ static void painter_free(painter *p)
     free(p->crowd);
     free(p->label);
     free(p->distance);
+    free(p->deepest);
     free(p->xy);
     free(p->bitmap);
 }
@@ -199,24 +218,10 @@ pts_status pts_segment_target_make(segment_target *target, const feature_item *i
                                    const pts_labelled_instance *instances, size_t count,
                                    pts_error *err)
 {
-    size_t pixels = item->in_width * item->in_height;
-    *target = (segment_target){.item = item};
     painter p = {.item = item, .width = item->in_width, .height = item->in_height};
-    target->cover = pts_calloc64(item->rows * item->columns * 4 * OUTPUTS, sizeof(float));
-    target->boxes = pts_calloc64(count, 4 * sizeof(float));
-    p.mask = pts_calloc64(pixels, 1);
-    p.crowd = pts_calloc64(pixels, 1);
-    p.label = pts_calloc64(pixels, sizeof *p.label);
-    p.distance = pts_calloc64(pixels, sizeof *p.distance);
-    int32_t *deepest = pts_calloc64(count, sizeof *deepest);
-    pts_status status = PTS_OK;
-    if (!target->cover || !target->boxes || !p.mask || !p.crowd || !p.label || !p.distance ||
-        !deepest)
-        status = pts_fail_memory(err, pixels * 10);
-    else
-        status = fill_target(&p, target, instances, count, deepest, err);
+    *target = (segment_target){.item = item};
+    pts_status status = fill_target(&p, target, instances, count, err);
     painter_free(&p);
-    free(deepest);
     if (status != PTS_OK)
         pts_segment_target_free(target);
     return status;

@@ -49,6 +49,7 @@ static size_t clamp_start(double centre, size_t cells)
     return (size_t)fmin(fmax(start, 0), last);
 }
 
+/* Uniform windows would seldom meet a small object. */
 static void choose_window(const segment_target *target, pts_rng *rng, size_t *top, size_t *left)
 {
     double y = pts_rng_uniform(rng) * (double)target->item->rows;
@@ -67,7 +68,7 @@ static void choose_window(const segment_target *target, pts_rng *rng, size_t *to
 /* Copies a window [side][side] of map [rows][columns][channels], mirrored or not; cells outside
  * of the map become `outside`. */
 static void copy_window(const float *map, size_t rows, size_t columns, size_t channels, size_t top,
-                        size_t left, size_t side, int mirror, float outside, float *out)
+                        size_t left, size_t side, bool mirror, float outside, float *out)
 {
     for (size_t y = 0; y < side; y++) {
         for (size_t x = 0; x < side; x++, out += channels) {
@@ -81,6 +82,7 @@ static void copy_window(const float *map, size_t rows, size_t columns, size_t ch
     }
 }
 
+/* No channel may be leant on alone: with a few images some fit them by chance. */
 static void drop_channels(float *map, size_t cells, size_t channels, pts_rng *rng)
 {
     float scale[COARSE_CHANNELS];
@@ -92,6 +94,7 @@ static void drop_channels(float *map, size_t cells, size_t channels, pts_rng *rn
     }
 }
 
+/* A generator for each step and slot: what is drawn does not depend on which thread draws. */
 static void draw_crop(const trainer *t, size_t slot, crop *c)
 {
     pts_rng rng = pts_rng_stream(t->seed, 1 + t->step * BATCH + slot);
@@ -99,7 +102,7 @@ static void draw_crop(const trainer *t, size_t slot, crop *c)
     const feature_item *item = target->item;
     size_t top, left;
     choose_window(target, &rng, &top, &left);
-    int mirror = pts_rng_uniform(&rng) < 0.5;
+    bool mirror = pts_rng_uniform(&rng) < 0.5;
     copy_window(item->coarse, item->rows, item->columns, COARSE_CHANNELS, top, left, CROP, mirror,
                 0, c->coarse);
     copy_window(item->fine, 2 * item->rows, 2 * item->columns, FINE_CHANNELS, 2 * top, 2 * left,
@@ -139,7 +142,7 @@ static void lay_out(trainer *t, pts_arena *arena, float **moments)
         c->cover = pts_arena_take(arena, fine * OUTPUTS, sizeof(float));
         c->dlogits = pts_arena_take(arena, fine * OUTPUTS, sizeof(float));
         c->gradient = pts_arena_take(arena, pts_decoder_parameters(), sizeof(float));
-        pts_decoder_tape_layout(&c->tape, arena, CROP, CROP, 1);
+        pts_decoder_tape_layout(&c->tape, arena, CROP, CROP, true);
     }
     for (int i = 0; i < 2; i++)
         moments[i] = pts_arena_take(arena, pts_decoder_parameters(), sizeof(float));
@@ -151,6 +154,7 @@ static size_t steps_of(const decoder_plan *plan, size_t images)
     return steps < 1 ? 1 : (size_t)steps;
 }
 
+/* Adam, its rate along half a cosine: large steps first, none at the end. */
 static void train_step(trainer *t, const decoder_plan *plan, size_t steps, float *parameters,
                        float *const *moments)
 {

@@ -28,9 +28,9 @@ pts_status pts_viewer_create(viewer *v, const pts_features *features, pts_error 
     size_t rows, columns, pixels;
     *v = (viewer){0};
     features_extent(features, &rows, &columns, &pixels);
-    pts_decoder_tape_layout(&v->tape, &v->arena, rows, columns, 0);
+    pts_decoder_tape_layout(&v->tape, &v->arena, rows, columns, false);
     PTS_TRY(pts_arena_commit(&v->arena, err));
-    pts_decoder_tape_layout(&v->tape, &v->arena, rows, columns, 0);
+    pts_decoder_tape_layout(&v->tape, &v->arena, rows, columns, false);
     pts_status status = pts_instance_room_create(&v->room, pixels, err);
     if (status != PTS_OK)
         pts_viewer_free(v);

@@ -23,7 +23,7 @@ typedef struct sink {
     const pts_store *store;
     const pts_store_filter *filter;
     FILE *file;
-    int mean, triples; /* triples: every point has map50 and map75 */
+    bool mean, triples; /* triples: every point has map50 and map75 */
     size_t rows;
 #ifdef PTS_HAVE_JSON
     json_t *curves, *curve; /* curve: the last of curves, borrowed */
@@ -74,6 +74,7 @@ static pts_status expect_none(const sink *to, const char *sql,
     return status;
 }
 
+/* A column that some points lack would have holes, which readers of curves do not take. */
 static pts_status count_points(sink *to, pts_error *err)
 {
     sqlite3_stmt *query;
@@ -127,7 +128,7 @@ static json_t *class_number(const point *p)
     return p->class_id < 0 ? json_string(p->class_name) : json_integer(p->class_id);
 }
 
-static int same_curve(const json_t *curve, const point *p)
+static bool same_curve(const json_t *curve, const point *p)
 {
     json_t *number = class_number(p);
     int same = curve && json_equal(json_object_get(curve, "class_num"), number) &&
@@ -186,7 +187,7 @@ static pts_status put_points(sink *to, pts_error *err)
                    .map = sqlite3_column_double(query, 4),
                    .map50 = sqlite3_column_double(query, 5),
                    .map75 = sqlite3_column_double(query, 6)};
-        int good = code == SQLITE_ROW && p.dataset && p.class_name;
+        bool good = code == SQLITE_ROW && p.dataset && p.class_name;
         status = good ? to->put(to, &p, err) : pts_store_fail(to->store, err);
         to->rows += status == PTS_OK;
     }
@@ -210,7 +211,7 @@ static pts_status write_json(sink *to, pts_error *err)
                         "got some without",
                         to->store->path);
     to->put = put_json;
-    to->mean = 1;
+    to->mean = true;
     to->curves = json_array();
     if (!to->curves)
         return pts_fail_memory(err, sizeof(json_t));
@@ -225,7 +226,7 @@ static pts_status write_json(sink *to, pts_error *err)
 }
 
 /* In one transaction, so that a writer at work does not come between check and rows. */
-static pts_status write_snapshot(sink *to, int csv, pts_error *err)
+static pts_status write_snapshot(sink *to, bool csv, pts_error *err)
 {
     PTS_TRY(pts_store_exec(to->store, "BEGIN", err));
     pts_status status = check(to, err);
@@ -235,10 +236,10 @@ static pts_status write_snapshot(sink *to, int csv, pts_error *err)
 }
 
 pts_status pts_store_export(pts_store *store, const char *path, const pts_store_filter *filter,
-                            int mean, size_t *rows, pts_error *err)
+                            bool mean, size_t *rows, pts_error *err)
 {
     sink to = {.store = store, .filter = filter, .mean = mean};
-    int csv = pts_path_ends(path, ".csv");
+    bool csv = pts_path_ends(path, ".csv");
     if (rows)
         *rows = 0;
     if (!csv && !pts_path_ends(path, ".json"))

@@ -1,6 +1,7 @@
 /* Opening a store: what it must be, and the way from version 1. */
 #include "store/store.h"
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,7 @@ static pts_status fail_read_only(const pts_store *store, pts_error *err)
                     store->path);
 }
 
+/* What a person can mend is said in words; SQLite's own are for the rest. */
 static pts_status fail_io(const pts_store *store, int code, pts_error *err)
 {
     int system = sqlite3_system_errno(store->db), exact = sqlite3_extended_errcode(store->db);
@@ -187,6 +189,7 @@ static pts_status check_tables(const pts_store *store, const char *const *tables
     return check_pages(store, err);
 }
 
+/* The version is written with the tables, so that no store is without one. */
 static pts_status make_tables(const pts_store *store, pts_error *err)
 {
     char pragmas[96];
@@ -198,6 +201,7 @@ static pts_status make_tables(const pts_store *store, pts_error *err)
     return pts_store_exec(store, pragmas, err);
 }
 
+/* Within the caller's transaction: a store is of one version or the other. */
 static pts_status migrate(const pts_store *store, pts_error *err)
 {
     PTS_TRY(make_tables(store, err));
@@ -233,7 +237,7 @@ static char *folder_of(const char *name)
     return sqlite3_mprintf("%.*s", (int)(strrchr(name, '/') + 1 - name), name);
 }
 
-int pts_store_on_network(const char *name)
+bool pts_store_on_network(const char *name)
 {
     /* statfs(2): NFS, SMB, CIFS, SMB2, 9P, FUSE, Ceph, Lustre, GPFS, BeeGFS, AFS, Coda. */
     static const uint32_t kinds[] = {0x6969,     0x517b,     0xff534d42, 0xfe534d42,
@@ -241,9 +245,9 @@ int pts_store_on_network(const char *name)
                                      0x47504653, 0x19830326, 0x5346414f, 0x73757245};
     struct statfs info;
     char *folder = folder_of(name);
-    int found = 0, known = folder && statfs(folder, &info) == 0;
+    bool found = false, known = folder && statfs(folder, &info) == 0;
     for (size_t i = 0; known && i < sizeof kinds / sizeof *kinds; i++)
-        found |= (uint32_t)info.f_type == kinds[i];
+        found = found || (uint32_t)info.f_type == kinds[i];
     sqlite3_free(folder);
     return found;
 }
@@ -334,7 +338,7 @@ static pts_status open_immutable(pts_store *store, const char *name, pts_error *
 {
     struct stat wal;
     char *journal = sqlite3_mprintf("%s-wal", name), *uri = immutable_name(name);
-    int alone = journal && (stat(journal, &wal) != 0 || wal.st_size == 0);
+    bool alone = journal && (stat(journal, &wal) != 0 || wal.st_size == 0);
     pts_status status = journal && uri ? PTS_OK : pts_fail_memory(err, strlen(name));
     if (status == PTS_OK && !alone)
         status = pts_fail(err, PTS_ERR_IO,
@@ -351,10 +355,10 @@ static pts_status open_immutable(pts_store *store, const char *name, pts_error *
 }
 
 /* Can files be made beside this one? (Not asked of SQLite: its code is gone after the rollback.) */
-static int in_writable_folder(const char *name)
+static bool in_writable_folder(const char *name)
 {
     char *folder = folder_of(name);
-    int writable = folder && access(folder, W_OK) == 0;
+    bool writable = folder && access(folder, W_OK) == 0;
     sqlite3_free(folder);
     return writable;
 }
@@ -369,7 +373,7 @@ static pts_status open_file(pts_store *store, const char *name, pts_store_mode m
     return status;
 }
 
-static pts_status open_named(pts_store *store, const char *path, pts_store_mode mode, int network,
+static pts_status open_named(pts_store *store, const char *path, pts_store_mode mode, bool network,
                              pts_error *err)
 {
     /* "./" before relative names: ":memory:" would be a database that vanishes. */
@@ -387,15 +391,14 @@ static pts_status open_named(pts_store *store, const char *path, pts_store_mode 
     return status;
 }
 
-pts_status pts_store_connect(pts_store **out, const char *path, pts_store_mode mode, int network,
+pts_status pts_store_connect(pts_store **out, const char *path, pts_store_mode mode, bool network,
                              pts_error *err)
 {
     *out = NULL;
     if (!path[0])
         return pts_fail(err, PTS_ERR_ARGUMENT, "store: expected the name of a file, got ''");
-    pts_store *store = calloc(1, sizeof *store);
-    if (!store)
-        return pts_fail_memory(err, sizeof *store);
+    pts_store *store;
+    PTS_TRY(pts_new(&store, 1, sizeof *store, err));
     pts_status status = open_named(store, path, mode, network, err);
     if (status == PTS_OK)
         *out = store;
@@ -406,7 +409,7 @@ pts_status pts_store_connect(pts_store **out, const char *path, pts_store_mode m
 
 pts_status pts_store_open(pts_store **out, const char *path, pts_store_mode mode, pts_error *err)
 {
-    return pts_store_connect(out, path, mode, 0, err);
+    return pts_store_connect(out, path, mode, false, err);
 }
 
 void pts_store_close(pts_store *store)

@@ -20,7 +20,7 @@ typedef enum store_life { STORE_GONE, STORE_LIVES, STORE_ELSEWHERE } store_life;
 
 void pts_store_holder_self(store_holder *out);
 /* `network`: the store may be used by another host of this name. */
-store_life pts_store_holder_life(const store_holder *self, const store_holder *other, int network);
+store_life pts_store_holder_life(const store_holder *self, const store_holder *other, bool network);
 
 /* A beat of a run elsewhere, and when, on our monotonic clock, it was first seen. */
 typedef struct store_sighting {
@@ -33,18 +33,18 @@ struct pts_store {
     char *path;
     store_holder self;
     double stale; /* PTS_STORE_STALE; tests cannot wait as long */
-    int network;  /* it lies on a network file system */
+    bool network; /* it lies on a network file system */
     int64_t run;  /* 0: none begun */
     store_sighting *seen;
     size_t n_seen, seen_capacity;
 };
 
 /* As pts_store_open; `network`: as if on a network file system. */
-pts_status pts_store_connect(pts_store **out, const char *path, pts_store_mode mode, int network,
+pts_status pts_store_connect(pts_store **out, const char *path, pts_store_mode mode, bool network,
                              pts_error *err);
 
 /* Does the folder of a file, there or not, lie on a network file system? The name holds a '/'. */
-int pts_store_on_network(const char *name);
+bool pts_store_on_network(const char *name);
 
 /* The message of SQLite's last failure on this store. */
 pts_status pts_store_fail(const pts_store *store, pts_error *err);

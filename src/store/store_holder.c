@@ -50,13 +50,13 @@ void pts_store_holder_self(store_holder *out)
 }
 
 /* The first words, which name the start of the machine. */
-static int same_start(const char *a, const char *b)
+static bool same_start(const char *a, const char *b)
 {
     size_t length = strcspn(a, " ");
     return length == strcspn(b, " ") && memcmp(a, b, length) == 0;
 }
 
-store_life pts_store_holder_life(const store_holder *self, const store_holder *other, int network)
+store_life pts_store_holder_life(const store_holder *self, const store_holder *other, bool network)
 {
     if (!self->boot[0] || !other->boot[0] || strcmp(self->host, other->host) != 0)
         return STORE_ELSEWHERE;

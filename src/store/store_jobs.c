@@ -1,10 +1,12 @@
 /* Runs, and the jobs that they take and end. */
 #include "store/store.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +22,8 @@ static pts_status check_text(const pts_store *store, const char *name, const cha
                     store->path, name, STORE_MAX_TEXT, text ? "a longer one" : "none");
 }
 
+/* A filter by the first digits of a hash compares bytes: other spellings would be other data
+ * sets. */
 static pts_status check_hash(const pts_store *store, const char *hash, pts_error *err)
 {
     size_t digits = hash ? strspn(hash, "0123456789abcdef") : 0;
@@ -50,12 +54,12 @@ pts_status pts_store_check_job(const pts_store *store, const pts_store_job *job,
     return PTS_OK;
 }
 
-static int is_share(double value)
+static bool is_share(double value)
 {
     return value >= 0 && value <= 1;
 }
 
-static int is_share_or_none(double value)
+static bool is_share_or_none(double value)
 {
     return isnan(value) || is_share(value);
 }
@@ -78,53 +82,79 @@ pts_status pts_store_check_point(const pts_store *store, const pts_store_point *
     return check_text(store, "kind", point->kind, err);
 }
 
-static void bind(sqlite3_stmt *statement, int at, const char *text)
+/* ---- Statements with values ---- */
+
+/* `kinds` has a letter for each value: t a text (NULL is ""), i an int64_t, d a double (NAN is
+ * NULL). Texts are borrowed until the statement is released. */
+static pts_status bind_values(const pts_store *store, sqlite3_stmt **out, const char *sql,
+                              const char *kinds, va_list values, pts_error *err)
 {
-    sqlite3_bind_text(statement, at, text ? text : "", -1, SQLITE_STATIC);
+    PTS_TRY(pts_store_prepare(store, out, sql, err));
+    for (int at = 1; *kinds; at++) {
+        char kind = *kinds++;
+        const char *text = kind == 't' ? va_arg(values, const char *) : NULL;
+        double number = kind == 'd' ? va_arg(values, double) : 0;
+        if (kind == 't')
+            sqlite3_bind_text(*out, at, text ? text : "", -1, SQLITE_STATIC);
+        else if (kind == 'i')
+            sqlite3_bind_int64(*out, at, va_arg(values, int64_t));
+        else if (isnan(number))
+            sqlite3_bind_null(*out, at);
+        else
+            sqlite3_bind_double(*out, at, number);
+    }
+    return PTS_OK;
+}
+
+/* To be stepped through and released by the caller. */
+static pts_status query(const pts_store *store, sqlite3_stmt **out, pts_error *err, const char *sql,
+                        const char *kinds, ...)
+{
+    va_list values;
+    va_start(values, kinds);
+    pts_status status = bind_values(store, out, sql, kinds, values, err);
+    va_end(values);
+    return status;
+}
+
+/* A statement without rows, whole. */
+static pts_status execute(const pts_store *store, pts_error *err, const char *sql,
+                          const char *kinds, ...)
+{
+    sqlite3_stmt *statement;
+    va_list values;
+    va_start(values, kinds);
+    pts_status status = bind_values(store, &statement, sql, kinds, values, err);
+    va_end(values);
+    return status == PTS_OK ? pts_store_finish(store, statement, err) : status;
 }
 
 /* ---- Data sets ---- */
-
-static pts_status note(const pts_store *store, const pts_store_dataset *dataset, pts_error *err)
-{
-    sqlite3_stmt *insert;
-    PTS_TRY(pts_store_prepare(store, &insert,
-                              "INSERT INTO dataset (name, hash, images, classes, path) "
-                              "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                              "images = excluded.images, classes = excluded.classes, "
-                              "path = excluded.path",
-                              err));
-    bind(insert, 1, dataset->name);
-    bind(insert, 2, dataset->hash);
-    sqlite3_bind_int64(insert, 3, (sqlite3_int64)dataset->images);
-    sqlite3_bind_int64(insert, 4, (sqlite3_int64)dataset->classes);
-    bind(insert, 5, dataset->path);
-    return pts_store_finish(store, insert, err);
-}
 
 pts_status pts_store_note(pts_store *store, const pts_store_dataset *dataset, pts_error *err)
 {
     PTS_TRY(check_text(store, "data set", dataset->name, err));
     PTS_TRY(check_hash(store, dataset->hash, err));
-    return note(store, dataset, err);
+    return execute(store, err,
+                   "INSERT INTO dataset (name, hash, images, classes, path) "
+                   "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                   "images = excluded.images, classes = excluded.classes, path = excluded.path",
+                   "ttiit", dataset->name, dataset->hash, (int64_t)dataset->images,
+                   (int64_t)dataset->classes, dataset->path);
 }
 
+/* The row of a job's data set, which is made where there is none: a job may come without a note. */
 static pts_status find_dataset(const pts_store *store, const pts_store_job *job, int64_t *id,
                                pts_error *err)
 {
-    sqlite3_stmt *statement;
-    PTS_TRY(pts_store_prepare(store, &statement,
-                              "INSERT OR IGNORE INTO dataset (name, hash, images, classes, path) "
-                              "VALUES (?, ?, 0, 0, '')",
-                              err));
-    bind(statement, 1, job->dataset);
-    bind(statement, 2, job->hash);
-    PTS_TRY(pts_store_finish(store, statement, err));
-    PTS_TRY(pts_store_prepare(store, &statement,
-                              "SELECT id FROM dataset WHERE name = ? AND hash = ?", err));
-    bind(statement, 1, job->dataset);
-    bind(statement, 2, job->hash);
-    return pts_store_integer(store, statement, id, err);
+    sqlite3_stmt *found;
+    PTS_TRY(execute(store, err,
+                    "INSERT OR IGNORE INTO dataset (name, hash, images, classes, path) "
+                    "VALUES (?, ?, 0, 0, '')",
+                    "tt", job->dataset, job->hash));
+    PTS_TRY(query(store, &found, err, "SELECT id FROM dataset WHERE name = ? AND hash = ?", "tt",
+                  job->dataset, job->hash));
+    return pts_store_integer(store, found, id, err);
 }
 
 /* ---- Runs ---- */
@@ -134,21 +164,12 @@ static pts_status insert_run(const pts_store *store, const pts_store_run *run, p
     pts_build build = pts_build_info();
     char code[128];
     snprintf(code, sizeof code, "%s %s", build.version, build.features);
-    sqlite3_stmt *insert;
-    PTS_TRY(pts_store_prepare(store, &insert,
-                              "INSERT INTO run (started, ended, command, environment, code, host, "
-                              "boot, process, process_start, beat) "
-                              "VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, 0)",
-                              err));
-    sqlite3_bind_int64(insert, 1, (sqlite3_int64)time(NULL));
-    bind(insert, 2, run->command);
-    bind(insert, 3, run->environment);
-    bind(insert, 4, code);
-    bind(insert, 5, store->self.host);
-    bind(insert, 6, store->self.boot);
-    sqlite3_bind_int64(insert, 7, store->self.process);
-    sqlite3_bind_int64(insert, 8, store->self.process_start);
-    return pts_store_finish(store, insert, err);
+    return execute(store, err,
+                   "INSERT INTO run (started, ended, command, environment, code, host, "
+                   "boot, process, process_start, beat) VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, 0)",
+                   "itttttii", (int64_t)time(NULL), run->command, run->environment, code,
+                   store->self.host, store->self.boot, store->self.process,
+                   store->self.process_start);
 }
 
 pts_status pts_store_run_begin(pts_store *store, const pts_store_run *run, pts_error *err)
@@ -174,12 +195,10 @@ static pts_status check_run(const pts_store *store, pts_error *err)
 /* A statement whose only value is this run. */
 static pts_status of_run(const pts_store *store, const char *sql, pts_error *err)
 {
-    sqlite3_stmt *statement;
-    PTS_TRY(pts_store_prepare(store, &statement, sql, err));
-    sqlite3_bind_int64(statement, 1, store->run);
-    return pts_store_finish(store, statement, err);
+    return execute(store, err, sql, "i", store->run);
 }
 
+/* What it still holds is given back, so that nobody has to wait until it counts as dead. */
 static pts_status end_run(const pts_store *store, pts_error *err)
 {
     PTS_TRY(of_run(store, "UPDATE job SET state = 0 WHERE run = ? AND state = 1", err));
@@ -213,30 +232,10 @@ const char *pts_store_state_text(pts_store_state state)
 }
 
 /* The eight columns that name a job, in the order of the table. */
-static void bind_job(sqlite3_stmt *statement, const pts_store_job *job, int64_t dataset)
-{
-    sqlite3_bind_int64(statement, 1, dataset);
-    sqlite3_bind_int(statement, 2, job->class_id);
-    bind(statement, 3, job->class_name);
-    bind(statement, 4, job->trainer);
-    bind(statement, 5, job->settings);
-    bind(statement, 6, job->mode);
-    sqlite3_bind_int64(statement, 7, (sqlite3_int64)job->seed);
-    sqlite3_bind_int64(statement, 8, (sqlite3_int64)job->n);
-}
-
-static pts_status insert_job(const pts_store *store, const pts_store_job *job, int64_t dataset,
-                             pts_error *err)
-{
-    sqlite3_stmt *insert;
-    PTS_TRY(pts_store_prepare(store, &insert,
-                              "INSERT OR IGNORE INTO job (dataset, class, class_name, trainer, "
-                              "settings, mode, seed, n, state, attempts, reason) "
-                              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')",
-                              err));
-    bind_job(insert, job, dataset);
-    return pts_store_finish(store, insert, err);
-}
+#define JOB_KINDS "iittttii"
+#define JOB_VALUES(job, dataset)                                                                   \
+    (int64_t)(dataset), (int64_t)(job)->class_id, (job)->class_name, (job)->trainer,               \
+        (job)->settings, (job)->mode, (int64_t)(job)->seed, (int64_t)(job)->n
 
 /* Who had a job last. */
 typedef struct last_holder {
@@ -250,6 +249,7 @@ static void copy_column(char *to, size_t size, sqlite3_stmt *query, int column)
     snprintf(to, size, "%s", text ? text : "");
 }
 
+/* A job that nobody has taken has no run: its columns are NULL, which become 0 and "". */
 static void take_columns(sqlite3_stmt *query, pts_store_claim *claim, last_holder *last)
 {
     claim->job = sqlite3_column_int64(query, 0);
@@ -267,37 +267,29 @@ static void take_columns(sqlite3_stmt *query, pts_store_claim *claim, last_holde
 static pts_status find_job(const pts_store *store, const pts_store_job *job, int64_t dataset,
                            pts_store_claim *claim, last_holder *last, pts_error *err)
 {
-    sqlite3_stmt *query;
-    PTS_TRY(pts_store_prepare(
-        store, &query,
+    sqlite3_stmt *found;
+    PTS_TRY(query(
+        store, &found, err,
         "SELECT j.id, state, attempts, reason, r.id, beat, host, boot, process, process_start "
         "FROM job j LEFT JOIN run r ON r.id = j.run WHERE dataset = ? AND class = ? AND "
         "class_name = ? AND trainer = ? AND settings = ? AND mode = ? AND seed = ? AND n = ?",
-        err));
-    bind_job(query, job, dataset);
+        JOB_KINDS, JOB_VALUES(job, dataset)));
     pts_status status = PTS_OK;
-    if (sqlite3_step(query) == SQLITE_ROW)
-        take_columns(query, claim, last);
+    if (sqlite3_step(found) == SQLITE_ROW)
+        take_columns(found, claim, last);
     else
         status = pts_store_fail(store, err);
-    sqlite3_finalize(query);
+    sqlite3_finalize(found);
     return status;
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* *still: has the run's beat stood still, as we saw it, for as long as a beat may take? */
-static pts_status look_at_beat(pts_store *store, const last_holder *last, int *still,
+static pts_status look_at_beat(pts_store *store, const last_holder *last, bool *still,
                                pts_error *err)
 {
-    double now = seconds_now();
+    double now = pts_clock();
     size_t i = 0;
-    *still = 0;
+    *still = false;
     while (i < store->n_seen && store->seen[i].run != last->run)
         i++;
     if (i == store->n_seen) {
@@ -311,13 +303,14 @@ static pts_status look_at_beat(pts_store *store, const last_holder *last, int *s
     return PTS_OK;
 }
 
-static pts_status is_held(pts_store *store, const last_holder *last, int *held, pts_error *err)
+/* Of a run on another host only beats can be seen. */
+static pts_status is_held(pts_store *store, const last_holder *last, bool *held, pts_error *err)
 {
     store_life life = pts_store_holder_life(&store->self, &last->holder, store->network);
-    int gone = 0;
-    if (!last->run || (last->run != store->run && life == STORE_GONE))
-        gone = 1;
-    else if (last->run != store->run && life == STORE_ELSEWHERE)
+    bool gone = !last->run, others = last->run != store->run;
+    if (others && life == STORE_GONE)
+        gone = true;
+    else if (last->run && others && life == STORE_ELSEWHERE)
         PTS_TRY(look_at_beat(store, last, &gone, err));
     *held = !gone;
     return PTS_OK;
@@ -325,27 +318,28 @@ static pts_status is_held(pts_store *store, const last_holder *last, int *held, 
 
 static pts_status set_taken(const pts_store *store, pts_store_claim *claim, pts_error *err)
 {
-    sqlite3_stmt *update;
-    PTS_TRY(pts_store_prepare(store, &update,
-                              "UPDATE job SET state = 1, attempts = attempts + 1, reason = '', "
-                              "run = ? WHERE id = ?",
-                              err));
-    sqlite3_bind_int64(update, 1, store->run);
-    sqlite3_bind_int64(update, 2, claim->job);
     claim->state = PTS_STORE_TAKEN;
     claim->attempts++;
     claim->reason[0] = '\0';
-    return pts_store_finish(store, update, err);
+    return execute(store, err,
+                   "UPDATE job SET state = 1, attempts = attempts + 1, reason = '', run = ? "
+                   "WHERE id = ?",
+                   "ii", store->run, claim->job);
 }
 
-static pts_status take(pts_store *store, const pts_store_job *job, int retry_failed,
+/* Within a transaction: between looking and taking no other process comes. */
+static pts_status take(pts_store *store, const pts_store_job *job, bool retry_failed,
                        pts_store_claim *claim, pts_error *err)
 {
     int64_t dataset = 0;
-    int held = 0;
+    bool held = false;
     last_holder last = {0};
     PTS_TRY(find_dataset(store, job, &dataset, err));
-    PTS_TRY(insert_job(store, job, dataset, err));
+    PTS_TRY(execute(store, err,
+                    "INSERT OR IGNORE INTO job (dataset, class, class_name, trainer, settings, "
+                    "mode, seed, n, state, attempts, reason) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')",
+                    JOB_KINDS, JOB_VALUES(job, dataset)));
     PTS_TRY(find_job(store, job, dataset, claim, &last, err));
     if (claim->state == PTS_STORE_DONE || (claim->state == PTS_STORE_FAILED && !retry_failed))
         return PTS_OK;
@@ -359,7 +353,7 @@ static pts_status take(pts_store *store, const pts_store_job *job, int retry_fai
     return PTS_OK;
 }
 
-pts_status pts_store_take(pts_store *store, const pts_store_job *job, int retry_failed,
+pts_status pts_store_take(pts_store *store, const pts_store_job *job, bool retry_failed,
                           pts_store_claim *out, pts_error *err)
 {
     *out = (pts_store_claim){0};
@@ -375,16 +369,9 @@ pts_status pts_store_take(pts_store *store, const pts_store_job *job, int retry_
 static pts_status set_state(const pts_store *store, int64_t job, pts_store_state state,
                             const char *reason, pts_error *err)
 {
-    sqlite3_stmt *update;
-    PTS_TRY(pts_store_prepare(store, &update,
-                              "UPDATE job SET state = ?, reason = ? "
-                              "WHERE id = ? AND run = ? AND state = 1",
-                              err));
-    sqlite3_bind_int(update, 1, (int)state);
-    bind(update, 2, reason);
-    sqlite3_bind_int64(update, 3, job);
-    sqlite3_bind_int64(update, 4, store->run);
-    PTS_TRY(pts_store_finish(store, update, err));
+    PTS_TRY(execute(store, err,
+                    "UPDATE job SET state = ?, reason = ? WHERE id = ? AND run = ? AND state = 1",
+                    "itii", (int64_t)state, reason, job, store->run));
     if (sqlite3_changes(store->db) == 1)
         return PTS_OK;
     return pts_fail(err, PTS_ERR_CANCELLED,
@@ -392,34 +379,15 @@ static pts_status set_state(const pts_store *store, int64_t job, pts_store_state
                     store->path, job);
 }
 
-static void bind_or_null(sqlite3_stmt *statement, int at, double value)
-{
-    if (isnan(value))
-        sqlite3_bind_null(statement, at);
-    else
-        sqlite3_bind_double(statement, at, value);
-}
-
-static pts_status insert_point(const pts_store *store, int64_t job, const pts_store_point *point,
+static pts_status insert_point(const pts_store *store, int64_t job, const pts_store_point *p,
                                pts_error *err)
 {
-    sqlite3_stmt *insert;
-    PTS_TRY(
-        pts_store_prepare(store, &insert, "INSERT INTO point VALUES (?,?,?,?,?,?,?,?,?,?,?)", err));
-    sqlite3_bind_int64(insert, 1, job);
-    sqlite3_bind_int64(insert, 2, (sqlite3_int64)point->step);
-    sqlite3_bind_int64(insert, 3, (sqlite3_int64)point->n);
-    sqlite3_bind_double(insert, 4, point->map);
-    bind_or_null(insert, 5, point->map50);
-    bind_or_null(insert, 6, point->map75);
-    bind_or_null(insert, 7, point->val_map);
-    bind(insert, 8, point->kind);
-    sqlite3_bind_double(insert, 9, point->seconds);
-    sqlite3_bind_int64(insert, 10, (sqlite3_int64)point->peak_bytes);
-    sqlite3_bind_int64(insert, 11, (sqlite3_int64)time(NULL));
-    return pts_store_finish(store, insert, err);
+    return execute(store, err, "INSERT INTO point VALUES (?,?,?,?,?,?,?,?,?,?,?)", "iiiddddtdii",
+                   job, (int64_t)p->step, (int64_t)p->n, p->map, p->map50, p->map75, p->val_map,
+                   p->kind, p->seconds, (int64_t)p->peak_bytes, (int64_t)time(NULL));
 }
 
+/* State and points in one transaction: a job is never done without them. */
 static pts_status finish_job(const pts_store *store, int64_t job, const pts_store_point *points,
                              size_t count, pts_error *err)
 {

@@ -33,6 +33,7 @@ typedef struct reader {
     void *user;
 } reader;
 
+/* One statement is one snapshot: writers at work do not show in half a list. */
 static pts_status read_rows(const reader *in, const char *sql, const pts_store_filter *filter,
                             pts_error *err)
 {
@@ -149,7 +150,7 @@ pts_status pts_store_jobs(pts_store *store, const pts_store_filter *filter,
 }
 
 /* Whether it lives; on another host that is not to be told by one look. */
-static int is_alive(const pts_store *store, sqlite3_stmt *query)
+static bool is_alive(const pts_store *store, sqlite3_stmt *query)
 {
     store_holder holder = {.process = sqlite3_column_int64(query, 7),
                            .process_start = sqlite3_column_int64(query, 12)};
