@@ -16,6 +16,7 @@
 
 #include "pts/base.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #ifdef __cplusplus
@@ -27,7 +28,7 @@ extern "C" {
 pts_status pts_read_file(const char *path, size_t limit, char **data, size_t *size, pts_error *err);
 
 /* Whether the name of `path` ends in `ending` (".csv"), capitals or not, with something before. */
-int pts_path_ends(const char *path, const char *ending);
+bool pts_path_ends(const char *path, const char *ending);
 
 /* One field of a CSV record (RFC 4180): quoted where it must be. */
 void pts_csv_field(FILE *file, const char *text);

@@ -28,6 +28,8 @@
 
 #include "pts/base.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -98,7 +100,7 @@ typedef struct pts_preset {
 
 /* All of them; constant, not to be freed. */
 const pts_preset *pts_preset_list(size_t *count);
-int pts_preset_known(const char *preset);
+bool pts_preset_known(const char *preset);
 /* The usual size, 0 for an unknown preset. */
 size_t pts_preset_size(const char *preset);
 /* size of 1 … 4096, out [size][size][3]. PTS_ERR_ARGUMENT for an unknown preset (the message lists

@@ -166,6 +166,8 @@ static int usable_cores(cpu_set_t *set)
 
 static pts_status start_workers(pts_team *team, pts_error *err)
 {
+    PTS_TRY(pts_new(&team->workers, (size_t)team->threads, sizeof *team->workers, err));
+    PTS_TRY(pts_new(&team->shares, (size_t)team->threads, sizeof *team->shares, err));
     for (int i = 1; i < team->threads; i++) {
         worker_arg *arg = malloc(sizeof *arg);
         if (!arg)
@@ -188,24 +190,15 @@ pts_status pts_team_create(pts_team **out, int threads, pts_error *err)
         return pts_fail(err, PTS_ERR_ARGUMENT, "threads: expected 0 … %d, got %d", MAX_THREADS,
                         threads);
     openblas_set_num_threads(1);
-    pts_team *team = calloc(1, sizeof *team);
-    if (!team)
-        return pts_fail_memory(err, sizeof *team);
+    pts_team *team;
+    PTS_TRY(pts_new(&team, 1, sizeof *team, err));
+    pthread_mutex_init(&team->mutex, NULL);
+    pthread_cond_init(&team->wake, NULL);
+    pthread_cond_init(&team->idle, NULL);
     int cores = usable_cores(&team->allowed);
     team->caller_cpu = -1;
     team->threads = threads ? threads : cores;
     team->spins = team->threads > cores ? 0 : SPINS;
-    team->workers = calloc((size_t)team->threads, sizeof *team->workers);
-    team->shares = pts_calloc64((size_t)team->threads, sizeof *team->shares);
-    if (!team->workers || !team->shares) {
-        free(team->workers);
-        free(team->shares);
-        free(team);
-        return pts_fail_memory(err, sizeof *team->shares);
-    }
-    pthread_mutex_init(&team->mutex, NULL);
-    pthread_cond_init(&team->wake, NULL);
-    pthread_cond_init(&team->idle, NULL);
     pts_status status = start_workers(team, err);
     if (status != PTS_OK) {
         pts_team_destroy(team);

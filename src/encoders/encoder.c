@@ -300,9 +300,7 @@ pts_status pts_encoder_embed_from(pts_encoder *encoder, pts_image_source source,
     const size_t held = encoder->info.alone ? threads : encoder->info.group;
     const size_t bytes = encoder->image_floats * sizeof(float);
     batch b = {.encoder = encoder, .source = source, .user = user, .out = out};
-    b.made = pts_calloc64(held, bytes);
-    if (!b.made)
-        return pts_fail_memory(err, held * bytes);
+    PTS_TRY(pts_new(&b.made, held, bytes, err));
     pthread_mutex_init(&b.mutex, NULL);
     pts_status status = embed_batch(&b, count, err);
     pthread_mutex_destroy(&b.mutex);

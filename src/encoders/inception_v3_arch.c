@@ -3,11 +3,12 @@
 #include "encoders/arch.h"
 #include "encoders/inception_v3.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 typedef struct inception_model {
     network_layers layers;
-    int count_padding;
+    bool count_padding;
 } inception_model;
 
 typedef struct inception_pass {

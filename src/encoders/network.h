@@ -35,7 +35,7 @@ typedef struct network_layers {
 typedef struct network {
     network_layers *layers;
     pts_team *team;
-    int count_padding; /* the average pool's convention, as the file names it */
+    bool count_padding; /* the average pool's convention, as the file names it */
 
     bool planning;
     size_t main_floats, scratch_floats, work_floats; /* planned: the largest of each */

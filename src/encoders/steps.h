@@ -3,16 +3,12 @@
 #ifndef PTS_SRC_ENCODERS_STEPS_H
 #define PTS_SRC_ENCODERS_STEPS_H
 
+#include "base/clock.h"
 #include "pts/encoder.h"
-
-#include <time.h>
 
 static inline double steps_now(pts_step_visitor visit)
 {
-    struct timespec now = {0};
-    if (visit)
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    return visit ? pts_clock() : 0;
 }
 
 static inline void steps_show(pts_step_visitor visit, void *user, const char *name,

@@ -5,13 +5,14 @@
 #include "image/stb.h"
 #include "pts/image.h"
 
+#include <stdbool.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PNG_PALETTE = 256 * 3, PNG_CHUNK = 12 };
 
-static int starts_with(const image_file *file, const char *signature, size_t size)
+static bool starts_with(const image_file *file, const char *signature, size_t size)
 {
     return file->size >= size && memcmp(file->data, signature, size) == 0;
 }

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "pts/image.h"
 
+#include <stdbool.h>
 #include <math.h>
 #include <string.h>
 
@@ -171,7 +172,7 @@ static size_t find(const char *preset)
     return i;
 }
 
-int pts_preset_known(const char *preset)
+bool pts_preset_known(const char *preset)
 {
     return find(preset) < PRESETS;
 }

@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "image/probe.h"
 
+#include <stdbool.h>
+
 enum { FILE_HEADER = 14, INFO_HEADER = 40, V3_HEADER = 56, V4_HEADER = 108, V5_HEADER = 124 };
 
 typedef struct bmp {
@@ -40,7 +42,7 @@ static void read_header(bmp *b)
 }
 
 /* Masks other than these go through stb_image's rounding, which is not Pillow's. */
-static int has_usual_masks(const bmp *b)
+static bool has_usual_masks(const bmp *b)
 {
     const uint8_t *masks = b->file->data + FILE_HEADER + INFO_HEADER;
     return image_le32(masks) == 0xff0000 && image_le32(masks + 4) == 0xff00 &&

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "image/probe.h"
 
+#include <stdbool.h>
+
 enum {
     SOF0 = 0xc0, /* baseline; 0xc1 extended, 0xc2 progressive */
     DHT = 0xc4,
@@ -122,7 +124,7 @@ static const component *find_component(const jpeg *j, uint8_t id)
 
 /* The tables that the scan reads: `selectors` names a DC and an AC table, `end` are the scan's
  * last three bytes (spectral start and end, bit positions). */
-static int tables_defined(const jpeg *j, const component *c, uint8_t selectors, const uint8_t *end)
+static bool tables_defined(const jpeg *j, const component *c, uint8_t selectors, const uint8_t *end)
 {
     int first_dc = !j->progressive || (end[0] == 0 && end[2] >> 4 == 0);
     int ac = !j->progressive || end[0] > 0;

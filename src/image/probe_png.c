@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "image/probe.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 typedef struct chunk {
@@ -41,12 +42,12 @@ static pts_status damaged(const png *p, const chunk *c, const char *what)
                     p->file->name, what, c->at);
 }
 
-static int is_type(const chunk *c, const char *type)
+static bool is_type(const chunk *c, const char *type)
 {
     return memcmp(c->type, type, 4) == 0;
 }
 
-static int depth_fits_colour(uint8_t depth, uint8_t colour)
+static bool depth_fits_colour(uint8_t depth, uint8_t colour)
 {
     switch (colour) {
     case 0: /* gray */

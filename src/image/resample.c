@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "pts/image.h"
 
+#include <stdbool.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,26 +67,32 @@ static void fill_output(coefficients *c, size_t i, size_t in, double scale, doub
     }
 }
 
-static pts_status coefficients_make(coefficients *c, size_t in, size_t out, pts_filter kind,
+static pts_status coefficients_fill(coefficients *c, size_t in, size_t out, pts_filter kind,
                                     pts_error *err)
 {
+    double *row;
     double (*filter)(double) = kind == PTS_FILTER_BICUBIC ? cubic : triangle;
     double scale = (double)in / (double)out, filter_scale = scale < 1 ? 1 : scale;
     double support = (kind == PTS_FILTER_BICUBIC ? 2.0 : 1.0) * filter_scale;
     c->width = (size_t)ceil(support) * 2 + 1;
-    c->first = pts_calloc64(out, sizeof *c->first);
-    c->count = pts_calloc64(out, sizeof *c->count);
-    c->weights = pts_calloc64(out, c->width * sizeof *c->weights);
-    double *row = pts_calloc64(c->width, sizeof *row);
-    if (!c->first || !c->count || !c->weights || !row) {
-        free(row);
-        coefficients_free(c);
-        return pts_fail_memory(err, out * c->width * sizeof *c->weights);
-    }
+    PTS_TRY(pts_new(&c->first, out, sizeof *c->first, err));
+    PTS_TRY(pts_new(&c->count, out, sizeof *c->count, err));
+    PTS_TRY(pts_new(&c->weights, out, c->width * sizeof *c->weights, err));
+    PTS_TRY(pts_new(&row, c->width, sizeof *row, err));
     for (size_t i = 0; i < out; i++)
         fill_output(c, i, in, scale, filter_scale, support, filter, row);
     free(row);
     return PTS_OK;
+}
+
+static pts_status coefficients_make(coefficients *c, size_t in, size_t out, pts_filter kind,
+                                    pts_error *err)
+{
+    *c = (coefficients){0};
+    pts_status status = coefficients_fill(c, in, out, kind, err);
+    if (status != PTS_OK)
+        coefficients_free(c);
+    return status;
 }
 
 static uint8_t clip8(int32_t sum)
@@ -244,9 +251,10 @@ static pts_status resize_height(const pts_image *in, size_t height, pts_filter f
 {
     coefficients c;
     PTS_TRY(image_create(out, in->width, height, err));
-    int32_t *sums = pts_calloc64(in->width, 3 * sizeof *sums);
-    pts_status status = sums ? coefficients_make(&c, in->height, height, filter, err)
-                             : pts_fail_memory(err, in->width * 3 * sizeof *sums);
+    int32_t *sums;
+    pts_status status = pts_new(&sums, in->width, 3 * sizeof *sums, err);
+    if (status == PTS_OK)
+        status = coefficients_make(&c, in->height, height, filter, err);
     if (status == PTS_OK) {
         vertical_pass(in, &c, out, sums);
         coefficients_free(&c);
@@ -267,7 +275,7 @@ static pts_status copy_image(const pts_image *in, pts_image *out, pts_error *err
 /* Pillow 13 resamples the height first where it takes away more than twice as many rows as columns
  * (its pull request 9549); older releases always began with the width. With rounding between the
  * passes the order shows: by one level, rarely more. */
-static int height_first(const pts_image *image, size_t width, size_t height)
+static bool height_first(const pts_image *image, size_t width, size_t height)
 {
     int64_t rows = (int64_t)image->height - (int64_t)height;
     int64_t columns = (int64_t)image->width - (int64_t)width;
@@ -278,7 +286,7 @@ static pts_status resize_both(const pts_image *image, size_t width, size_t heigh
                               pts_filter filter, pts_image *out, pts_error *err)
 {
     pts_image between;
-    int height_now = height_first(image, width, height);
+    bool height_now = height_first(image, width, height);
     PTS_TRY(height_now ? resize_height(image, height, filter, &between, err)
                        : resize_width(image, width, filter, &between, err));
     pts_status status = height_now ? resize_width(&between, width, filter, out, err)

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 
+#include <stdbool.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ typedef struct attention_plan {
     size_t keys, values, score_stride, queries;
 } attention_plan;
 
-static int make_plan(const pts_attention *a, attention_plan *plan)
+static bool make_plan(const pts_attention *a, attention_plan *plan)
 {
     size_t wide;
     plan->queries = a->queries < QUERY_ROWS ? a->queries : QUERY_ROWS;
@@ -28,7 +29,7 @@ static int make_plan(const pts_attention *a, attention_plan *plan)
     return 1;
 }
 
-int pts_attention_workspace(const pts_attention *a, size_t *floats)
+bool pts_attention_workspace(const pts_attention *a, size_t *floats)
 {
     attention_plan plan;
     if (!make_plan(a, &plan))

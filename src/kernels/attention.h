@@ -5,6 +5,8 @@
 
 #include "kernels/level.h"
 
+#include <stdbool.h>
+
 typedef struct pts_attention {
     const pts_level *level;
     size_t images, tokens, heads, width; /* width: of a head */
@@ -17,7 +19,7 @@ typedef struct pts_attention {
 } pts_attention;
 
 /* Floats of workspace a thread, from level, tokens and width; false where that does not fit. */
-int pts_attention_workspace(const pts_attention *a, size_t *floats);
+bool pts_attention_workspace(const pts_attention *a, size_t *floats);
 void pts_attention_run(const pts_attention *a, pts_team *team);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "kernels/winograd.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* A task's im2col rows fill at most this many floats (1 MiB: half of a common L2), so that the
@@ -25,7 +26,7 @@ size_t pts_window_side(size_t input, size_t window, size_t stride, size_t pad)
     return input + 2 * pad < window ? 0 : (input + 2 * pad - window) / stride + 1;
 }
 
-static int is_pointwise(const pts_window *w)
+static bool is_pointwise(const pts_window *w)
 {
     return w->height == 1 && w->width == 1 && w->stride == 1 && !w->pad_y && !w->pad_x;
 }
@@ -56,7 +57,7 @@ const char *pts_conv_method(const pts_conv *conv)
     }
 }
 
-int pts_conv_packed_floats(const pts_conv *conv, size_t *floats)
+bool pts_conv_packed_floats(const pts_conv *conv, size_t *floats)
 {
     if (conv->axis.outputs)
         return pts_winograd_packed_floats(conv, floats);
@@ -79,8 +80,8 @@ static size_t tile_rows(size_t depth, size_t pixels)
     return rows > pixels ? pixels : rows;
 }
 
-int pts_conv_workspace(const pts_conv *conv, size_t threads, size_t height, size_t width,
-                       size_t *floats)
+bool pts_conv_workspace(const pts_conv *conv, size_t threads, size_t height, size_t width,
+                        size_t *floats)
 {
     if (conv->axis.outputs)
         return pts_winograd_workspace(conv, threads, height, width, floats);

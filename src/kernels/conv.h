@@ -10,6 +10,8 @@
 
 #include "kernels/level.h"
 
+#include <stdbool.h>
+
 typedef struct pts_conv {
     const pts_level *level;
     pts_window window;
@@ -25,13 +27,13 @@ void pts_conv_init(pts_conv *conv, const pts_level *level, const pts_window *win
 const char *pts_conv_method(const pts_conv *conv);
 
 /* Floats of the packed weights; false where that does not fit a size_t. */
-int pts_conv_packed_floats(const pts_conv *conv, size_t *floats);
+bool pts_conv_packed_floats(const pts_conv *conv, size_t *floats);
 /* weight [kh][kw][in][out] → packed (64-byte aligned), which the convolution then points to. */
 void pts_conv_pack(pts_conv *conv, const float *weight, float *packed);
 
 /* Floats of workspace for each of `threads` threads, for an output of height × width. */
-int pts_conv_workspace(const pts_conv *conv, size_t threads, size_t height, size_t width,
-                       size_t *floats);
+bool pts_conv_workspace(const pts_conv *conv, size_t threads, size_t height, size_t width,
+                        size_t *floats);
 /* y = max(0, conv(x, weight) + bias), or without a bias, 1×1 only, conv(x, weight); y has the
  * output's size already.
  * workspace [threads][pts_conv_workspace()]. No bit depends on the number of threads. */

@@ -34,13 +34,13 @@ pts_status pts_matrix_pack(pts_matrix **out, const float *b, size_t depth, size_
     PTS_TRY(check_side("matrix: columns", columns, 1, err));
     if (!pts_product_packed_floats(level, depth, columns, &floats))
         return pts_fail_memory(err, SIZE_MAX);
-    pts_matrix *matrix = calloc(1, sizeof *matrix);
-    if (!matrix)
-        return pts_fail_memory(err, sizeof *matrix);
-    *matrix = (pts_matrix){level, depth, columns, pts_calloc64(floats, sizeof(float))};
-    if (!matrix->packed) {
+    pts_matrix *matrix;
+    PTS_TRY(pts_new(&matrix, 1, sizeof *matrix, err));
+    *matrix = (pts_matrix){level, depth, columns, NULL};
+    pts_status status = pts_new(&matrix->packed, floats, sizeof(float), err);
+    if (status != PTS_OK) {
         free(matrix);
-        return pts_fail_memory(err, floats > SIZE_MAX / 4 ? SIZE_MAX : floats * 4);
+        return status;
     }
     pts_product_pack(level, b, columns, depth, columns, matrix->packed);
     *out = matrix;

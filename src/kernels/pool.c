@@ -1,11 +1,13 @@
 #include "kernels/level.h"
 
+#include <stdbool.h>
+
 typedef struct pool_job {
     const pts_window *window;
     const pts_feature_map *x, *y;
     pts_pool_pixel_fn pixel;
     const float *bias;
-    int count_padding;
+    bool count_padding;
 } pool_job;
 
 /* The part of a window at `output` that lies inside [0, side): [*first, *end). */
@@ -53,7 +55,7 @@ void pts_max_pool(const pts_level *level, pts_team *team, const pts_window *wind
 }
 
 void pts_average_pool(const pts_level *level, pts_team *team, const pts_window *window,
-                      int count_padding, const pts_feature_map *x, const float *bias,
+                      bool count_padding, const pts_feature_map *x, const float *bias,
                       const pts_feature_map *y)
 {
     pool_job job = {window, x, y, level->average_pixel, bias, count_padding};

@@ -5,6 +5,8 @@
 #include "kernels/feature_map.h"
 #include "pts/base.h"
 
+#include <stdbool.h>
+
 /* The part of a window that lies inside the map. */
 typedef struct pts_pool_window {
     const float *first; /* [rows][columns] pixels, at these distances in floats */
@@ -25,7 +27,7 @@ void pts_max_pool(const struct pts_level *level, pts_team *team, const pts_windo
  * count_padding: the divisor is always the window's area (torchvision); else only the pixels
  * inside the map count (TensorFlow, Keras). They differ at the borders only. */
 void pts_average_pool(const struct pts_level *level, pts_team *team, const pts_window *window,
-                      int count_padding, const pts_feature_map *x, const float *bias,
+                      bool count_padding, const pts_feature_map *x, const float *bias,
                       const pts_feature_map *y);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "kernels/level.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* The columns of panel memory that `columns` (at most a panel) take. */
@@ -10,7 +11,7 @@ static size_t padded(const pts_level *level, size_t columns)
     return (columns + level->lanes - 1) / level->lanes * level->lanes;
 }
 
-int pts_product_packed_floats(const pts_level *level, size_t depth, size_t columns, size_t *floats)
+bool pts_product_packed_floats(const pts_level *level, size_t depth, size_t columns, size_t *floats)
 {
     size_t wide;
     return pts_add(columns, level->lanes, &wide) &&

@@ -41,8 +41,8 @@ typedef void (*pts_product_fn)(const pts_product *p);
 
 struct pts_level;
 /* Floats of a packed B; its block must be 64-byte aligned. False where that does not fit. */
-int pts_product_packed_floats(const struct pts_level *level, size_t depth, size_t columns,
-                              size_t *floats);
+bool pts_product_packed_floats(const struct pts_level *level, size_t depth, size_t columns,
+                               size_t *floats);
 /* b [depth][b_stride] → packed. */
 void pts_product_pack(const struct pts_level *level, const float *b, size_t b_stride, size_t depth,
                       size_t columns, float *packed);

@@ -1,6 +1,7 @@
 #include "kernels/winograd.h"
 #include "base/memory.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -61,7 +62,7 @@ static size_t points_of(const pts_conv *conv)
     return conv->window.height > 1 && conv->window.width > 1 ? n * n : n;
 }
 
-int pts_winograd_packed_floats(const pts_conv *conv, size_t *floats)
+bool pts_winograd_packed_floats(const pts_conv *conv, size_t *floats)
 {
     size_t one;
     return pts_product_packed_floats(conv->level, conv->in, conv->out, &one) &&
@@ -138,8 +139,8 @@ static shape shape_of(const pts_conv *conv, size_t threads, size_t height, size_
     return s;
 }
 
-int pts_winograd_workspace(const pts_conv *conv, size_t threads, size_t height, size_t width,
-                           size_t *floats)
+bool pts_winograd_workspace(const pts_conv *conv, size_t threads, size_t height, size_t width,
+                            size_t *floats)
 {
     shape s = shape_of(conv, threads, height, width);
     size_t channels, group;

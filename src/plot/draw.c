@@ -1,6 +1,7 @@
 #include "plot/draw.h"
 #include "plot/pen.h"
 
+#include <stdbool.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static const char *format_tick(char *text, size_t room, double tick)
     return text;
 }
 
-static int labels_fit(canvas *c, const double *ticks, size_t count)
+static bool labels_fit(canvas *c, const double *ticks, size_t count)
 {
     double end = -1e9;
     for (size_t i = 0; i < count; i++) {
@@ -243,7 +244,7 @@ typedef struct box {
     double left, top, width, height;
 } box;
 
-static int inside(const box *b, double x, double y)
+static bool inside(const box *b, double x, double y)
 {
     return x >= b->left && x <= b->left + b->width && y >= b->top && y <= b->top + b->height;
 }
@@ -332,7 +333,7 @@ static double clamp(double value, double low, double high)
     return fmin(fmax(value, low), high);
 }
 
-static int has_interval(const pts_plot_target *target)
+static bool has_interval(const pts_plot_target *target)
 {
     return target->n_low > 0 || target->n_high > 0;
 }

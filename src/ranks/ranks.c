@@ -1,5 +1,7 @@
 #include "pts/ranks.h"
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <limits.h>
 #include <mpi.h>
@@ -24,30 +26,27 @@ static pts_status check(int code, const char *what, pts_error *err)
     return pts_fail(err, PTS_ERR_IO, "MPI: %s: %.300s", what, text);
 }
 
-pts_status pts_ranks_start(pts_ranks **out, pts_error *err)
+static pts_status start(pts_ranks *ranks, pts_error *err)
 {
     int level;
-    *out = NULL;
-    pts_ranks *ranks = calloc(1, sizeof *ranks);
-    if (!ranks)
-        return pts_fail_memory(err, sizeof *ranks);
-    pts_status status =
-        check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level), "start", err);
-    if (status == PTS_OK)
-        status = check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "start", err);
-    if (status == PTS_OK)
-        status = check(MPI_Comm_rank(MPI_COMM_WORLD, &ranks->rank), "start", err);
-    if (status == PTS_OK)
-        status = check(MPI_Comm_size(MPI_COMM_WORLD, &ranks->count), "start", err);
-    if (status == PTS_OK && !(ranks->sizes = calloc((size_t)ranks->count, 2 * sizeof(int))))
-        status = pts_fail_memory(err, (size_t)ranks->count * 2 * sizeof(int));
-    if (status != PTS_OK) {
-        free(ranks);
-        return status;
-    }
+    PTS_TRY(check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level), "start", err));
+    PTS_TRY(check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "start", err));
+    PTS_TRY(check(MPI_Comm_rank(MPI_COMM_WORLD, &ranks->rank), "start", err));
+    PTS_TRY(check(MPI_Comm_size(MPI_COMM_WORLD, &ranks->count), "start", err));
+    PTS_TRY(pts_new(&ranks->sizes, (size_t)ranks->count, 2 * sizeof *ranks->sizes, err));
     ranks->places = ranks->sizes + ranks->count;
-    *out = ranks;
     return PTS_OK;
+}
+
+pts_status pts_ranks_start(pts_ranks **out, pts_error *err)
+{
+    PTS_TRY(pts_new(out, 1, sizeof **out, err));
+    pts_status status = start(*out, err);
+    if (status != PTS_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 void pts_ranks_finish(pts_ranks *ranks)
@@ -78,13 +77,6 @@ pts_status pts_ranks_send(pts_ranks *ranks, int to, const void *data, size_t byt
     return check(MPI_Send(data, (int)bytes, MPI_BYTE, to, 0, MPI_COMM_WORLD), "send", err);
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static pts_status take_message(MPI_Message *message, MPI_Status *status, int *from, void **data,
                                size_t *bytes, pts_error *err)
 {
@@ -108,7 +100,7 @@ pts_status pts_ranks_receive(pts_ranks *ranks, double seconds, int *from, void *
                              size_t *bytes, pts_error *err)
 {
     (void)ranks;
-    double end = seconds_now() + seconds;
+    double end = pts_clock() + seconds;
     *data = NULL;
     for (;;) {
         int there;
@@ -118,7 +110,7 @@ pts_status pts_ranks_receive(pts_ranks *ranks, double seconds, int *from, void *
                       "receive", err));
         if (there)
             return take_message(&message, &status, from, data, bytes, err);
-        if (seconds_now() >= end)
+        if (pts_clock() >= end)
             return PTS_OK;
         nanosleep(&(struct timespec){.tv_nsec = (long)(LOOK_SECONDS * 1e9)}, NULL);
     }

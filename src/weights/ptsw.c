@@ -2,6 +2,7 @@
 #include "weights/ptsw.h"
 #include "base/memory.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define P1 UINT64_C(0x9e3779b185ebca87)
@@ -70,7 +71,7 @@ static size_t utf8_length(const unsigned char *at, size_t left)
     return length;
 }
 
-int pts_ptsw_text_ok(const char *text, size_t size, int multiline)
+bool pts_ptsw_text_ok(const char *text, size_t size, bool multiline)
 {
     const unsigned char *at = (const unsigned char *)text;
     for (size_t i = 0; i < size;) {

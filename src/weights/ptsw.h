@@ -76,6 +76,8 @@
 
 #include "pts/weights.h"
 
+#include <stdbool.h>
+
 enum {
     PTSW_STRIPE = 64,
     PTSW_VERSION = 1,
@@ -114,7 +116,7 @@ uint64_t pts_ptsw_sum_final(const ptsw_sum *sum);
 
 /* Bytes of `size` bytes of text are valid UTF-8 without control characters (below 0x20, 0x7f).
  * Metadata values may also hold newlines and tabs. */
-int pts_ptsw_text_ok(const char *text, size_t size, int multiline);
+bool pts_ptsw_text_ok(const char *text, size_t size, bool multiline);
 
 /* dtype is known, rank 1 … 4, dims ≥ 1, 1 past the rank, and *bytes their product: what a tensor
  * must be on either side of the file. The message ends the caller's "%s: tensor 'x': ". NULL: ok */

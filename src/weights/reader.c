@@ -8,6 +8,7 @@
 #define _GNU_SOURCE /* madvise, MADV_POPULATE_READ */
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "weights/ptsw.h"
 
 #include <errno.h>
@@ -201,9 +202,7 @@ static pts_status read_meta(pts_weights *w, uint32_t index, uint64_t *at, uint64
 static pts_status read_all_meta(pts_weights *w, pts_error *err)
 {
     uint64_t at = PTSW_STRIPE, end = PTSW_STRIPE + w->header.meta_bytes;
-    w->meta = calloc(w->header.meta_count + 1u, sizeof *w->meta);
-    if (!w->meta)
-        return pts_fail_memory(err, (w->header.meta_count + 1u) * sizeof *w->meta);
+    PTS_TRY(pts_new(&w->meta, w->header.meta_count, sizeof *w->meta, err));
     for (uint32_t i = 0; i < w->header.meta_count; i++)
         PTS_TRY(read_meta(w, i, &at, end, err));
     if (at != end)
@@ -299,10 +298,8 @@ static pts_status read_all_tensors(pts_weights *w, pts_error *err)
 {
     uint64_t at = w->header.data_offset;
     size_t count = w->header.tensor_count;
-    w->tensors = calloc(count + 1, sizeof *w->tensors);
-    w->by_name = calloc(count + 1, sizeof *w->by_name);
-    if (!w->tensors || !w->by_name)
-        return pts_fail_memory(err, (count + 1) * sizeof *w->tensors);
+    PTS_TRY(pts_new(&w->tensors, count, sizeof *w->tensors, err));
+    PTS_TRY(pts_new(&w->by_name, count, sizeof *w->by_name, err));
     for (uint32_t i = 0; i < count; i++)
         PTS_TRY(read_tensor(w, i, &at, err));
     if (at != w->size)
@@ -314,9 +311,7 @@ static pts_status read_all_tensors(pts_weights *w, pts_error *err)
 
 static pts_status open_into(pts_weights *w, const char *path, pts_error *err)
 {
-    w->path = strdup(path);
-    if (!w->path)
-        return pts_fail_memory(err, strlen(path) + 1);
+    PTS_TRY(pts_text(&w->path, err, "%s", path));
     PTS_TRY(map_file(w, err));
     memcpy(&w->header, w->map, sizeof w->header);
     PTS_TRY(check_identity(w, err));
@@ -331,9 +326,8 @@ pts_status pts_weights_open(pts_weights **out, const char *path, pts_error *err)
     *out = NULL;
     if (!path)
         return pts_fail(err, PTS_ERR_ARGUMENT, "weights: expected a path, got NULL");
-    pts_weights *w = calloc(1, sizeof *w);
-    if (!w)
-        return pts_fail_memory(err, sizeof *w);
+    pts_weights *w;
+    PTS_TRY(pts_new(&w, 1, sizeof *w, err));
     pts_status status = open_into(w, path, err);
     if (status != PTS_OK) {
         pts_weights_close(w);
@@ -428,9 +422,7 @@ pts_status pts_weights_widen(pts_weights *w, pts_error *err)
     }
     if (!floats)
         return PTS_OK;
-    w->wide = pts_calloc64(floats, sizeof(float));
-    if (!w->wide)
-        return pts_fail_memory(err, floats * sizeof(float));
+    PTS_TRY(pts_new(&w->wide, floats, sizeof *w->wide, err));
     float *at = w->wide;
     for (size_t i = 0; i < count; i++) {
         pts_tensor *t = &w->tensors[i];

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "pts/file.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "weights/ptsw.h"
 
 #include <errno.h>
@@ -39,20 +40,13 @@ static pts_status check_meta(const pts_meta *meta, size_t count, size_t *bytes, 
     return PTS_OK;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    const char *const *left = a, *const *right = b;
-    return strcmp(*left, *right);
-}
-
 static pts_status check_unique(const pts_tensor *tensors, size_t count, pts_error *err)
 {
-    const char **names = calloc(count + 1, sizeof *names);
-    if (!names)
-        return pts_fail_memory(err, (count + 1) * sizeof *names);
+    const char **names;
+    PTS_TRY(pts_new(&names, count, sizeof *names, err));
     for (size_t i = 0; i < count; i++)
         names[i] = tensors[i].name;
-    qsort(names, count, sizeof *names, compare_names);
+    qsort(names, count, sizeof *names, pts_compare_texts);
     pts_status status = PTS_OK;
     for (size_t i = 1; i < count && status == PTS_OK; i++) {
         if (strcmp(names[i - 1], names[i]) == 0)
@@ -133,9 +127,7 @@ static pts_status build_head(head *out, const pts_meta *meta, size_t meta_count,
     h.table_offset = PTSW_STRIPE + ptsw_pad(meta_bytes);
     h.data_offset = h.table_offset + count * sizeof(ptsw_entry);
     out->size = (size_t)h.data_offset;
-    out->bytes = pts_calloc64(1, out->size);
-    if (!out->bytes)
-        return pts_fail_memory(err, out->size);
+    PTS_TRY(pts_new(&out->bytes, 1, out->size, err));
     PTS_TRY(fill_table((ptsw_entry *)(void *)(out->bytes + h.table_offset), tensors, count,
                        h.data_offset, &h.file_bytes, err));
     PTS_TRY(check_unique(tensors, count, err));
