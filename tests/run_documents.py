@@ -21,7 +21,7 @@ import tempfile
 import time
 
 README_WORDS = 1100
-TIME_LIMIT = 240
+TIME_LIMIT = 600
 
 # Commands that no test can run, by exact line. One that no document has any more is an error.
 BUILD = 'the suite itself runs in the folder that this makes'

@@ -55,7 +55,7 @@ typedef struct cli_tasks {
         {"--patience",   0,   CLI_INTEGER,                                                         \
          &(t)->patience, "N", "epochs without a better validation before it stops (0: never)"},    \
         {"--checkpoint", 0, CLI_TEXT, &(t)->checkpoint, "FILE", "where training stands"},          \
-        {"--resume", 0, CLI_FLAG, &(t)->resume, NULL, "go on from the checkpoint, if it is there"},                \
+        {"--resume", 0, CLI_FLAG, &(t)->resume, NULL, "go on from the checkpoint"},                \
         {"--seed", 0, CLI_INTEGER, &(t)->seed, "N", "seed (43)"},                                  \
         CLI_THREADS_OPTION(&(t)->threads)
 
