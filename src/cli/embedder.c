@@ -32,19 +32,6 @@ typedef struct photographs {
     unsigned char *skipped; /* [paths] */
 } photographs;
 
-static pts_status read_input(const photographs *p, size_t index, float *input, pts_error *err)
-{
-    const cli_embedder *e = p->embedder;
-    pts_image image;
-    PTS_TRY(pts_image_read(p->paths[index], e->limits, &image, err));
-    pts_status status = pts_preset_apply(e->preset, &image, p->side, input, err);
-    pts_image_free(&image);
-    if (status == PTS_OK)
-        return PTS_OK;
-    const pts_error why = *err;
-    return pts_fail(err, status, "%.200s: %.300s", p->paths[index], why.message);
-}
-
 /* As pts_encoder_embed_files makes it, but a stop takes effect before the next image, not after
  * the block. */
 static pts_status make_input(void *user, size_t index, float *input, pts_error *err)
@@ -52,7 +39,9 @@ static pts_status make_input(void *user, size_t index, float *input, pts_error *
     const photographs *p = user;
     if (atomic_load(p->embedder->stop))
         return pts_fail(err, PTS_ERR_CANCELLED, "interrupted");
-    pts_status status = read_input(p, index, input, err);
+    const pts_photograph photograph = {.name = p->paths[index]};
+    pts_status status = pts_photograph_ready(&photograph, p->embedder->limits, p->embedder->preset,
+                                             p->side, input, err);
     if (status == PTS_OK || status == PTS_ERR_MEMORY || !p->embedder->skip)
         return status;
     p->skipped[index] = 1;
