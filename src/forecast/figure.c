@@ -82,7 +82,7 @@ static pts_status draw_study(const pts_study_answer *a, draw_to *to, void *user,
     pts_curve canonical = a->curve;
     if (pts_curve_canonical(&canonical, NULL) != PTS_OK)
         return pts_fail(err, PTS_ERR_NUMERIC, "the heads' numbers are no curve");
-    sample_curve(&canonical, 10000, n, y);
+    pts_curve_sample(&canonical, 10000, n, y);
     pts_plot_target target = {.y = a->target, .answer = PTS_PLOT_UNREACHABLE};
     if (a->status == PTS_SIZE_OK && a->n <= 10000) {
         target.answer = PTS_PLOT_REACHED;

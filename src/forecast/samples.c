@@ -30,7 +30,7 @@ static pts_status find_before(const pts_answer *a, const double *n, double *y, p
     return status;
 }
 
-static void sample_curve(const pts_curve *curve, double end, double *n, double *y)
+void pts_curve_sample(const pts_curve *curve, double end, double *n, double *y)
 {
     for (size_t i = 0; i < PTS_ANSWER_SAMPLES; i++) {
         n[i] = pow(end, (double)i / (PTS_ANSWER_SAMPLES - 1));
@@ -40,7 +40,7 @@ static void sample_curve(const pts_curve *curve, double end, double *n, double *
 
 pts_status pts_answer_sample(const pts_answer *a, pts_answer_samples *s, pts_error *err)
 {
-    sample_curve(&a->posterior.curve, axis_end(a), s->n, s->curve);
+    pts_curve_sample(&a->posterior.curve, axis_end(a), s->n, s->curve);
     PTS_TRY(pts_curve_band(&a->posterior, a->question.confidence, false, s->n, PTS_ANSWER_SAMPLES,
                            s->low, s->high, err));
     return find_before(a, s->n, s->before, err);
