@@ -281,12 +281,14 @@ END_TEST
 START_TEST(audit_writes_json)
 {
     const char *version, *features, *blas, *kernels, *level;
+    int lines, files;
     json_t *libraries;
     ck_assert_int_eq(run_program("ptsinfer --audit --json"), 0);
     json_t *root = json_loads(ran.out, 0, NULL);
-    ck_assert_int_eq(json_unpack_ex(root, NULL, JSON_STRICT, "{ss ss ss ss ss so}", "version",
+    ck_assert_int_eq(json_unpack_ex(root, NULL, JSON_STRICT, "{ss ss ss ss ss si si so}", "version",
                                     &version, "features", &features, "blas", &blas, "kernels",
-                                    &kernels, "cpu_level", &level, "libraries", &libraries),
+                                    &kernels, "cpu_level", &level, "source_lines", &lines,
+                                    "source_files", &files, "libraries", &libraries),
                      0);
     ck_assert_ptr_nonnull(strstr(features, "json"));
     ck_assert_uint_gt(json_array_size(libraries), 4);

@@ -34,6 +34,15 @@ START_TEST(curve_answers_and_exits)
 }
 END_TEST
 
+START_TEST(a_plan_beyond_1_names_tau)
+{
+    check_refused(2, "ptsinfer predict --prior builtin --target .5 --tau .6 --rounds 3",
+                  "ptsinfer predict: --tau: expected below 0.5, 1 less the target, got 0.6\n");
+    check_refused(2, "ptsinfer predict --prior builtin --target 90 --tau .2 --rounds 1",
+                  "ptsinfer predict: --tau: expected below 0.1, 1 less the target, got 0.2\n");
+}
+END_TEST
+
 START_TEST(curve_refuses_in_one_line)
 {
     const char *command = "ptsinfer curve --params 0.1,2,50,0.6 %s";
@@ -450,7 +459,8 @@ CHECK_SUITE("curve_cli",
 #endif
             fit_prints_only_what_is_determined, advice_about_copies_holds, files_at_odds_are_said,
             unlike_pilot_gets_its_caveat, prior_is_made_and_used, fit_takes_any_family,
-            curve_answers_and_exits, curve_refuses_in_one_line, fit_refuses_in_one_line, SLOW,
+            curve_answers_and_exits, curve_refuses_in_one_line, a_plan_beyond_1_names_tau,
+            fit_refuses_in_one_line, SLOW,
 #ifdef PTS_HAVE_JSON
             extrapolate_writes_the_contract,
 #endif

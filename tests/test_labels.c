@@ -466,7 +466,7 @@ START_TEST(wrong_labels_are_refused)
             P ": expected 4 photographs, got 5\n");
     refused(1,
             "echo x > x.jpg && " P " --head head.ptsw --target 0.3 x.jpg 0063.jpg 0141.jpg "
-            "0142.jpg --labels txt",
+            "0142.jpg --labels txt --class 1",
             P ": x.jpg: ");
 }
 END_TEST

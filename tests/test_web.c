@@ -677,6 +677,13 @@ START_TEST(fields_are_checked)
     refused_fields("rounds", "1.5", "rounds", "rounds: expected a whole number, got '1.5'");
     refused_fields("cost_per_image", "-1", "cost_per_image",
                    "cost_per_image: expected at least 0, got -1");
+    web_text plan = {NULL, 0, 0};
+    web_field(&plan, "target", "0.5");
+    web_field(&plan, "rounds", "3");
+    web_field(&plan, "tau", "0.6");
+    web_field(&plan, "prior", "builtin");
+    expect_error(web_post(port, "/api/v1/predict", &plan, ""), 400, "tau",
+                 "tau: expected below 0.5, 1 less the target, got 0.6");
     refused_fields("mode", "study", "mode", "mode: expected pts or ptssp, got 'study'");
     refused_fields("mode", "ptssp", "mode",
                    "mode: ptssp needs inception_v3 with a head of the study's");

@@ -92,6 +92,7 @@ static int check_models(const cli_syntax *syntax, const prediction *p)
 static int check(const cli_syntax *syntax, prediction *p)
 {
     const char *field;
+    bool percent;
     pts_error err;
     if (!p->target_text)
         return cli_wrong(syntax, "expected --target Y, the wanted mAP");
@@ -103,6 +104,7 @@ static int check(const cli_syntax *syntax, prediction *p)
     if (!p->prior && p->photographs->count != PTS_PHOTOGRAPHS)
         return cli_wrong(syntax, "expected %d photographs, got %zu", PTS_PHOTOGRAPHS,
                          p->photographs->count);
+    pts_target_read(p->target_text, &p->question.target, &percent, NULL); /* told below */
     if (pts_question_check(&p->question, &field, &err) != PTS_OK)
         return cli_wrong(syntax, "--%s: %s",
                          strcmp(field, "cost_per_image") == 0 ? "cost-per-image" : field,
@@ -159,11 +161,7 @@ static pts_status ask(prediction *p, pts_models *models, const pts_given *given,
     if (p->study)
         return pts_study_forecast(models, given, &p->study_answer, &field, err);
 #endif
-    pts_status status = pts_forecast_find(models, given, &p->answer, &field, err);
-    const pts_error why = *err;
-    if (status != PTS_OK && field && strcmp(field, "prior") == 0)
-        return pts_fail(err, status, "--prior: %s", why.message);
-    return status;
+    return pts_forecast_find(models, given, &p->answer, &field, err);
 }
 
 static pts_status forecast(prediction *p, pts_team *team, pts_error *err)
@@ -174,9 +172,11 @@ static pts_status forecast(prediction *p, pts_team *team, pts_error *err)
     for (size_t i = 0; i < PTS_PHOTOGRAPHS; i++)
         photographs[i] =
             (pts_photograph){.name = i < p->photographs->count ? p->photographs->items[i] : ""};
-    cli_models_find(&p->models, p->prior);
-    if (p->prior)
+    cli_models_find(&p->models);
+    if (p->prior) {
         p->models.files.encoder_count = p->models.files.head_count = 0;
+        cli_models_add_prior(&p->models, p->prior);
+    }
     if (p->labels.count)
         p->models.files.encoder_count = 0;
     PTS_TRY(read_labels(p, sums, err));

@@ -58,7 +58,8 @@ static int read_token(const cli_syntax *syntax, serving *s)
 
 static void find_models(serving *s)
 {
-    cli_models_find(&s->models, NULL);
+    cli_models_find(&s->models);
+    cli_models_add_installed_priors(&s->models);
     const pts_model_files *files = &s->models.files;
     s->options.encoders = files->encoders;
     s->options.encoder_count = files->encoder_count;

@@ -3,24 +3,15 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-static void find_priors(cli_models *m, const char *asked)
+static void add_prior(cli_models *m, const char *name, const char *path)
 {
-    static const char *const names[CLI_PRIORS] = {"builtin", "yolov8m-seg"};
-    for (size_t i = 0; i < CLI_PRIORS; i++) {
-        char file[64];
-        snprintf(file, sizeof file, "prior-%s.txt", names[i]);
-        const char *path = cli_default_file(file, m->prior[i], sizeof m->prior[i]);
-        if (access(path, R_OK) == 0)
-            m->priors[m->files.prior_count++] = (pts_prior_name){names[i], path};
-    }
-    if (asked && strpbrk(asked, "./"))
-        m->priors[m->files.prior_count++] = (pts_prior_name){asked, asked};
+    if (m->files.prior_count < CLI_PRIORS)
+        m->priors[m->files.prior_count++] = (pts_prior_name){name, path};
     m->files.priors = m->priors;
 }
 
-void cli_models_find(cli_models *m, const char *prior)
+void cli_models_find(cli_models *m)
 {
     m->one_encoder = cli_default_file("inception_v3.ptsw", m->encoder, sizeof m->encoder);
     m->one_head = cli_default_file("head-builtin.ptsw", m->head, sizeof m->head);
@@ -30,5 +21,20 @@ void cli_models_find(cli_models *m, const char *prior)
         .heads = m->heads.count ? m->heads.items : &m->one_head,
         .head_count = m->heads.count ? m->heads.count : 1,
     };
-    find_priors(m, prior);
+}
+
+void cli_models_add_prior(cli_models *m, const char *name)
+{
+    char file[256];
+    char *path = m->prior[m->files.prior_count % CLI_PRIORS];
+    snprintf(file, sizeof file, "prior-%.200s.txt", name);
+    add_prior(m, name, strpbrk(name, "./") ? name : cli_default_file(file, path, sizeof *m->prior));
+}
+
+void cli_models_add_installed_priors(cli_models *m)
+{
+    cli_default_names("prior-", ".txt", m->names, sizeof m->names);
+    char *rest = m->names;
+    for (char *name = strtok_r(rest, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest))
+        cli_models_add_prior(m, name);
 }

@@ -6,13 +6,13 @@
 
 #include "pts/forecast.h"
 
-enum { CLI_PRIORS = 2 }; /* that are installed */
+enum { CLI_PRIORS = 16 };
 
 typedef struct cli_models {
     cli_list encoders, heads; /* options --weights and --head */
-    char encoder[4096], head[4096], prior[CLI_PRIORS][4096];
+    char encoder[4096], head[4096], prior[CLI_PRIORS][4096], names[1024];
     const char *one_encoder, *one_head;
-    pts_prior_name priors[CLI_PRIORS + 1];
+    pts_prior_name priors[CLI_PRIORS];
     pts_model_files files; /* what cli_models_find leaves: points into the others */
 } cli_models;
 
@@ -22,8 +22,11 @@ typedef struct cli_models {
         "--head", 0, CLI_TEXTS, &(models)->heads, "HEAD.ptsw", "head (the installed one)"          \
     }
 
-/* The files. Installed priors that are not there are not offered. `prior`: a name or file that is
- * asked for, NULL: none; a file (anything with a dot or a slash) goes by its path. */
-void cli_models_find(cli_models *models, const char *prior);
+/* The files of encoders and heads; no priors yet. */
+void cli_models_find(cli_models *models);
+/* A name stands for the installed prior-NAME.txt; anything with a dot or a slash is a file. */
+void cli_models_add_prior(cli_models *models, const char *name);
+/* All that are there, by name. */
+void cli_models_add_installed_priors(cli_models *models);
 
 #endif

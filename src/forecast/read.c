@@ -56,6 +56,9 @@ pts_status pts_question_check(const pts_question *q, const char **field, pts_err
     *field = "tau";
     if (!(q->tau >= 0))
         return pts_fail(err, PTS_ERR_ARGUMENT, "expected at least 0, got %g", q->tau);
+    if (q->rounds > 0 && !(q->target + q->tau < 1))
+        return pts_fail(err, PTS_ERR_ARGUMENT, "expected below %g, 1 less the target, got %g",
+                        1 - q->target, q->tau);
     *field = "cost_per_image";
     if (!(q->cost >= 0))
         return pts_fail(err, PTS_ERR_ARGUMENT, "expected at least 0, got %g", q->cost);
