@@ -282,9 +282,7 @@ int cmd_extrapolate(int argc, char **argv)
          "map (default), a family (4pl, pow4, last1 …), average or all"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON (a list with --method all)"},
     };
-    const cli_syntax syntax = {"ptstrain extrapolate",
-                               "--upto N [--method map|FAMILY|average|all] [--json] curves.csv",
-                               "ptstrain extrapolate --upto 100 tests/data/curves/ptssp_curves.csv",
-                               table, sizeof table / sizeof *table};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(table, argc, argv, run, &o, "ptstrain extrapolate",
+                   "--upto N [--method map|FAMILY|average|all] [--json] curves.csv",
+                   "ptstrain extrapolate --upto 100 tests/data/curves/ptssp_curves.csv");
 }

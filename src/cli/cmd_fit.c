@@ -487,8 +487,7 @@ int cmd_fit(int argc, char **argv)
          "two figures a curve into this folder: fit and sensitivity"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON: a list, one object a curve"},
     };
-    const cli_syntax syntax = {
-        "ptstrain fit", "[-o approx_result.json] [--json] curves.csv|processed_result.json",
-        "ptstrain fit tests/data/curves/ptssp_curves.csv", table, sizeof table / sizeof *table};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(table, argc, argv, run, &o, "ptstrain fit",
+                   "[-o approx_result.json] [--json] curves.csv|processed_result.json",
+                   "ptstrain fit tests/data/curves/ptssp_curves.csv");
 }

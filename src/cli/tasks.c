@@ -114,8 +114,7 @@ int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *opera
     if (code >= 0)
         return code;
     char path[4096];
-    const char *weights =
-        t->encoder ? t->encoder : cli_default_file("inception_v3.ptsw", path, sizeof path);
+    const char *weights = cli_default_encoder(t->encoder, path, sizeof path);
     pts_error err;
     pts_encoder *encoder = NULL;
     if (t->data.count < t->least)
