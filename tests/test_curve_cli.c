@@ -448,10 +448,9 @@ CHECK_SUITE("curve_cli",
 #ifdef PTS_HAVE_PLOT
             figures_do_not_overwrite_each_other,
 #endif
-            fit_prints_only_what_is_determined, advice_about_copies_holds,
-            files_at_odds_are_said, unlike_pilot_gets_its_caveat, prior_is_made_and_used,
-            fit_takes_any_family, curve_answers_and_exits, curve_refuses_in_one_line,
-            fit_refuses_in_one_line, SLOW,
+            fit_prints_only_what_is_determined, advice_about_copies_holds, files_at_odds_are_said,
+            unlike_pilot_gets_its_caveat, prior_is_made_and_used, fit_takes_any_family,
+            curve_answers_and_exits, curve_refuses_in_one_line, fit_refuses_in_one_line, SLOW,
 #ifdef PTS_HAVE_JSON
             extrapolate_writes_the_contract,
 #endif

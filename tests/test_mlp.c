@@ -887,6 +887,5 @@ CHECK_SUITE("mlp", curve_loss_through_the_network_equals_central_differences, th
             head_tensors_are_checked, SLOW, photographs_that_tell_beat_the_mean_curve,
             photographs_that_tell_nothing_do_little_harm, pilot_sizes_with_photographs_and_without,
             heads_say_whether_they_look, same_seed_same_head, head_survives_its_file,
-            plain_networks_answer_as_trained_ones,
-            heads_say_whether_they_fit_an_encoder, long_trainers_end_with_a_whole_character,
-            study_head_recognises_its_curves)
+            plain_networks_answer_as_trained_ones, heads_say_whether_they_fit_an_encoder,
+            long_trainers_end_with_a_whole_character, study_head_recognises_its_curves)

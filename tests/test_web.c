@@ -1254,9 +1254,8 @@ CHECK_SUITE_WITH("web", train_head, remove_head, LABEL_CASES predict_equals_the_
                  curve_refuses_in_the_command_lines_words, models_health_and_metrics,
                  page_and_its_parts, form_answers_with_a_page, fields_are_checked,
                  photographs_are_checked, sizes_are_limited, paths_and_methods, token_guards,
-                 start_refuses, waiting_has_an_end,
-                 several_at_once_get_the_same_answer, garbage_is_survived,
-                 pipelined_requests_are_answered_in_order, multipart_is_read_strictly,
-                 log_lines_are_whole, serve_refuses, SLOW, slow_clients_are_cut,
-                 sighup_changes_models_without_a_dropped_request, sigterm_finishes_the_work_in_hand,
-                 full_queue_is_503)
+                 start_refuses, waiting_has_an_end, several_at_once_get_the_same_answer,
+                 garbage_is_survived, pipelined_requests_are_answered_in_order,
+                 multipart_is_read_strictly, log_lines_are_whole, serve_refuses, SLOW,
+                 slow_clients_are_cut, sighup_changes_models_without_a_dropped_request,
+                 sigterm_finishes_the_work_in_hand, full_queue_is_503)

@@ -40,8 +40,6 @@ extern "C" {
 pts_status pts_target_read(const char *text, double *target, bool *percent, pts_error *err);
 /* "A,B,C,D", made canonical. */
 pts_status pts_params_read(const char *text, pts_curve *curve, pts_error *err);
-/* All of `text` is one finite number. */
-bool pts_number_read(const char *text, double *value);
 
 /* ---- Doubts: what is odd about measured points, in words ---- */
 
@@ -226,9 +224,7 @@ typedef struct pts_study_answer {
     pts_size_status status;
 } pts_study_answer;
 
-/* A and B of the InceptionV3 head's four numbers, C and D of the CLIP head's. */
-pts_study_answer pts_study_answer_find(const double inception[4], const double clip[4],
-                                       double target);
+/* What pts_study_forecast (pts/study.h) answers. */
 pts_status pts_study_answer_json(const pts_study_answer *answer, char **json, pts_error *err);
 /* PTS_ERR_NUMERIC where the numbers are no curve. */
 pts_status pts_study_answer_plot(const pts_study_answer *answer, const char *path, pts_error *err);

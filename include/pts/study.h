@@ -82,6 +82,10 @@ pts_status pts_evaluate_study(pts_study_report *out, const pts_tasks *tasks,
  * transformer, each with a head of the study's. */
 bool pts_study_has_page(const pts_models *models);
 
+/* A and B of the InceptionV3 head's four numbers, C and D of the CLIP head's. */
+pts_study_answer pts_study_answer_find(const double inception[4], const double clip[4],
+                                       double target);
+
 /* Mode ptssp: the photographs of `given` through preset ptssp, A and B from the InceptionV3 head's
  * four numbers, C and D from the CLIP head's. On failure *field is "mode" or "images". */
 pts_status pts_study_forecast(pts_models *models, const pts_given *given, pts_study_answer *out,

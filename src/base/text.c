@@ -3,8 +3,10 @@
 #include "base/error.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 pts_status pts_text(char **out, pts_error *err, const char *format, ...)
@@ -36,4 +38,14 @@ void pts_text_end_whole(char *text)
     size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
     if (wanted > 1 && end - start + 1 < wanted)
         text[start - 1] = '\0';
+}
+
+bool pts_number_read(const char *text, double *value)
+{
+    char *end;
+    double number = strtod(text, &end);
+    if (end == text || *end || !isfinite(number))
+        return false;
+    *value = number;
+    return true;
 }

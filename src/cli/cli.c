@@ -1,4 +1,6 @@
 #include "cli/cli.h"
+
+#include "base/text.h"
 #include "cli/defaults.h"
 
 #include "pts/cpu.h"
@@ -81,16 +83,6 @@ int cli_wrong(const cli_syntax *syntax, const char *format, ...)
     return CLI_USAGE;
 }
 
-bool cli_number(const char *text, double *value)
-{
-    char *end;
-    double number = strtod(text, &end);
-    if (end == text || *end || !isfinite(number))
-        return false;
-    *value = number;
-    return true;
-}
-
 bool cli_integer(const char *text, long *value)
 {
     char *end;
@@ -135,7 +127,7 @@ static bool is_list(const cli_option *o)
 static bool looks_like_option(const char *text)
 {
     double number;
-    return text[0] == '-' && text[1] && !cli_number(text, &number);
+    return text[0] == '-' && text[1] && !pts_number_read(text, &number);
 }
 
 static int store_threads(const cli_syntax *syntax, const cli_option *o, const char *text)
@@ -170,7 +162,7 @@ static int store_value(const cli_syntax *syntax, const cli_option *o, int argc, 
     case CLI_THREADS:
         return store_threads(syntax, o, text);
     case CLI_NUMBER:
-        if (!cli_number(text, o->value))
+        if (!pts_number_read(text, o->value))
             return cli_wrong(syntax, "%s: expected a number, got '%s'", o->name, text);
         return -1;
     default:

@@ -78,8 +78,7 @@ int cli_fail(const cli_syntax *syntax, const char *format, ...)
 int cli_wrong(const cli_syntax *syntax, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A number that is all of `text` and finite. */
-bool cli_number(const char *text, double *value);
+/* A whole number that is all of `text`. */
 bool cli_integer(const char *text, long *value);
 
 #ifdef PTS_HAVE_JSON

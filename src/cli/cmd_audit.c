@@ -25,6 +25,8 @@ static int print_text(const pts_build *build)
     printf("BLAS       %s\n", build->blas);
     printf("kernels    %s\n", build->kernels);
     printf("CPU level  %s\n", pts_cpu_level());
+    printf("sources    %u lines of C in %u files, headers and tests aside\n", cli_source_lines,
+           cli_source_files);
     printf("libraries loaded:\n");
     dl_iterate_phdr(print_library, NULL);
     return CLI_DONE;
@@ -44,9 +46,11 @@ static int print_json(const cli_syntax *syntax, const pts_build *build)
     (void)syntax;
     json_t *libraries = json_array();
     dl_iterate_phdr(list_library, libraries);
-    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "version", build->version,
+    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o}", "version", build->version,
                              "features", build->features, "blas", build->blas, "kernels",
-                             build->kernels, "cpu_level", pts_cpu_level(), "libraries", libraries));
+                             build->kernels, "cpu_level", pts_cpu_level(), "source_lines",
+                             (int)cli_source_lines, "source_files", (int)cli_source_files,
+                             "libraries", libraries));
     return CLI_DONE;
 }
 #else

@@ -161,9 +161,12 @@ static pts_status embed(const embed_options *o, const cli_list *operands, pts_ra
     atomic_bool stop = false;
     job j = {.options = o, .file = stdout, .embedder = {.ranks = ranks, .stop = &stop}};
     pts_status status = open_encoder(&j, &team, err);
-    if (status == PTS_OK)
-        status =
-            pts_ranks_rank(ranks) ? cli_embed_follow(&j.embedder, err) : lead(&j, operands, err);
+    if (status == PTS_OK && !pts_ranks_rank(ranks))
+        status = lead(&j, operands, err);
+#ifdef PTS_HAVE_MPI
+    else if (status == PTS_OK)
+        status = cli_embed_follow(&j.embedder, err);
+#endif
     pts_encoder_close(j.embedder.encoder);
     pts_team_destroy(team);
     return status;

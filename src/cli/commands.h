@@ -24,4 +24,7 @@ int cmd_runs(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_train_embed(int argc, char **argv);
 
+/* Of this program, made by audit_sources.sh. */
+extern const unsigned cli_source_files, cli_source_lines;
+
 #endif

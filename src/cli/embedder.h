@@ -36,7 +36,7 @@ typedef int (*cli_rows_done)(void *user, size_t done);
 pts_status cli_embed_lead(const cli_embedder *embedder, const cli_paths *paths, cli_rows put,
                           cli_rows_done done, void *user, pts_error *err);
 
-/* Any other rank: works until it is sent home. */
+/* Any other rank: works until it is sent home. (builds with mpi) */
 pts_status cli_embed_follow(const cli_embedder *embedder, pts_error *err);
 
 #endif

@@ -11,7 +11,6 @@
  * curves, where with α = 1 and equal scatter the forecast clung to the first rise of a curve. */
 #include "curve/evidence.h"
 #include "base/error.h"
-#include "curve/separable.h"
 
 #include <lapacke.h>
 #include <math.h>

@@ -84,4 +84,9 @@ pts_curve pts_curve_of(const double theta[4]);
 /* The lower triangle L of a = L Lᵀ, row-major, zeros above. */
 pts_status pts_cholesky4(const double *a, double *lower, const char *what, pts_error *err);
 
+/* Fails unless sizes are finite and above 0, mAP finite and weights ≥ 0; messages count points
+ * from 1. */
+pts_status pts_check_points(const double *n, const double *map, const double *weights, size_t count,
+                            pts_error *err);
+
 #endif

@@ -2,6 +2,7 @@
 #include "pts/curve.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "curve/evidence.h"
 #include "curve/family.h"
 #include "curve/normal.h"
 

@@ -56,3 +56,28 @@ pts_status pts_curve_fit(const double *n, const double *map, size_t count, pts_f
 {
     return pts_curve_fit_weighted(n, map, NULL, count, out, err);
 }
+
+double pts_smape(const double *f, const double *y, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        double both = fabs(f[i]) + fabs(y[i]);
+        sum += both > 0 ? 2 * fabs(f[i] - y[i]) / both : 0;
+    }
+    return count ? 100 * sum / (double)count : 0;
+}
+
+bool pts_map_from_percent(double *map, size_t count)
+{
+    double most = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!(map[i] >= 0 && map[i] <= 100))
+            return false;
+        most = fmax(most, map[i]);
+    }
+    if (most <= 1)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        map[i] /= 100;
+    return true;
+}

@@ -68,28 +68,3 @@ pts_size_status pts_curve_size(const pts_curve *curve, double target, double *n)
     }
     return *n <= 1 ? PTS_SIZE_ALREADY_MET : PTS_SIZE_OK;
 }
-
-double pts_smape(const double *f, const double *y, size_t count)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        double both = fabs(f[i]) + fabs(y[i]);
-        sum += both > 0 ? 2 * fabs(f[i] - y[i]) / both : 0;
-    }
-    return count ? 100 * sum / (double)count : 0;
-}
-
-bool pts_map_from_percent(double *map, size_t count)
-{
-    double most = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!(map[i] >= 0 && map[i] <= 100))
-            return false;
-        most = fmax(most, map[i]);
-    }
-    if (most <= 1)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        map[i] /= 100;
-    return true;
-}

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "base/order.h"
 #include "curve/evidence.h"
-#include "curve/separable.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -55,6 +54,24 @@ static void pool_sorted(pooled_points *out, const point *points, size_t count)
             end++;
         add_pool(out, points + i, end - i);
     }
+}
+
+pts_status pts_check_points(const double *n, const double *map, const double *weights, size_t count,
+                            pts_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(n[i]) || n[i] <= 0)
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "curve: point %zu: expected a size above 0, got %g", i + 1, n[i]);
+        if (!isfinite(map[i]))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "curve: point %zu: expected a finite mAP, got %g", i + 1, map[i]);
+        if (weights && (!isfinite(weights[i]) || !(weights[i] > 0)))
+            return pts_fail(err, PTS_ERR_ARGUMENT,
+                            "curve: point %zu: expected a weight above 0, got %g", i + 1,
+                            weights[i]);
+    }
+    return PTS_OK;
 }
 
 pts_status pts_pool(pooled_points *out, const double *n, const double *map, const double *weights,

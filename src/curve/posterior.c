@@ -357,20 +357,51 @@ static pts_status sample(const evidence *e, const landscape *found, pts_curve_po
 
 /* ---- the curve that stands for them ---- */
 
+enum { NODES = 40 };
+
+typedef struct median_curve {
+    double n[NODES], map[NODES];
+} median_curve;
+
+static int miss_median(void *user, const double *theta, double *r)
+{
+    const median_curve *m = user;
+    const pts_curve curve = pts_curve_of(theta);
+    for (int i = 0; i < NODES; i++)
+        r[i] = pts_curve_at(&curve, m->n[i]) - m->map[i];
+    return 0;
+}
+
+static int bend_to_median(void *user, const double *theta, double *jacobian)
+{
+    const median_curve *m = user;
+    const pts_curve curve = pts_curve_of(theta);
+    for (int i = 0; i < NODES; i++)
+        pts_curve_gradient(&curve, m->n[i], jacobian + 4 * i);
+    return 0;
+}
+
 /* The 4PL next to the pointwise median of the draws, from one image to ten thousand: the median is
- * what has the least expected absolute error, the mode is not. */
+ * what has the least expected absolute error, the mode, from which the search begins, is not. */
 static pts_status summarise(pts_curve_posterior *out, pts_error *err)
 {
-    enum { NODES = 40 };
-    double n[NODES], median[NODES];
-    pts_fit fit;
+    median_curve m;
+    double theta[4];
+    pts_lm *lm;
+    pts_lm_result result;
     for (int i = 0; i < NODES; i++)
-        n[i] = pow(10, 4.0 * i / (NODES - 1));
-    PTS_TRY(pts_curve_median(out, n, NODES, median, err));
-    if (pts_curve_fit(n, median, NODES, &fit, NULL) == PTS_OK && fit.status != PTS_FIT_LIMIT &&
-        fit.status != PTS_FIT_RANK_DEFICIENT)
-        out->curve = fit.curve;
-    return PTS_OK;
+        m.n[i] = pow(10, 4.0 * i / (NODES - 1));
+    PTS_TRY(pts_curve_median(out, m.n, NODES, m.map, err));
+    memcpy(theta, out->mean, sizeof theta);
+    PTS_TRY(pts_lm_create(&lm, NODES, 4, err));
+    const pts_lm_problem problem = {
+        .residuals = miss_median, .jacobian = bend_to_median, .user = &m};
+    pts_status status = pts_lm_solve(lm, &problem, NULL, theta, &result, err);
+    pts_lm_destroy(lm);
+    const pts_curve curve = pts_curve_of(theta);
+    if (status == PTS_OK && pts_lm_converged(&result) && isfinite(curve.B) && isfinite(curve.C))
+        out->curve = curve;
+    return status;
 }
 
 static pts_status find(evidence *e, pts_lm *lm, pts_curve_posterior *out, pts_error *err)

@@ -261,21 +261,3 @@ size_t pts_distinct_sizes(const double *n, size_t count, double *out)
     }
     return distinct;
 }
-
-pts_status pts_check_points(const double *n, const double *map, const double *weights, size_t count,
-                            pts_error *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(n[i]) || n[i] <= 0)
-            return pts_fail(err, PTS_ERR_ARGUMENT,
-                            "curve: point %zu: expected a size above 0, got %g", i + 1, n[i]);
-        if (!isfinite(map[i]))
-            return pts_fail(err, PTS_ERR_ARGUMENT,
-                            "curve: point %zu: expected a finite mAP, got %g", i + 1, map[i]);
-        if (weights && (!isfinite(weights[i]) || !(weights[i] > 0)))
-            return pts_fail(err, PTS_ERR_ARGUMENT,
-                            "curve: point %zu: expected a weight above 0, got %g", i + 1,
-                            weights[i]);
-    }
-    return PTS_OK;
-}

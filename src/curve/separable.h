@@ -57,9 +57,4 @@ pts_status pts_separable_fit(const separable *family, const separable_data *data
 /* The sizes in rising order, each once, into out [count]; returns how many. */
 size_t pts_distinct_sizes(const double *n, size_t count, double *out);
 
-/* Fails unless sizes are finite and above 0, mAP finite and weights ≥ 0; messages count points
- * from 1. */
-pts_status pts_check_points(const double *n, const double *map, const double *weights, size_t count,
-                            pts_error *err);
-
 #endif

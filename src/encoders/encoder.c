@@ -1,22 +1,10 @@
 #include "base/error.h"
 #include "base/memory.h"
-#include "encoders/arch.h"
+#include "encoders/encoder.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct pts_encoder {
-    const pts_arch *arch;
-    pts_arch_info info;
-    pts_weights *weights;
-    pts_team *team;
-    void *model;
-    void *together;      /* the pass that runs on the whole team */
-    void **alone;        /* [threads] passes, made when first needed; or NULL */
-    size_t image_floats; /* input²·3 */
-    float *embedding;    /* [dim], of profiles and taps */
-};
 
 static const pts_arch *const archs[] = {&pts_arch_inception_v3, &pts_arch_clip_vit};
 
@@ -139,11 +127,6 @@ size_t pts_encoder_input_size(const pts_encoder *encoder)
 size_t pts_encoder_arena_bytes(const pts_encoder *encoder)
 {
     return encoder->arch->pass_bytes(encoder->together);
-}
-
-double pts_encoder_flops(const pts_encoder *encoder)
-{
-    return encoder->info.flops;
 }
 
 /* ---- many images ---- */
@@ -306,34 +289,4 @@ pts_status pts_encoder_embed_from(pts_encoder *encoder, pts_image_source source,
     pthread_mutex_destroy(&b.mutex);
     free(b.made);
     return status;
-}
-
-/* ---- looking inside ---- */
-
-pts_status pts_encoder_profile(pts_encoder *encoder, const float *image, pts_step_visitor visit,
-                               void *user, pts_error *err)
-{
-    const size_t side = encoder->info.input;
-    pts_arch_run run = {.images = image, .count = 1, .height = side, .width = side};
-    run.out = encoder->embedding;
-    run.visit_step = visit;
-    run.user = user;
-    return encoder->arch->run(encoder->together, &run, err);
-}
-
-pts_status pts_encoder_taps(pts_encoder *encoder, const float *image, size_t height, size_t width,
-                            const char *last, pts_tap_visitor visit, void *user, pts_error *err)
-{
-    pts_arch_run run = {.images = image, .count = 1, .height = height, .width = width};
-    run.out = encoder->embedding;
-    run.last = last;
-    run.visit = visit;
-    run.user = user;
-    PTS_TRY(encoder->arch->run(encoder->together, &run, err));
-    if (run.stopped)
-        return PTS_OK;
-    if (last && strcmp(last, "embedding") != 0)
-        return pts_fail(err, PTS_ERR_ARGUMENT, "tap: the network has none named '%s'", last);
-    visit(user, "embedding", encoder->embedding, 1, 1, encoder->info.dim);
-    return PTS_OK;
 }

@@ -31,14 +31,26 @@ static void doubt_unit(pts_doubts *to, const pts_curve_points *c, const double *
         pts_doubt(to, "jumps more than twentyfold: are percent and fractions mixed?");
 }
 
-/* By a straight line in ln n: no single noisy point makes a fall. */
+/* By a straight line in ln n, of least squares: no single noisy point makes a fall. */
 static void doubt_fall(pts_doubts *to, const pts_curve_points *c, const double *y,
                        const char *metric)
 {
-    pts_family_fit line;
-    if (pts_family_fit_points(PTS_FAMILY_LOG2, c->n, y, c->weight, c->count, &line, NULL) != PTS_OK)
-        return;
-    double first = pts_family_at(&line, c->n[0]), last = pts_family_at(&line, c->n[c->count - 1]);
+    double weight = 0, x = 0, mean = 0, xx = 0, xy = 0;
+    for (size_t k = 0; k < c->count; k++) {
+        const double w = c->weight ? c->weight[k] : 1;
+        weight += w;
+        x += w * log(c->n[k]);
+        mean += w * y[k];
+    }
+    x /= weight;
+    mean /= weight;
+    for (size_t k = 0; k < c->count; k++) {
+        const double w = c->weight ? c->weight[k] : 1, d = log(c->n[k]) - x;
+        xx += w * d * d;
+        xy += w * d * (y[k] - mean);
+    }
+    const double first = mean + xy / xx * (log(c->n[0]) - x);
+    const double last = mean + xy / xx * (log(c->n[c->count - 1]) - x);
     if (last < first - 0.01)
         pts_doubt(to, "%s falls with more images, from %.3f to %.3f by a line in ln n", metric,
                   first, last);

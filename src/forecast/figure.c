@@ -1,54 +1,10 @@
-/* An answer as a figure, over the study's axis of 1 … 10,000 images. */
+/* An answer as a figure. */
 #include "forecast/figure.h"
 #include "base/error.h"
 #include "pts/plot.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-/* Longer than the study's where the answer or the pilot needs it. */
-static double axis_end(const pts_answer *a)
-{
-    double most = a->size.status == PTS_SIZE_OK ? a->size.n * 2 : 0, end = 10000;
-    const pts_curve_points *pilot = pts_question_pilot(&a->question);
-    for (size_t i = 0; i < pilot->count; i++)
-        most = fmax(most, pilot->n[i] * 2);
-    while (end < most && end < 1e9)
-        end *= 10;
-    return end;
-}
-
-/* What was believed before the pilot: the prior's own median. */
-static pts_status find_before(const pts_answer *a, const double *n, double *y, pts_error *err)
-{
-    pts_curve_posterior *before = malloc(sizeof *before); /* too large for small stacks */
-    if (!before)
-        return pts_fail_memory(err, sizeof *before);
-    pts_status status = pts_curve_posterior_find(&a->prior, NULL, NULL, 0, before, err);
-    if (status == PTS_OK)
-        status = pts_curve_median(before, n, PTS_ANSWER_SAMPLES, y, err);
-    free(before);
-    return status;
-}
-
-static void sample_curve(const pts_curve *curve, double end, double *n, double *y)
-{
-    for (size_t i = 0; i < PTS_ANSWER_SAMPLES; i++) {
-        n[i] = pow(end, (double)i / (PTS_ANSWER_SAMPLES - 1));
-        y[i] = fmin(fmax(pts_curve_at(curve, n[i]), 0), 1);
-    }
-}
-
-pts_status pts_answer_sample(const pts_answer *a, pts_answer_samples *s, pts_error *err)
-{
-    sample_curve(&a->posterior.curve, axis_end(a), s->n, s->curve);
-    PTS_TRY(pts_curve_band(&a->posterior, a->question.confidence, false, s->n, PTS_ANSWER_SAMPLES,
-                           s->low, s->high, err));
-    return find_before(a, s->n, s->before, err);
-}
-
-#ifdef PTS_HAVE_PLOT
 
 typedef pts_status draw_to(const pts_plot *plot, void *user, pts_error *err);
 
@@ -126,7 +82,7 @@ static pts_status draw_study(const pts_study_answer *a, draw_to *to, void *user,
     pts_curve canonical = a->curve;
     if (pts_curve_canonical(&canonical, NULL) != PTS_OK)
         return pts_fail(err, PTS_ERR_NUMERIC, "the heads' numbers are no curve");
-    sample_curve(&canonical, 10000, n, y);
+    pts_curve_sample(&canonical, 10000, n, y);
     pts_plot_target target = {.y = a->target, .answer = PTS_PLOT_UNREACHABLE};
     if (a->status == PTS_SIZE_OK && a->n <= 10000) {
         target.answer = PTS_PLOT_REACHED;
@@ -167,38 +123,3 @@ pts_status pts_study_answer_svg(const pts_study_answer *answer, char **svg, size
     *svg = NULL;
     return draw_study(answer, to_svg, &(svg_text){svg, size}, err);
 }
-
-#else
-
-static pts_status no_plot(pts_error *err)
-{
-    return pts_fail(err, PTS_ERR_UNSUPPORTED, "built without cairo");
-}
-
-pts_status pts_answer_plot(const pts_answer *answer, const char *path, pts_error *err)
-{
-    (void)answer, (void)path;
-    return no_plot(err);
-}
-
-pts_status pts_answer_svg(const pts_answer *answer, char **svg, size_t *size, pts_error *err)
-{
-    (void)answer, (void)size;
-    *svg = NULL;
-    return no_plot(err);
-}
-
-pts_status pts_study_answer_plot(const pts_study_answer *answer, const char *path, pts_error *err)
-{
-    (void)answer, (void)path;
-    return no_plot(err);
-}
-
-pts_status pts_study_answer_svg(const pts_study_answer *answer, char **svg, size_t *size,
-                                pts_error *err)
-{
-    (void)answer, (void)size;
-    *svg = NULL;
-    return no_plot(err);
-}
-#endif

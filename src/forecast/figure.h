@@ -14,4 +14,7 @@ typedef struct pts_answer_samples {
 
 pts_status pts_answer_sample(const pts_answer *answer, pts_answer_samples *out, pts_error *err);
 
+/* The curve over the axis 1 … end, cut to 0 … 1: n, y [PTS_ANSWER_SAMPLES]. */
+void pts_curve_sample(const pts_curve *curve, double end, double *n, double *y);
+
 #endif

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef PTS_HAVE_JSON
 #include "base/json.h"
 
 static void set_curve(json_t *out, const pts_curve *c)
@@ -180,30 +179,3 @@ pts_status pts_curve_reply_json(const pts_curve_reply *r, char **json, pts_error
     }
     return print(out, json, err);
 }
-
-#else
-
-static pts_status no_json(char **json, pts_error *err)
-{
-    *json = NULL;
-    return pts_fail(err, PTS_ERR_UNSUPPORTED, "built without jansson");
-}
-
-pts_status pts_answer_json(const pts_answer *answer, int flags, char **json, pts_error *err)
-{
-    (void)answer, (void)flags;
-    return no_json(json, err);
-}
-
-pts_status pts_study_answer_json(const pts_study_answer *answer, char **json, pts_error *err)
-{
-    (void)answer;
-    return no_json(json, err);
-}
-
-pts_status pts_curve_reply_json(const pts_curve_reply *reply, char **json, pts_error *err)
-{
-    (void)reply;
-    return no_json(json, err);
-}
-#endif

@@ -1,20 +1,11 @@
 /* Numbers as people type them. */
 #include "base/error.h"
+#include "base/text.h"
 #include "pts/forecast.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool pts_number_read(const char *text, double *value)
-{
-    char *end;
-    double number = strtod(text, &end);
-    if (end == text || *end || !isfinite(number))
-        return false;
-    *value = number;
-    return true;
-}
 
 pts_status pts_target_read(const char *text, double *target, bool *percent, pts_error *err)
 {

@@ -47,3 +47,16 @@ pts_status pts_population_learn(const pts_tasks *tasks, size_t out, pts_prior_fi
     free(members);
     return status;
 }
+
+void pts_population_keep(population_model *model, const pts_prior_file *population)
+{
+    const pts_curve_prior *prior = &population->prior;
+    model->curves = population->curves;
+    model->datasets = population->datasets;
+    for (int i = 0; i < 4; i++)
+        model->mean[i] = (float)prior->mean[i];
+    for (int i = 0; i < 16; i++)
+        model->covariance[i] = (float)prior->covariance[i];
+    model->noise[0] = (float)prior->noise;
+    model->noise[1] = (float)prior->noise_dof;
+}

@@ -1,19 +1,6 @@
 /* A population of curves as a head carries it. */
 #include "learn/population.h"
 
-void pts_population_keep(population_model *model, const pts_prior_file *population)
-{
-    const pts_curve_prior *prior = &population->prior;
-    model->curves = population->curves;
-    model->datasets = population->datasets;
-    for (int i = 0; i < 4; i++)
-        model->mean[i] = (float)prior->mean[i];
-    for (int i = 0; i < 16; i++)
-        model->covariance[i] = (float)prior->covariance[i];
-    model->noise[0] = (float)prior->noise;
-    model->noise[1] = (float)prior->noise_dof;
-}
-
 void pts_population_give(const population_model *model, pts_prior_file *population)
 {
     *population = (pts_prior_file){.curves = model->curves, .datasets = model->datasets};

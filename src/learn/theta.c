@@ -189,3 +189,12 @@ void pts_theta_spread(const theta_points *points, const double *means, double *t
     }
     *noise = prior.noise;
 }
+
+void pts_theta_inverse(const double matrix[16], double inverse[16])
+{
+    pts_theta_cholesky(matrix, inverse);
+    LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', 4, inverse, 4);
+    for (int i = 0; i < 4; i++)
+        for (int j = i + 1; j < 4; j++)
+            inverse[i * 4 + j] = inverse[j * 4 + i];
+}

@@ -14,12 +14,3 @@ int pts_theta_cholesky(const double matrix[16], double lower[16])
             lower[i * 4 + j] = 0;
     return 1;
 }
-
-void pts_theta_inverse(const double matrix[16], double inverse[16])
-{
-    pts_theta_cholesky(matrix, inverse);
-    LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', 4, inverse, 4);
-    for (int i = 0; i < 4; i++)
-        for (int j = i + 1; j < 4; j++)
-            inverse[i * 4 + j] = inverse[j * 4 + i];
-}

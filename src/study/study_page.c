@@ -41,6 +41,18 @@ static pts_status ask_pair(pts_models *models, const pts_model *pair, const pts_
     return status;
 }
 
+pts_study_answer pts_study_answer_find(const double inception[4], const double clip[4],
+                                       double target)
+{
+    pts_study_answer a = {.target = target, .status = PTS_SIZE_UNREACHABLE};
+    a.curve = (pts_curve){inception[0], inception[1], clip[2], clip[3]};
+    pts_curve canonical = a.curve;
+    a.is_curve = pts_curve_canonical(&canonical, NULL) == PTS_OK;
+    if (a.is_curve)
+        a.status = pts_curve_size(&canonical, target, &a.n);
+    return a;
+}
+
 pts_status pts_study_forecast(pts_models *models, const pts_given *given, pts_study_answer *out,
                               const char **field, pts_error *err)
 {

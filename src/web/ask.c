@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #ifdef PTS_HAVE_STUDY
 #include "pts/study.h"
 #endif

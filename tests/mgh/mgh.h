@@ -27,9 +27,15 @@ typedef struct mgh_problem {
     X(rosenbrock)                                                                                  \
     X(freudenstein_roth)                                                                           \
     X(powell_badly_scaled)                                                                         \
-    X(beale) X(jennrich_sampson) X(helical_valley) X(bard) X(gaussian) X(meyer) X(box_3d)          \
-        X(powell_singular) X(wood) X(kowalik_osborne) X(brown_dennis) X(osborne_1) X(osborne_2)    \
-            X(watson_6) X(watson_9)
+    X(beale)                                                                                       \
+    X(jennrich_sampson)                                                                            \
+    X(helical_valley)                                                                              \
+    X(bard)                                                                                        \
+    X(gaussian)                                                                                    \
+    X(meyer)                                                                                       \
+    X(box_3d)                                                                                      \
+    X(powell_singular)                                                                             \
+    X(wood) X(kowalik_osborne) X(brown_dennis) X(osborne_1) X(osborne_2) X(watson_6) X(watson_9)
 
 #define MGH_DECLARE(name) extern const mgh_problem mgh_##name;
 MGH_LIST(MGH_DECLARE)
