@@ -437,10 +437,10 @@ static int fit_file(const cli_syntax *syntax, const options *o, const char *path
     if (pts_curves_read(&set, path, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
     cli_tell_unit(syntax, path, set);
-    fitted *fits = calloc(set->count, sizeof *fits);
+    fitted *fits;
     int code = CLI_FAILED;
-    if (!fits)
-        cli_fail(syntax, "out of memory");
+    if (pts_new(&fits, set->count, sizeof *fits, &err) != PTS_OK)
+        cli_fail(syntax, "%s", err.message);
     else if (isnan(metric_of(o, &set->curves[0])[0]))
         cli_fail(syntax, "%s: no column %s", path, o->metric);
     else if (fit_all(syntax, o, path, set, fits) > 0) {
