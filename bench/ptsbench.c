@@ -131,8 +131,7 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
         return cli_fail(syntax, "--json: built without jansson");
 #endif
     char path[4096];
-    if (!b->encoder_path)
-        b->encoder_path = cli_default_file("inception_v3.ptsw", path, sizeof path);
+    b->encoder_path = cli_default_encoder(b->encoder_path, path, sizeof path);
     pts_status status = run_wanted(b, wanted);
 #ifdef PTS_HAVE_JSON
     json_decref(b->lines);
@@ -156,8 +155,7 @@ int main(int argc, char **argv)
         {"--growth", 0, CLI_FLAG, &b.growth, NULL,
          "encoders: time and memory by batch, threads and images, CSV (minutes)"},
     };
-    const cli_syntax syntax = {"ptsbench", "[encoders|gemm|images|lm|mlp|map|all] [OPTION …]",
-                               "ptsbench encoders --layers --threads 2", options,
-                               sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &b);
+    return CLI_RUN(options, argc, argv, run, &b, "ptsbench",
+                   "[encoders|gemm|images|lm|mlp|map|all] [OPTION …]",
+                   "ptsbench encoders --layers --threads 2");
 }

@@ -22,3 +22,11 @@ json_t *pts_json_real(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
 }
+
+json_t *pts_json_reals(const double *values, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, pts_json_real(values[i]));
+    return list;
+}

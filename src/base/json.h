@@ -9,5 +9,6 @@
 json_t *pts_json_text(const char *text);
 /* A real; null where it is not finite. */
 json_t *pts_json_real(double value);
+json_t *pts_json_reals(const double *values, size_t count);
 
 #endif

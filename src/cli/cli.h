@@ -65,6 +65,10 @@ typedef int cli_body(const cli_syntax *syntax, const cli_list *operands, void *u
  * run(syntax, the rest, user). Returns its exit code; -h prints the help to stdout (0), a mistake
  * prints one line to stderr (2). */
 int cli_run(const cli_syntax *syntax, int argc, char **argv, cli_body *run, void *user);
+/* cli_run over `table`, an array of options; the rest: command, synopsis, example. */
+#define CLI_RUN(table, argc, argv, run, user, ...)                                                 \
+    cli_run(&(const cli_syntax){__VA_ARGS__, (table), sizeof(table) / sizeof *(table)}, argc,      \
+            argv, run, user)
 /* For a command without operands: -1 to go on, else the exit code. */
 int cli_no_operands(const cli_syntax *syntax, const cli_list *operands);
 

@@ -286,8 +286,7 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     if (code >= 0)
         return code;
     char path[4096], jobs[4096];
-    if (!f->encoder)
-        f->encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
+    f->encoder = cli_default_encoder(f->encoder, path, sizeof path);
     if (!f->jobs) {
         snprintf(jobs, sizeof jobs, "%s-jobs", f->store);
         f->jobs = jobs;

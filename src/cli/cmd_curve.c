@@ -74,8 +74,7 @@ int cmd_curve(int argc, char **argv)
         {"--at", 0, CLI_TEXT, &q.at, "N", "which mAP with this many images"},
         {"--json", 0, CLI_FLAG, &q.json, NULL, "print JSON"},
     };
-    const cli_syntax syntax = {"ptsinfer curve", "--params A,B,C,D (--target Y | --at N) [--json]",
-                               "ptsinfer curve --params 0.01,2.2,84.6,0.49 --target 0.4", options,
-                               sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &q);
+    return CLI_RUN(options, argc, argv, run, &q, "ptsinfer curve",
+                   "--params A,B,C,D (--target Y | --at N) [--json]",
+                   "ptsinfer curve --params 0.01,2.2,84.6,0.49 --target 0.4");
 }

@@ -267,8 +267,7 @@ int cmd_data(int argc, char **argv)
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON"},
         CLI_THREADS_OPTION(&o.threads),
     };
-    const cli_syntax syntax = {"ptstrain data", "DIR|FILE.json [--decode] [--json] [--threads N]",
-                               "ptstrain data datasets/coins", options,
-                               sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(options, argc, argv, run, &o, "ptstrain data",
+                   "DIR|FILE.json [--decode] [--json] [--threads N]",
+                   "ptstrain data datasets/coins");
 }

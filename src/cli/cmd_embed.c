@@ -225,8 +225,7 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     if (code >= 0)
         return code;
     char path[4096];
-    if (!o->encoder)
-        o->encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
+    o->encoder = cli_default_encoder(o->encoder, path, sizeof path);
     if (cli_under_mpirun() && pts_ranks_start(&ranks, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
     code = check_ranks(syntax, o, ranks);
@@ -251,8 +250,7 @@ int cmd_embed(int argc, char **argv)
         CLI_MAX_PIXELS_OPTION(&o.max_pixels),
         CLI_THREADS_OPTION(&o.threads),
     };
-    const cli_syntax syntax = {"ptsinfer embed", "[-w ENC.ptsw] [-o OUT.npy] IMAGE|FOLDER|-…",
-                               "ptsinfer embed -o photos.npy photos/", options,
-                               sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(options, argc, argv, run, &o, "ptsinfer embed",
+                   "[-w ENC.ptsw] [-o OUT.npy] IMAGE|FOLDER|-…",
+                   "ptsinfer embed -o photos.npy photos/");
 }

@@ -1,6 +1,5 @@
 /* ptstrain eval: how well heads predict, by the study's protocol or leaving data sets out. */
 #include "cli/commands.h"
-#include "cli/config.h"
 #include "cli/tasks.h"
 
 #include <math.h>
@@ -10,7 +9,7 @@
 
 typedef struct eval_options {
     cli_tasks tasks;
-    const char *protocol, *config;
+    const char *protocol;
     bool json;
 } eval_options;
 
@@ -335,10 +334,7 @@ int cmd_eval(int argc, char **argv)
         {"--protocol", 0, CLI_TEXT, &o.protocol, "NAME",
          "leave-one-dataset-out (this one), pilot or study"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON"},
-#ifdef PTS_HAVE_JSON
-        {"--config", 0, CLI_TEXT, &o.config, "FILE.json", "these options by name, as JSON"},
-#endif
-        CLI_TASKS_OPTIONS(&o.tasks),
+        CLI_CONFIG_OPTION(&o.tasks.config) CLI_TASKS_OPTIONS(&o.tasks),
     };
     const cli_syntax syntax = {
         "ptstrain eval",
@@ -346,9 +342,5 @@ int cmd_eval(int argc, char **argv)
         "ptstrain eval --data datasets/coins datasets/car-damage datasets/lane-track "
         "--curves curves.csv --cache cache",
         options, sizeof options / sizeof *options};
-#ifdef PTS_HAVE_JSON
     return cli_run_config(&syntax, argc, argv, run, &o);
-#else
-    return cli_run(&syntax, argc, argv, run, &o);
-#endif
 }

@@ -73,8 +73,7 @@ int cmd_export(int argc, char **argv)
         {"--settings", 0, CLI_TEXT, &o.filter.settings, "TEXT", "only results with these settings"},
         {"--mode", 0, CLI_TEXT, &o.filter.mode, "MODE", "only fresh, incremental or base"},
     };
-    const cli_syntax syntax = {
-        "ptstrain export", "--store FILE [-o FILE.csv|FILE.json] [--plots DIR] [OPTION …]",
-        "ptstrain export --store runs.db -o curves.csv", options, sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(options, argc, argv, run, &o, "ptstrain export",
+                   "--store FILE [-o FILE.csv|FILE.json] [--plots DIR] [OPTION …]",
+                   "ptstrain export --store runs.db -o curves.csv");
 }

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/doubts.h"
+#include "base/memory.h"
 
 #include "pts/curve.h"
 
@@ -249,12 +250,10 @@ static int extrapolate_file(const cli_syntax *syntax, options *o, const char *pa
         return cli_fail(syntax, "%s", err.message);
     cli_tell_unit(syntax, path, set);
     cli_tell_doubts(syntax, path, set, "map");
-    pts_forecast_score *scores = calloc(set->count, sizeof *scores);
-    int code = CLI_FAILED;
-    if (!scores)
-        cli_fail(syntax, "out of memory");
-    else
-        code = (o->json ? run_json : run_text)(syntax, o, set, scores);
+    pts_forecast_score *scores;
+    int code = pts_new(&scores, set->count, sizeof *scores, &err) == PTS_OK
+                   ? (o->json ? run_json : run_text)(syntax, o, set, scores)
+                   : cli_fail(syntax, "%s", err.message);
     free(scores);
     pts_curves_destroy(set);
     return code;
@@ -282,9 +281,7 @@ int cmd_extrapolate(int argc, char **argv)
          "map (default), a family (4pl, pow4, last1 …), average or all"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON (a list with --method all)"},
     };
-    const cli_syntax syntax = {"ptstrain extrapolate",
-                               "--upto N [--method map|FAMILY|average|all] [--json] curves.csv",
-                               "ptstrain extrapolate --upto 100 tests/data/curves/ptssp_curves.csv",
-                               table, sizeof table / sizeof *table};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(table, argc, argv, run, &o, "ptstrain extrapolate",
+                   "--upto N [--method map|FAMILY|average|all] [--json] curves.csv",
+                   "ptstrain extrapolate --upto 100 tests/data/curves/ptssp_curves.csv");
 }

@@ -437,10 +437,10 @@ static int fit_file(const cli_syntax *syntax, const options *o, const char *path
     if (pts_curves_read(&set, path, &err) != PTS_OK)
         return cli_fail(syntax, "%s", err.message);
     cli_tell_unit(syntax, path, set);
-    fitted *fits = calloc(set->count, sizeof *fits);
+    fitted *fits;
     int code = CLI_FAILED;
-    if (!fits)
-        cli_fail(syntax, "out of memory");
+    if (pts_new(&fits, set->count, sizeof *fits, &err) != PTS_OK)
+        cli_fail(syntax, "%s", err.message);
     else if (isnan(metric_of(o, &set->curves[0])[0]))
         cli_fail(syntax, "%s: no column %s", path, o->metric);
     else if (fit_all(syntax, o, path, set, fits) > 0) {
@@ -487,8 +487,7 @@ int cmd_fit(int argc, char **argv)
          "two figures a curve into this folder: fit and sensitivity"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON: a list, one object a curve"},
     };
-    const cli_syntax syntax = {
-        "ptstrain fit", "[-o approx_result.json] [--json] curves.csv|processed_result.json",
-        "ptstrain fit tests/data/curves/ptssp_curves.csv", table, sizeof table / sizeof *table};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(table, argc, argv, run, &o, "ptstrain fit",
+                   "[-o approx_result.json] [--json] curves.csv|processed_result.json",
+                   "ptstrain fit tests/data/curves/ptssp_curves.csv");
 }

@@ -229,10 +229,7 @@ int cmd_import(int argc, char **argv)
         {"--settings", 0, CLI_TEXT, &o.settings, "TEXT", "the trainer's settings (imported)"},
         {"--mode", 0, CLI_TEXT, &o.mode, "MODE", "fresh, incremental or base (fresh)"},
     };
-    const cli_syntax syntax = {
-        "ptstrain import",
-        "--store FILE --trainer NAME [OPTION …] curves.csv|processed_result.json",
-        "ptstrain import --store runs.db --trainer yolov8m-seg curves.csv", options,
-        sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(options, argc, argv, run, &o, "ptstrain import",
+                   "--store FILE --trainer NAME [OPTION …] curves.csv|processed_result.json",
+                   "ptstrain import --store runs.db --trainer yolov8m-seg curves.csv");
 }

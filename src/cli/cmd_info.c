@@ -106,8 +106,6 @@ int cmd_info(int argc, char **argv)
     const cli_option table[] = {
         {"--json", 0, CLI_FLAG, &json, NULL, "print as JSON"},
     };
-    const cli_syntax syntax = {"ptsinfer info", "[--json] FILE.ptsw",
-                               "ptsinfer info weights/inception_v3.ptsw", table,
-                               sizeof table / sizeof *table};
-    return cli_run(&syntax, argc, argv, run, &json);
+    return CLI_RUN(table, argc, argv, run, &json, "ptsinfer info", "[--json] FILE.ptsw",
+                   "ptsinfer info weights/inception_v3.ptsw");
 }

@@ -50,30 +50,29 @@ static lap since(lap start)
     return (lap){end.clock - start.clock, end.cpu - start.cpu};
 }
 
+/* pycocotools' words. */
+#define AVERAGE_PRECISION(iou, area, dets)                                                         \
+    "Average Precision  (AP) @[ IoU=" iou " | area=" area " | maxDets=" dets " ]"
+#define AVERAGE_RECALL(area, dets)                                                                 \
+    "Average Recall     (AR) @[ IoU=0.50:0.95 | area=" area " | maxDets=" dets " ]"
+
 static pts_status measure_coco(report *r, pts_error *err)
 {
     pts_coco_figures f;
     PTS_TRY(pts_coco_evaluate(r->coco, NULL, r->team, &f, r->categories, err));
     const figure figures[COCO_FIGURES] = {
-        {"AP", "Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ]", f.ap},
-        {"AP50", "Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ]", f.ap50},
-        {"AP75", "Average Precision  (AP) @[ IoU=0.75      | area=   all | maxDets=100 ]", f.ap75},
-        {"AP_small", "Average Precision  (AP) @[ IoU=0.50:0.95 | area= small | maxDets=100 ]",
-         f.ap_small},
-        {"AP_medium", "Average Precision  (AP) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ]",
-         f.ap_medium},
-        {"AP_large", "Average Precision  (AP) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]",
-         f.ap_large},
-        {"AR1", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=  1 ]", f.ar1},
-        {"AR10", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets= 10 ]", f.ar10},
-        {"AR100", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ]",
-         f.ar100},
-        {"AR_small", "Average Recall     (AR) @[ IoU=0.50:0.95 | area= small | maxDets=100 ]",
-         f.ar_small},
-        {"AR_medium", "Average Recall     (AR) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ]",
-         f.ar_medium},
-        {"AR_large", "Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]",
-         f.ar_large},
+        {"AP", AVERAGE_PRECISION("0.50:0.95", "   all", "100"), f.ap},
+        {"AP50", AVERAGE_PRECISION("0.50     ", "   all", "100"), f.ap50},
+        {"AP75", AVERAGE_PRECISION("0.75     ", "   all", "100"), f.ap75},
+        {"AP_small", AVERAGE_PRECISION("0.50:0.95", " small", "100"), f.ap_small},
+        {"AP_medium", AVERAGE_PRECISION("0.50:0.95", "medium", "100"), f.ap_medium},
+        {"AP_large", AVERAGE_PRECISION("0.50:0.95", " large", "100"), f.ap_large},
+        {"AR1", AVERAGE_RECALL("   all", "  1"), f.ar1},
+        {"AR10", AVERAGE_RECALL("   all", " 10"), f.ar10},
+        {"AR100", AVERAGE_RECALL("   all", "100"), f.ar100},
+        {"AR_small", AVERAGE_RECALL(" small", "100"), f.ar_small},
+        {"AR_medium", AVERAGE_RECALL("medium", "100"), f.ar_medium},
+        {"AR_large", AVERAGE_RECALL(" large", "100"), f.ar_large},
     };
     memcpy(r->figures, figures, sizeof figures);
     r->count = COCO_FIGURES;
@@ -213,9 +212,8 @@ int cmd_map(int argc, char **argv)
         {"--times", 0, CLI_FLAG, &o.times, NULL, "the seconds it took, too"},
         CLI_THREADS_OPTION(&o.threads),
     };
-    const cli_syntax syntax = {"ptstrain map", "--gt GT.json --results R.json [OPTION …]",
-                               "ptstrain map --gt instances_val2014_100.json --results "
-                               "fakesegm100_results.json --json",
-                               options, sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(options, argc, argv, run, &o, "ptstrain map",
+                   "--gt GT.json --results R.json [OPTION …]",
+                   "ptstrain map --gt instances_val2014_100.json --results "
+                   "fakesegm100_results.json --json");
 }

@@ -284,11 +284,8 @@ int cmd_predict(int argc, char **argv)
         CLI_MAX_PIXELS_OPTION(&p.max_pixels),
         CLI_THREADS_OPTION(&p.threads),
     };
-    const cli_syntax syntax = {
-        "ptsinfer predict",
+    return CLI_RUN(
+        options, argc, argv, run, &p, "ptsinfer predict",
         "--target Y [--pilot FILE.csv] ([--labels DIR] IMAGE IMAGE IMAGE IMAGE | --prior NAME)",
-        "ptsinfer predict --target 0.4 --plot curve.svg a.jpg b.jpg c.jpg "
-        "d.jpg",
-        options, sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &p);
+        "ptsinfer predict --target 0.4 --plot curve.svg a.jpg b.jpg c.jpg d.jpg");
 }

@@ -26,22 +26,14 @@ static void print_text(const options *o, const pts_prior_file *file)
 }
 
 #ifdef PTS_HAVE_JSON
-static json_t *reals(const double *values, size_t count)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, pts_json_real(values[i]));
-    return list;
-}
-
 static void print_json(const pts_prior_file *file)
 {
     const pts_curve_prior *p = &file->prior;
     cli_print_json(json_pack("{so sI sI so so so so}", "trainer", pts_json_text(file->trainer),
                              "datasets", (json_int_t)file->datasets, "curves",
-                             (json_int_t)file->curves, "mean", reals(p->mean, 4), "covariance",
-                             reals(p->covariance, 16), "noise", pts_json_real(p->noise),
-                             "noise_dof", pts_json_real(p->noise_dof)));
+                             (json_int_t)file->curves, "mean", pts_json_reals(p->mean, 4),
+                             "covariance", pts_json_reals(p->covariance, 16), "noise",
+                             pts_json_real(p->noise), "noise_dof", pts_json_real(p->noise_dof)));
 }
 #else
 static void print_json(const pts_prior_file *file)
@@ -94,9 +86,8 @@ int cmd_prior(int argc, char **argv)
         {"--trainer", 0, CLI_TEXT, &o.trainer, "TEXT", "whose curves these are (the file's name)"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON"},
     };
-    const cli_syntax syntax = {
-        "ptstrain prior", "-o PRIOR.txt [--trainer TEXT] [--json] curves.csv",
-        "ptstrain prior --trainer \"YOLOv8m-seg\" -o prior.txt tests/data/curves/ptssp_curves.csv",
-        table, sizeof table / sizeof *table};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(
+        table, argc, argv, run, &o, "ptstrain prior",
+        "-o PRIOR.txt [--trainer TEXT] [--json] curves.csv",
+        "ptstrain prior --trainer \"YOLOv8m-seg\" -o prior.txt tests/data/curves/ptssp_curves.csv");
 }

@@ -163,8 +163,6 @@ int cmd_runs(int argc, char **argv)
         {"--jobs", 0, CLI_FLAG, &o.jobs, NULL, "list the jobs too, with the reason of a failure"},
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON"},
     };
-    const cli_syntax syntax = {"ptstrain runs", "--store FILE [--jobs] [--json]",
-                               "ptstrain runs --store runs.db --jobs", options,
-                               sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(options, argc, argv, run, &o, "ptstrain runs", "--store FILE [--jobs] [--json]",
+                   "ptstrain runs --store runs.db --jobs");
 }

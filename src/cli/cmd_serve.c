@@ -182,8 +182,6 @@ int cmd_serve(int argc, char **argv)
          "most pixels of a photograph (50000000)"},
         CLI_THREADS_OPTION(&s.threads),
     };
-    const cli_syntax syntax = {"ptsinfer serve", "[--port 8501] [--bind 127.0.0.1]",
-                               "ptsinfer serve --port 8501", options,
-                               sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &s);
+    return CLI_RUN(options, argc, argv, run, &s, "ptsinfer serve",
+                   "[--port 8501] [--bind 127.0.0.1]", "ptsinfer serve --port 8501");
 }

@@ -1,6 +1,5 @@
 /* ptstrain train: a head from data sets and their measured curves. */
 #include "cli/commands.h"
-#include "cli/config.h"
 #include "cli/tasks.h"
 
 #include "base/error.h"
@@ -15,7 +14,7 @@
 
 typedef struct train_options {
     cli_tasks tasks;
-    const char *kind, *output, *trainer, *log, *plot, *config;
+    const char *kind, *output, *trainer, *log, *plot;
 } train_options;
 
 /* ---- what is seen of training ---- */
@@ -258,19 +257,12 @@ int cmd_train(int argc, char **argv)
 #ifdef PTS_HAVE_PLOT
         {"--plot", 0, CLI_TEXT, &o.plot, "loss.svg", "the same as a figure, .svg or .png"},
 #endif
-#ifdef PTS_HAVE_JSON
-        {"--config", 0, CLI_TEXT, &o.config, "FILE.json", "these options by name, as JSON"},
-#endif
-        CLI_TASKS_OPTIONS(&o.tasks),
+        CLI_CONFIG_OPTION(&o.tasks.config) CLI_TASKS_OPTIONS(&o.tasks),
     };
     const cli_syntax syntax = {
         "ptstrain train", "--data DIR... --curves curves.csv -o HEAD.ptsw",
         "ptstrain train --data datasets/coins datasets/car-damage datasets/lane-track "
         "--curves curves.csv --cache cache -o head.ptsw",
         options, sizeof options / sizeof *options};
-#ifdef PTS_HAVE_JSON
     return cli_run_config(&syntax, argc, argv, run, &o);
-#else
-    return cli_run(&syntax, argc, argv, run, &o);
-#endif
 }

@@ -145,8 +145,7 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     if (code >= 0)
         return code;
     char path[4096];
-    if (!o->encoder)
-        o->encoder = cli_default_file("inception_v3.ptsw", path, sizeof path);
+    o->encoder = cli_default_encoder(o->encoder, path, sizeof path);
     pts_error err;
     job j = {.options = o};
 #ifdef PTS_HAVE_JSON
@@ -170,8 +169,7 @@ int cmd_train_embed(int argc, char **argv)
         {"--json", 0, CLI_FLAG, &o.json, NULL, "print JSON"},
         CLI_THREADS_OPTION(&o.threads),
     };
-    const cli_syntax syntax = {"ptstrain embed", "--data DIR... --cache DIR [--encoder ENC.ptsw]",
-                               "ptstrain embed --data datasets/* --cache cache", options,
-                               sizeof options / sizeof *options};
-    return cli_run(&syntax, argc, argv, run, &o);
+    return CLI_RUN(options, argc, argv, run, &o, "ptstrain embed",
+                   "--data DIR... --cache DIR [--encoder ENC.ptsw]",
+                   "ptstrain embed --data datasets/* --cache cache");
 }

@@ -13,6 +13,13 @@ int cli_run_config(const cli_syntax *syntax, int argc, char **argv, cli_body *ru
 /* The options' present values as JSON in one line, sorted by name, without those in `skip`
  * (NULL-ended) and texts and lists that are not set; malloc'ed, NULL without memory. */
 char *cli_config_text(const cli_syntax *syntax, const char *const *skip);
+
+/* With its comma, as it is not there without JSON. */
+#define CLI_CONFIG_OPTION(value)                                                                   \
+    {"--config", 0, CLI_TEXT, (value), "FILE.json", "these options by name, as JSON"},
+#else
+#define cli_run_config cli_run
+#define CLI_CONFIG_OPTION(value)
 #endif
 
 #endif

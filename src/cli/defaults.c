@@ -73,6 +73,11 @@ const char *cli_default_file(const char *name, char *path, size_t size)
     return path;
 }
 
+const char *cli_default_encoder(const char *asked, char *path, size_t size)
+{
+    return asked ? asked : cli_default_file("inception_v3.ptsw", path, size);
+}
+
 /* Adds what stands for * in the folder's files BEFORE*AFTER. */
 static void collect_names(const char *folder, const char *before, const char *after,
                           char *names[NAMES], size_t *count)

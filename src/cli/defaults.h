@@ -14,6 +14,9 @@ extern const char cli_build_folder[], cli_source_weights[];
  * that the message of opening it names a file. */
 const char *cli_default_file(const char *name, char *path, size_t size);
 
+/* `asked`, or where that is NULL the path of the default encoder. */
+const char *cli_default_encoder(const char *asked, char *path, size_t size);
+
 /* What stands for * in the files BEFORE*AFTER of those folders: "builtin, yolov8m-seg"; "" where
  * there are none. */
 void cli_default_names(const char *before, const char *after, char *text, size_t size);

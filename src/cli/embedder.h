@@ -16,11 +16,11 @@
 
 typedef struct cli_embedder {
     pts_encoder *encoder;
+    int threads; /* of its team */
     const char *preset;
     const pts_image_limits *limits;
     bool normalize;    /* rows to unit length */
     bool skip;         /* an image that cannot be read has a row of NaN, and stops nothing */
-    int threads;       /* of the encoder's team */
     pts_ranks *ranks;  /* NULL: this process alone */
     atomic_bool *stop; /* set here when nobody is to begin another image */
 } cli_embedder;

@@ -13,7 +13,7 @@ static void add_prior(cli_models *m, const char *name, const char *path)
 
 void cli_models_find(cli_models *m)
 {
-    m->one_encoder = cli_default_file("inception_v3.ptsw", m->encoder, sizeof m->encoder);
+    m->one_encoder = cli_default_encoder(NULL, m->encoder, sizeof m->encoder);
     m->one_head = cli_default_file("head-builtin.ptsw", m->head, sizeof m->head);
     m->files = (pts_model_files){
         .encoders = m->encoders.count ? m->encoders.items : &m->one_encoder,

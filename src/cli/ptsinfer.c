@@ -11,11 +11,10 @@ static const cli_command commands[] = {
     {"serve", "the page and its service, on a port", cmd_serve},
 #endif
     {"--audit", "what is compiled in and linked", cmd_audit},
-    {NULL, NULL, NULL},
 };
 
 int main(int argc, char **argv)
 {
     return cli_dispatch("ptsinfer", "how many labelled images a segmentation task needs", commands,
-                        sizeof commands / sizeof *commands - 1, argc, argv);
+                        sizeof commands / sizeof *commands, argc, argv);
 }

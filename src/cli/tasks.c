@@ -1,10 +1,10 @@
 #include "cli/tasks.h"
 
 #include "cli/defaults.h"
+#include "base/memory.h"
 #include "pts/image.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,12 +82,9 @@ static int check(const cli_syntax *syntax, const cli_tasks *t, const cli_list *o
 static pts_status meet(pts_ranks *ranks, pts_error *err)
 {
     const size_t count = (size_t)pts_ranks_count(ranks);
-    size_t *begin = calloc(count + 1, sizeof *begin);
+    size_t *begin;
     char nothing = 0;
-    if (!begin) {
-        snprintf(err->message, sizeof err->message, "out of memory");
-        return PTS_ERR_MEMORY;
-    }
+    PTS_TRY(pts_new(&begin, count + 1, sizeof *begin, err));
     pts_status status = pts_ranks_gather(ranks, &nothing, begin, err);
     free(begin);
     return status;
@@ -114,8 +111,7 @@ int cli_tasks_load(const cli_syntax *syntax, cli_tasks *t, const cli_list *opera
     if (code >= 0)
         return code;
     char path[4096];
-    const char *weights =
-        t->encoder ? t->encoder : cli_default_file("inception_v3.ptsw", path, sizeof path);
+    const char *weights = cli_default_encoder(t->encoder, path, sizeof path);
     pts_error err;
     pts_encoder *encoder = NULL;
     if (t->data.count < t->least)

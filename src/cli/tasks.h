@@ -2,7 +2,7 @@
 #ifndef PTS_CLI_TASKS_H
 #define PTS_CLI_TASKS_H
 
-#include "cli/cli.h"
+#include "cli/config.h"
 #include "cli/progress.h"
 #include "pts/learn.h"
 #include "pts/ranks.h"
@@ -10,7 +10,7 @@
 
 typedef struct cli_tasks {
     cli_list data;
-    const char *curves, *encoder, *cache, *preset;
+    const char *config, *curves, *encoder, *cache, *preset;
     long threads, seed, epochs, batch, combinations;
     const char *rule, *schedule, *checkpoint;
     double rate, momentum, weight_decay, clip, huber, dropout;

@@ -48,6 +48,14 @@ typedef struct pts_arch {
     pts_status (*run)(void *pass, pts_arch_run *run, pts_error *err);
 } pts_arch;
 
+/* Of the file that names its functions and their model and pass so. */
+#define PTS_ARCH(text, model, pass)                                                                \
+    {                                                                                              \
+        .name = (text), .model_size = sizeof(model), .pass_size = sizeof(pass),                    \
+        .open = open_model, .close = close_model, .pass_open = open_pass,                          \
+        .pass_close = close_pass, .pass_bytes = pass_bytes, .run = run_pass                        \
+    }
+
 extern const pts_arch pts_arch_inception_v3, pts_arch_clip_vit;
 
 #endif

@@ -418,14 +418,4 @@ static pts_status open_model(void *user, pts_weights *weights, const pts_level *
     return PTS_OK;
 }
 
-const pts_arch pts_arch_clip_vit = {
-    .name = "clip_vit",
-    .model_size = sizeof(clip_vit),
-    .pass_size = sizeof(clip_pass),
-    .open = open_model,
-    .close = close_model,
-    .pass_open = open_pass,
-    .pass_close = close_pass,
-    .pass_bytes = pass_bytes,
-    .run = run_pass,
-};
+const pts_arch pts_arch_clip_vit = PTS_ARCH("clip_vit", clip_vit, clip_pass);

@@ -109,14 +109,4 @@ static pts_status run_pass(void *user, pts_arch_run *run, pts_error *err)
     return net->status;
 }
 
-const pts_arch pts_arch_inception_v3 = {
-    .name = "inception_v3",
-    .model_size = sizeof(inception_model),
-    .pass_size = sizeof(inception_pass),
-    .open = open_model,
-    .close = close_model,
-    .pass_open = open_pass,
-    .pass_close = close_pass,
-    .pass_bytes = pass_bytes,
-    .run = run_pass,
-};
+const pts_arch pts_arch_inception_v3 = PTS_ARCH("inception_v3", inception_model, inception_pass);

@@ -8,14 +8,6 @@
 
 #include "base/json.h"
 
-static json_t *reals(const double *values, size_t count)
-{
-    json_t *out = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(out, pts_json_real(values[i]));
-    return out;
-}
-
 static void set_curve(json_t *out, const pts_curve *c)
 {
     json_object_set_new(out, "A", pts_json_real(c->A));
@@ -132,19 +124,19 @@ static pts_status set_detail(json_t *out, const pts_answer *a, pts_error *err)
     PTS_TRY(pts_answer_sample(a, &s, err));
     PTS_TRY(ask_all(a, &t, err));
     json_t *d = json_object();
-    json_object_set_new(d, "n", reals(s.n, PTS_ANSWER_SAMPLES));
-    json_object_set_new(d, "curve", reals(s.curve, PTS_ANSWER_SAMPLES));
-    json_object_set_new(d, "low", reals(s.low, PTS_ANSWER_SAMPLES));
-    json_object_set_new(d, "high", reals(s.high, PTS_ANSWER_SAMPLES));
-    json_object_set_new(d, "before", reals(s.before, PTS_ANSWER_SAMPLES));
-    json_object_set_new(d, "targets", reals(t.target, TARGETS));
-    json_object_set_new(d, "sizes", reals(t.n, TARGETS));
-    json_object_set_new(d, "sizes_low", reals(t.low, TARGETS));
-    json_object_set_new(d, "sizes_high", reals(t.high, TARGETS));
-    json_object_set_new(d, "reachable", reals(t.reachable, TARGETS));
+    json_object_set_new(d, "n", pts_json_reals(s.n, PTS_ANSWER_SAMPLES));
+    json_object_set_new(d, "curve", pts_json_reals(s.curve, PTS_ANSWER_SAMPLES));
+    json_object_set_new(d, "low", pts_json_reals(s.low, PTS_ANSWER_SAMPLES));
+    json_object_set_new(d, "high", pts_json_reals(s.high, PTS_ANSWER_SAMPLES));
+    json_object_set_new(d, "before", pts_json_reals(s.before, PTS_ANSWER_SAMPLES));
+    json_object_set_new(d, "targets", pts_json_reals(t.target, TARGETS));
+    json_object_set_new(d, "sizes", pts_json_reals(t.n, TARGETS));
+    json_object_set_new(d, "sizes_low", pts_json_reals(t.low, TARGETS));
+    json_object_set_new(d, "sizes_high", pts_json_reals(t.high, TARGETS));
+    json_object_set_new(d, "reachable", pts_json_reals(t.reachable, TARGETS));
     const pts_curve_points *pilot = pts_question_pilot(&a->question);
-    json_object_set_new(d, "pilot_n", reals(pilot->n, pilot->count));
-    json_object_set_new(d, "pilot_map", reals(pilot->map, pilot->count));
+    json_object_set_new(d, "pilot_n", pts_json_reals(pilot->n, pilot->count));
+    json_object_set_new(d, "pilot_map", pts_json_reals(pilot->map, pilot->count));
     json_object_set_new(out, "detail", d);
     return PTS_OK;
 }

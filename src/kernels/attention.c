@@ -81,20 +81,17 @@ static void attend(const pts_attention *a, const attention_plan *plan, const att
 {
     const float scale = 1 / sqrtf((float)a->width);
     const size_t lanes = a->level->panel ? a->level->lanes : 1;
-    pts_product score = {.rows = rows, .depth = a->width};
+    pts_product score = {.rows = rows, .a = h->query, .b = h->keys, .c = h->scores};
+    score.depth = a->width;
     score.columns = score.end = (a->tokens + lanes - 1) / lanes * lanes; /* padded with zeros */
-    score.a = h->query;
     score.a_stride = a->qkv_stride;
-    score.b = h->keys;
-    score.c = h->scores;
     score.c_stride = plan->score_stride;
     a->level->product(&score);
     a->level->softmax(h->scores, rows, plan->score_stride, a->tokens, scale);
-    pts_product mix = {.rows = rows, .columns = a->width, .end = a->width, .depth = a->tokens};
-    mix.a = h->scores;
+    pts_product mix = {.rows = rows, .a = h->scores, .b = h->values, .c = h->out};
+    mix.columns = mix.end = a->width;
+    mix.depth = a->tokens;
     mix.a_stride = plan->score_stride;
-    mix.b = h->values;
-    mix.c = h->out;
     mix.c_stride = a->out_stride;
     a->level->product(&mix);
 }

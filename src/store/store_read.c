@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 
 #define JOB_COLUMNS                                                                                \
     "d.name, d.hash, j.class, j.class_name, j.trainer, j.settings, j.mode, j.seed, j.n"
@@ -56,48 +57,48 @@ static const char *text_at(sqlite3_stmt *query, int column)
     return (const char *)sqlite3_column_text(query, column);
 }
 
+/* Columns from `column` on into pointers of these kinds: 't' const char *, 'i' int64_t, 'u'
+ * uint64_t, 'z' size_t, 'r' double, 'n' double, which is NAN where the column is NULL. */
+static void scan(sqlite3_stmt *query, int column, const char *kinds, ...)
+{
+    va_list out;
+    va_start(out, kinds);
+    for (; *kinds; kinds++, column++) {
+        if (*kinds == 't')
+            *va_arg(out, const char **) = text_at(query, column);
+        else if (*kinds == 'i')
+            *va_arg(out, int64_t *) = sqlite3_column_int64(query, column);
+        else if (*kinds == 'u')
+            *va_arg(out, uint64_t *) = (uint64_t)sqlite3_column_int64(query, column);
+        else if (*kinds == 'z')
+            *va_arg(out, size_t *) = (size_t)sqlite3_column_int64(query, column);
+        else if (*kinds == 'n' && sqlite3_column_type(query, column) == SQLITE_NULL)
+            *va_arg(out, double *) = NAN;
+        else
+            *va_arg(out, double *) = sqlite3_column_double(query, column);
+    }
+    va_end(out);
+}
+
 /* The columns JOB_COLUMNS. The file may have been written by others: values are checked as if they
  * came from the caller. */
 static pts_status take_job(const pts_store *store, sqlite3_stmt *query, pts_store_job *job,
                            pts_error *err)
 {
-    sqlite3_int64 class_id = sqlite3_column_int64(query, 2);
-    *job = (pts_store_job){
-        .dataset = text_at(query, 0),
-        .hash = text_at(query, 1),
-        .class_id = class_id >= -1 && class_id <= INT_MAX ? (int)class_id : -2,
-        .class_name = text_at(query, 3),
-        .trainer = text_at(query, 4),
-        .settings = text_at(query, 5),
-        .mode = text_at(query, 6),
-        .seed = (uint64_t)sqlite3_column_int64(query, 7),
-        .n = (size_t)sqlite3_column_int64(query, 8),
-    };
+    int64_t class_id;
+    scan(query, 0, "ttittttuz", &job->dataset, &job->hash, &class_id, &job->class_name,
+         &job->trainer, &job->settings, &job->mode, &job->seed, &job->n);
+    job->class_id = class_id >= -1 && class_id <= INT_MAX ? (int)class_id : -2;
     return pts_store_check_job(store, job, err) == PTS_OK ? PTS_OK : PTS_ERR_FORMAT;
-}
-
-static double number_or_none(sqlite3_stmt *query, int column)
-{
-    return sqlite3_column_type(query, column) == SQLITE_NULL ? NAN
-                                                             : sqlite3_column_double(query, column);
 }
 
 static pts_status read_point(const reader *in, sqlite3_stmt *query, int *stop, pts_error *err)
 {
     pts_store_job job;
     PTS_TRY(take_job(in->store, query, &job, err));
-    const pts_store_point point = {
-        .step = (size_t)sqlite3_column_int64(query, 9),
-        .n = (size_t)sqlite3_column_int64(query, 10),
-        .map = sqlite3_column_double(query, 11),
-        .map50 = number_or_none(query, 12),
-        .map75 = number_or_none(query, 13),
-        .val_map = number_or_none(query, 14),
-        .kind = text_at(query, 15),
-        .seconds = sqlite3_column_double(query, 16),
-        .peak_bytes = (uint64_t)sqlite3_column_int64(query, 17),
-        .created = sqlite3_column_int64(query, 18),
-    };
+    pts_store_point point;
+    scan(query, 9, "zzrnnntrui", &point.step, &point.n, &point.map, &point.map50, &point.map75,
+         &point.val_map, &point.kind, &point.seconds, &point.peak_bytes, &point.created);
     if (pts_store_check_point(in->store, &point, err) != PTS_OK)
         return PTS_ERR_FORMAT;
     *stop = in->visit_point(in->user, &job, &point);
@@ -120,15 +121,11 @@ pts_status pts_store_each(pts_store *store, const pts_store_filter *filter,
 
 static pts_status read_job(const reader *in, sqlite3_stmt *query, int *stop, pts_error *err)
 {
-    pts_store_job_state job = {
-        .id = sqlite3_column_int64(query, 9),
-        .run = sqlite3_column_int64(query, 10),
-        .attempts = sqlite3_column_int64(query, 11),
-        .state = (pts_store_state)(sqlite3_column_int64(query, 12) & 3),
-        .reason = text_at(query, 13),
-        .points = (size_t)sqlite3_column_int64(query, 14),
-        .seconds = sqlite3_column_double(query, 15),
-    };
+    pts_store_job_state job;
+    int64_t state;
+    scan(query, 9, "iiiitzr", &job.id, &job.run, &job.attempts, &state, &job.reason, &job.points,
+         &job.seconds);
+    job.state = (pts_store_state)(state & 3);
     PTS_TRY(take_job(in->store, query, &job.job, err));
     if (!job.reason)
         return pts_store_fail(in->store, err);
@@ -161,20 +158,10 @@ static bool is_alive(const pts_store *store, sqlite3_stmt *query)
 
 static pts_status read_run(const reader *in, sqlite3_stmt *query, int *stop, pts_error *err)
 {
-    pts_store_run run = {
-        .id = sqlite3_column_int64(query, 0),
-        .started = sqlite3_column_int64(query, 1),
-        .ended = sqlite3_column_int64(query, 2),
-        .command = text_at(query, 3),
-        .environment = text_at(query, 4),
-        .host = text_at(query, 5),
-        .code = text_at(query, 6),
-        .process = sqlite3_column_int64(query, 7),
-        .done = (size_t)sqlite3_column_int64(query, 8),
-        .failed = (size_t)sqlite3_column_int64(query, 9),
-        .taken = (size_t)sqlite3_column_int64(query, 10),
-        .seconds = sqlite3_column_double(query, 11),
-    };
+    pts_store_run run;
+    scan(query, 0, "iiittttizzzr", &run.id, &run.started, &run.ended, &run.command,
+         &run.environment, &run.host, &run.code, &run.process, &run.done, &run.failed, &run.taken,
+         &run.seconds);
     if (!run.command || !run.environment || !run.host || !run.code)
         return pts_store_fail(in->store, err);
     run.alive = run.ended == 0 && is_alive(in->store, query);
