@@ -111,8 +111,6 @@ pts_status pts_answer_find(const pts_curve_prior *prior, const pts_answer_source
 
 /* ---- Models: encoders, the heads that go with them, priors ---- */
 
-enum { PTS_PHOTOGRAPHS = 4 }; /* of a task, that a forecast asks for */
-
 typedef struct pts_prior_name {
     const char *name, *path; /* what a question calls it, and its file */
 } pts_prior_name;

@@ -94,7 +94,8 @@ typedef struct pts_task {
     const pts_curve_points *measured;
 } pts_task;
 
-enum { PTS_TASK_IMAGES = 4 }; /* photographs that a class needs at least, in pts_tasks_collect */
+/* Photographs of a task that a forecast asks for, and so what a class needs at least. */
+enum { PTS_PHOTOGRAPHS = 4 };
 
 typedef struct pts_tasks pts_tasks; /* immutable while it is only read */
 

@@ -1,11 +1,11 @@
 /* ptstrain embed: the embeddings of data sets, computed once and kept for train and eval. */
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/defaults.h"
 #include "cli/tasks.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct embed_options {
     cli_list data;
@@ -19,13 +19,6 @@ typedef struct row {
     double seconds;
     pts_embeddings embeddings;
 } row;
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void print_row(const row *r)
 {
@@ -69,7 +62,7 @@ static void tell(job *j, const row *r)
 
 static pts_status embed_set(job *j, const char *dir, pts_error *err)
 {
-    double start = seconds_now();
+    double start = pts_clock();
     const pts_embed_options options = {.cache = j->options->cache,
                                        .preset = j->options->preset,
                                        .team = j->team,
@@ -82,7 +75,7 @@ static pts_status embed_set(job *j, const char *dir, pts_error *err)
         status = pts_embeddings_of(&r.embeddings, j->encoder, set, &options, err);
     if (status == PTS_OK) {
         r.dataset = pts_dataset_name(set);
-        r.seconds = seconds_now() - start;
+        r.seconds = pts_clock() - start;
         tell(j, &r);
         pts_embeddings_free(&r.embeddings);
     }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PHOTOGRAPHS = 4, LABEL_BYTES = 1 << 20, PATH_BYTES = 4096 };
+enum { LABEL_BYTES = 1 << 20, PATH_BYTES = 4096 };
 
 /* Up to the last dot of the name: of the whole path, or of its last component. */
 static int place_length(const char *path)
@@ -130,10 +130,10 @@ static const char *source_path(const void *sources, size_t index)
 }
 
 static pts_status find_files(const cli_list *sources, const cli_list *photographs,
-                             char paths[PHOTOGRAPHS][PATH_BYTES], pts_error *err)
+                             char paths[PTS_PHOTOGRAPHS][PATH_BYTES], pts_error *err)
 {
     const candidates files = {source_path, sources, sources->count, same_place, same_stem};
-    bool used[PHOTOGRAPHS] = {false};
+    bool used[PTS_PHOTOGRAPHS] = {false};
     for (size_t i = 0; i < photographs->count; i++) {
         const char *photograph = photographs->items[i], *name = pts_last_component(photograph);
         size_t found, count;
@@ -159,7 +159,7 @@ static pts_status find_files(const cli_list *sources, const cli_list *photograph
 /* As in YOLO's data sets a photograph without a file has no objects: "". A folder of none is
  * another folder. */
 static pts_status find_in_folder(const char *folder, const cli_list *photographs,
-                                 char paths[PHOTOGRAPHS][PATH_BYTES], pts_error *err)
+                                 char paths[PTS_PHOTOGRAPHS][PATH_BYTES], pts_error *err)
 {
     const char *first = pts_last_component(photographs->items[0]);
     size_t found = 0;
@@ -180,11 +180,11 @@ static pts_status find_in_folder(const char *folder, const cli_list *photographs
                     place_length(first), first);
 }
 
-static pts_status read_texts(char *texts[PHOTOGRAPHS], pts_dataset **out, const cli_list *sources,
-                             const cli_list *photographs, pts_error *err)
+static pts_status read_texts(char *texts[PTS_PHOTOGRAPHS], pts_dataset **out,
+                             const cli_list *sources, const cli_list *photographs, pts_error *err)
 {
-    static char paths[PHOTOGRAPHS][PATH_BYTES];
-    pts_label_file files[PHOTOGRAPHS];
+    static char paths[PTS_PHOTOGRAPHS][PATH_BYTES];
+    pts_label_file files[PTS_PHOTOGRAPHS];
     bool folder = sources->count == 1 && is_folder(sources->items[0]);
     PTS_TRY(folder ? find_in_folder(sources->items[0], photographs, paths, err)
                    : find_files(sources, photographs, paths, err));
@@ -201,9 +201,9 @@ static pts_status read_texts(char *texts[PHOTOGRAPHS], pts_dataset **out, const 
 static pts_status read_files(pts_dataset **out, const cli_list *sources,
                              const cli_list *photographs, size_t *images, pts_error *err)
 {
-    char *texts[PHOTOGRAPHS] = {NULL};
+    char *texts[PTS_PHOTOGRAPHS] = {NULL};
     pts_status status = read_texts(texts, out, sources, photographs, err);
-    for (size_t i = 0; i < PHOTOGRAPHS; i++) {
+    for (size_t i = 0; i < PTS_PHOTOGRAPHS; i++) {
         images[i] = i;
         free(texts[i]);
     }
@@ -271,7 +271,7 @@ pts_status cli_photo_labels_read(cli_photo_labels *out, const cli_list *sources,
                                  const cli_list *photographs, const char *class_name,
                                  pts_error *err)
 {
-    size_t images[PHOTOGRAPHS];
+    size_t images[PTS_PHOTOGRAPHS];
     pts_dataset *set = NULL;
     const char *first = sources->items[0];
     pts_status status = sources->count == 1 && is_dataset(first)

@@ -90,10 +90,10 @@ static pts_status find_shown(const pts_dataset *set, const pts_curve_points *cur
 {
     PTS_TRY(pts_dataset_find_class(set, curve->class_name, class_id, err));
     pts_dataset_showing(set, *class_id, count);
-    if (*count < PTS_TASK_IMAGES)
+    if (*count < PTS_PHOTOGRAPHS)
         return pts_fail(err, PTS_ERR_SHAPE,
                         "%s: class %s: expected at least %d photographs that show it, got %zu",
-                        pts_dataset_dir(set), curve->class_name, PTS_TASK_IMAGES, *count);
+                        pts_dataset_dir(set), curve->class_name, PTS_PHOTOGRAPHS, *count);
     return PTS_OK;
 }
 

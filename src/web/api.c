@@ -100,11 +100,11 @@ static json_t *describe_model(const pts_model *m)
                             (int)pts_encoder_input_size(m->encoder), "study", m->study != NULL);
     json_t *head = json_null();
     if (m->head)
-        head =
-            json_pack("{ss sb sb ss* ss*}", "kind", pts_head_kind_name(pts_head_kind_of(m->head)),
-                      "uses_photographs", pts_head_uses_photographs(m->head), "takes_labels",
-                      pts_head_takes_labels(m->head), "trainer", pts_head_trainer(m->head),
-                      "summary", pts_head_summary(m->head));
+        head = json_pack("{ss sb sb so so}", "kind", pts_head_kind_name(pts_head_kind_of(m->head)),
+                         "uses_photographs", pts_head_uses_photographs(m->head), "takes_labels",
+                         pts_head_takes_labels(m->head), "trainer",
+                         pts_json_text(pts_head_trainer(m->head)), "summary",
+                         pts_json_text(pts_head_summary(m->head)));
     json_object_set_new(out, "head", head);
     return out;
 }
@@ -123,10 +123,9 @@ static json_t *describe_priors(const pts_models *m)
     const pts_named_prior *priors = pts_models_priors(m, &count);
     for (size_t i = 0; i < count; i++) {
         const pts_prior_file *file = &priors[i].file;
-        json_t *trainer = *file->trainer ? pts_json_text(file->trainer) : NULL;
-        json_array_append_new(out, json_pack("{ss so* si si}", "name", priors[i].name, "trainer",
-                                             trainer, "curves", (int)file->curves, "datasets",
-                                             (int)file->datasets));
+        json_array_append_new(out, json_pack("{ss so si si}", "name", priors[i].name, "trainer",
+                                             pts_json_text(file->trainer), "curves",
+                                             (int)file->curves, "datasets", (int)file->datasets));
     }
     return out;
 }

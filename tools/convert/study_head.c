@@ -4,9 +4,11 @@
  * embeds the label masks too. */
 #include "arch.h"
 
+#include "pts/learn.h"
+
 #include <string.h>
 
-enum { LAYERS = 5, PHOTOGRAPHS = 4 };
+enum { LAYERS = 5 };
 
 static const char *const names[LAYERS] = {"fc1", "fc_agg", "fc2", "fc3", "fc4"};
 static const size_t outputs[LAYERS] = {2048, 1024, 512, 256, 4};
@@ -41,7 +43,7 @@ static pts_status find_variant(const recipe *r, const char *prefix, const varian
     const checkpoint_tensor *t = checkpoint_find(r->c, name);
     *out = NULL;
     for (size_t i = 0; t && t->rank == 2 && i < sizeof variants / sizeof *variants; i++) {
-        if (t->shape[1] == PHOTOGRAPHS * variants[i].dim)
+        if (t->shape[1] == PTS_PHOTOGRAPHS * variants[i].dim)
             *out = &variants[i];
     }
     if (*out)
@@ -81,7 +83,8 @@ static pts_status describe(recipe *r, const variant *v, pts_error *err)
     char summary[256];
     snprintf(summary, sizeof summary,
              "the study's own head: %d → 2048 → 1024 → 512 → 256 → 4 on %s%s, no measured spread",
-             (int)(PHOTOGRAPHS * v->dim), v->encoder, v->masks ? " of photographs and masks" : "");
+             (int)(PTS_PHOTOGRAPHS * v->dim), v->encoder,
+             v->masks ? " of photographs and masks" : "");
     PTS_TRY(recipe_meta(r, "kind", "study", err));
     PTS_TRY(recipe_meta_number(r, "dim", v->dim, err));
     PTS_TRY(recipe_meta(r, "encoder", r->set->encoder ? r->set->encoder : "", err));
@@ -100,7 +103,7 @@ static pts_status build(recipe *r, pts_error *err)
     name_prefix(r->c, ANCHOR, prefix);
     PTS_TRY(find_variant(r, prefix, &v, err));
     for (size_t i = 0; i < LAYERS; i++)
-        PTS_TRY(add_layer(r, prefix, i, i ? outputs[i - 1] : PHOTOGRAPHS * v->dim, err));
+        PTS_TRY(add_layer(r, prefix, i, i ? outputs[i - 1] : PTS_PHOTOGRAPHS * v->dim, err));
     PTS_TRY(rest(r, prefix, err));
     return describe(r, v, err);
 }
