@@ -6,9 +6,16 @@
 
 static void add_prior(cli_models *m, const char *name, const char *path)
 {
-    if (m->files.prior_count < CLI_PRIORS)
-        m->priors[m->files.prior_count++] = (pts_prior_name){name, path};
+    m->priors[m->files.prior_count++] = (pts_prior_name){name, path};
     m->files.priors = m->priors;
+}
+
+static void add_installed(cli_models *m, const char *name)
+{
+    char file[256];
+    char *path = m->prior[m->files.prior_count];
+    snprintf(file, sizeof file, "prior-%.200s.txt", name);
+    add_prior(m, name, cli_default_file(file, path, sizeof *m->prior));
 }
 
 void cli_models_find(cli_models *m)
@@ -25,16 +32,23 @@ void cli_models_find(cli_models *m)
 
 void cli_models_add_prior(cli_models *m, const char *name)
 {
-    char file[256];
-    char *path = m->prior[m->files.prior_count % CLI_PRIORS];
-    snprintf(file, sizeof file, "prior-%.200s.txt", name);
-    add_prior(m, name, strpbrk(name, "./") ? name : cli_default_file(file, path, sizeof *m->prior));
+    if (strpbrk(name, "./"))
+        add_prior(m, name, name);
+    else
+        add_installed(m, name);
 }
 
 void cli_models_add_installed_priors(cli_models *m)
 {
     cli_default_names("prior-", ".txt", m->names, sizeof m->names);
-    char *rest = m->names;
-    for (char *name = strtok_r(rest, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest))
-        cli_models_add_prior(m, name);
+    for (char *name = m->names, *end; *name && m->files.prior_count < CLI_PRIORS; name = end) {
+        end = strstr(name, ", ");
+        if (end) {
+            *end = '\0';
+            end += 2;
+        } else {
+            end = name + strlen(name);
+        }
+        add_installed(m, name);
+    }
 }

@@ -6,11 +6,11 @@
 
 #include "pts/forecast.h"
 
-enum { CLI_PRIORS = 16 };
+enum { CLI_PRIORS = 64 }; /* that a service offers at most */
 
 typedef struct cli_models {
     cli_list encoders, heads; /* options --weights and --head */
-    char encoder[4096], head[4096], prior[CLI_PRIORS][4096], names[1024];
+    char encoder[4096], head[4096], prior[CLI_PRIORS][4096], names[4096];
     const char *one_encoder, *one_head;
     pts_prior_name priors[CLI_PRIORS];
     pts_model_files files; /* what cli_models_find leaves: points into the others */
