@@ -336,6 +336,7 @@ static pts_status judge(pts_lm *lm, pts_error *err)
     return PTS_OK;
 }
 
+/* Written so that a NaN is refused. */
 static pts_status check_settings(const pts_lm_settings *s, pts_error *err)
 {
     if (!(s->ftol >= 0) || !(s->xtol >= 0) || !(s->gtol >= 0) || !(s->radius > 0))
@@ -372,6 +373,7 @@ static pts_status check_problem(const pts_lm *lm, const pts_lm_problem *p, pts_e
     return PTS_OK;
 }
 
+/* A solver serves many problems of one size: what the last one left is cleared. */
 static void begin(pts_lm *lm, const pts_lm_problem *problem, const double *x)
 {
     lm->problem = problem;

@@ -110,6 +110,7 @@ static void exponentials(double *x, size_t count)
     }
 }
 
+/* A spread within rounding is none: the regression would be a huge slope. */
 static double projected(double sum, double ss, double sy, double yy, double total)
 {
     double spread = ss - sum * sum / total;
