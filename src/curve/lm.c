@@ -355,6 +355,7 @@ static pts_status check_settings(const pts_lm_settings *s, pts_error *err)
     return PTS_OK;
 }
 
+/* A crossed box or a weight of NaN would show only as a solver that stands still. */
 static pts_status check_problem(const pts_lm *lm, const pts_lm_problem *p, pts_error *err)
 {
     for (size_t j = 0; p->lower && p->upper && j < lm->n; j++) {

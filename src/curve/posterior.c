@@ -99,6 +99,7 @@ typedef struct component {
 
 enum { COMPONENTS = PTS_EVIDENCE_PARTS * (2 * MODES + 1) + CENTRES };
 
+/* Up to the factors that all parts share: only ratios of densities count. */
 static pts_status make_component(component *c, const double *mean, const double *covariance,
                                  double widen, bool heavy, pts_error *err)
 {

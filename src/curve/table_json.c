@@ -113,6 +113,7 @@ static char *stem(const char *path)
     return name;
 }
 
+/* Keys that occur twice are refused: one result would hide another. */
 static pts_status parse(const char *path, const char *text, size_t size, pts_curve_set **out,
                         pts_error *err)
 {

@@ -300,6 +300,7 @@ static void score_nearest(const fold_state *f, size_t task, score_sum *sum)
 
 /* ---- the report ---- */
 
+/* Baselines on the same tasks, so that gains are differences of pairs. */
 static pts_status score_task(fold_state *f, size_t task, score_sum sums[PTS_METHODS],
                              pts_error *err)
 {

@@ -39,6 +39,7 @@ static void copy(const move *m, float *plain, float *store, size_t count)
         memcpy(plain, store, count * sizeof *plain);
 }
 
+/* Runs of a panel's width, the longest that lie together in both orders. */
 static void move_rows(void *user, size_t task, int thread)
 {
     const move *m = user;

@@ -169,6 +169,7 @@ static void square_piece(void *user, size_t index, int thread)
     piece->squares = sum;
 }
 
+/* From the whole gradient, as clipping must know its norm first. */
 static void apply_piece(void *user, size_t index, int thread)
 {
     const apply_run *run = user;

@@ -159,6 +159,7 @@ static void evaluation_free(evaluation *e)
     free(e->errors);
 }
 
+/* What is there after a failure is evaluation_free's. */
 static pts_status evaluation_alloc(evaluation *e, pts_error *err)
 {
     const size_t threads = (size_t)pts_team_threads(e->setting->team);

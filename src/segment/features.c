@@ -214,6 +214,7 @@ static pts_status extend_by(extractor *x, const char *path, feature_item *item)
     return status;
 }
 
+/* Counted by what is missing, so that progress ends at its total. */
 static pts_status extend(extractor *x, const char *const *paths, const size_t *images, size_t count,
                          size_t missing)
 {

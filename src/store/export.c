@@ -155,6 +155,7 @@ static pts_status begin_curve(sink *to, const point *p, pts_error *err)
                     p->class_name);
 }
 
+/* Results are keyed by their place among the sizes, as the study's files have them. */
 static pts_status put_json(sink *to, const point *p, pts_error *err)
 {
     if (!same_curve(to->curve, p))
