@@ -217,7 +217,7 @@ START_TEST(resumed_training_goes_on_bit_for_bit)
     char expected[256];
     snprintf(expected, sizeof expected, "epoch 3, step 4: stopped; %s holds epoch 2", path);
     ck_assert_str_eq(err.message, expected);
-    o.resume = 1;
+    o.resume = true;
     ck_assert_msg(train(&b, &resumed, &o, NULL, NULL, &err) == PTS_OK, "%s", err.message);
     ck_assert_uint_eq(pts_mlp_parameter_count(a), pts_mlp_parameter_count(b));
     ck_assert_int_eq(memcmp(pts_mlp_parameters(a), pts_mlp_parameters(b),
@@ -351,13 +351,13 @@ START_TEST(study_options_are_checked)
     o.dropout = 1;
     ck_assert_int_eq(train(NULL, &report, &o, NULL, NULL, &err), PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "dropout: expected 0 … below 1, got 1");
-    o = study_options(), o.resume = 1;
+    o = study_options(), o.resume = true;
     ck_assert_int_eq(train(NULL, &report, &o, NULL, NULL, &err), PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "resume: expected a checkpoint's name, got none");
     o = study_options(), o.clip = -1;
     ck_assert_int_eq(train(NULL, &report, &o, NULL, NULL, &err), PTS_ERR_ARGUMENT);
     ck_assert_str_eq(err.message, "clip: expected 0 … 1e+30, got -1");
-    o = study_options(), o.resume = 1, o.checkpoint = encoder;
+    o = study_options(), o.resume = true, o.checkpoint = encoder;
     ck_assert_int_eq(train(NULL, &report, &o, NULL, NULL, &err), PTS_ERR_FORMAT);
     ck_assert_ptr_nonnull(
         strstr(err.message, ": expected a checkpoint, got architecture 'clip_vit'"));
@@ -528,7 +528,7 @@ START_TEST(masks_are_embedded_as_pictures)
     ck_assert_uint_eq(pts_encoder_input_size(e), 16);
     ck_assert_int_eq(pts_preset_apply("ptssp", &picture, 16, input, NULL), PTS_OK);
     ck_assert_int_eq(pts_encoder_embed(e, input, 1, white, NULL), PTS_OK);
-    const pts_embed_options options = {.cache = cache, .preset = "ptssp", .masks = 1};
+    const pts_embed_options options = {.cache = cache, .preset = "ptssp", .masks = true};
     for (int round = 0; round < 2; round++) { /* made, then from the cache */
         pts_status status = pts_tasks_collect(&tasks, paths, 3, curves, e, &options, &err);
         ck_assert_msg(status == PTS_OK, "%s", err.message);
@@ -748,7 +748,7 @@ static pts_status train_in_two_goes(pts_mlp **mlp, pts_study_report *report, pts
     pts_status status = train(mlp, report, o, stop_at, &stop, err);
     if (status != PTS_ERR_CANCELLED)
         return pts_fail(err, PTS_ERR_ARGUMENT, "expected to be stopped, got %d", (int)status);
-    o->resume = 1;
+    o->resume = true;
     return train(mlp, report, o, NULL, NULL, err);
 }
 

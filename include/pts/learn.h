@@ -41,7 +41,7 @@ extern "C" {
 typedef struct pts_embed_options {
     const char *cache;     /* folder; NULL: nothing is kept */
     const char *preset;    /* NULL: the encoder's own */
-    int masks;             /* pts_tasks_collect: a class's label mask is embedded, too (study) */
+    bool masks;            /* pts_tasks_collect: a class's label mask is embedded, too (study) */
     pts_team *team;        /* that hashes; the encoder has its own. NULL: the calling thread */
     pts_progress progress; /* stage: the data set's name, over photographs; or NULL */
     void *user;
@@ -50,7 +50,7 @@ typedef struct pts_embed_options {
 typedef struct pts_embeddings {
     size_t images, dim;
     float *values;     /* [images][dim]; pts_embeddings_free releases it */
-    int cached;        /* 1: was read from the cache */
+    bool cached;       /* was read from the cache */
     char contents[65]; /* SHA-256 of the photographs' own SHA-256, in order */
 } pts_embeddings;
 
@@ -195,15 +195,16 @@ const char *pts_head_summary(const pts_head *head);
 /* Where it comes from: "datasets" (names), "datasets_sha256" (name:SHA-256 of the photographs, …),
  * "curves_sha256", "config" (the options, JSON). NULL where the file does not say. */
 const char *pts_head_source(const pts_head *head, const char *key);
-/* 1 where pts_head_predict_labelled answers: heads of kind mlp and mean whose classes all came with
+/* Whether pts_head_predict_labelled answers: heads of kind mlp and mean whose classes all came with
  * labels. */
-int pts_head_takes_labels(const pts_head *head);
+bool pts_head_takes_labels(const pts_head *head);
 /* What all curves that the head learnt from say of the next one, photographs aside
  * (pts_curve_prior_learn), with the trainer: the better start once there are pilot results
- * (pts_evaluate_pilot). Returns 0 where the file has none: older heads. */
-int pts_head_population(const pts_head *head, pts_prior_file *out);
-/* 0 when the answer is the same for all photographs: a `mean` head that fell back to one curve. */
-int pts_head_uses_photographs(const pts_head *head);
+ * (pts_evaluate_pilot). False where the file has none: older heads. */
+bool pts_head_population(const pts_head *head, pts_prior_file *out);
+/* False when the answer is the same for all photographs: a `mean` head that fell back to one curve.
+ */
+bool pts_head_uses_photographs(const pts_head *head);
 
 /* Whether it was trained on this encoder: by its id, or by the architecture where that is all the
  * file names. */

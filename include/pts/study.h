@@ -20,6 +20,8 @@
 #include "pts/learn.h"
 #include "pts/mlp.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -28,7 +30,7 @@ extern "C" {
 typedef struct pts_study_epoch {
     size_t epoch; /* from 1 */
     double loss, validation, rate, seconds;
-    int best; /* validation fell below that of all epochs before */
+    bool best; /* validation fell below that of all epochs before */
 } pts_study_epoch;
 
 typedef struct pts_study_options {
@@ -44,7 +46,7 @@ typedef struct pts_study_options {
     /* Replaced whole after each epoch (rank 0's work); with `resume` training goes on from it, bit
      * for bit as if it had not stopped. Every process must see it. NULL: none. */
     const char *checkpoint;
-    int resume;
+    bool resume;
     const pts_peers *peers; /* that train as one, to the bit (pts_mlp_share); NULL: alone */
     const char *config;     /* all options as JSON, kept in the file; NULL: none */
     /* After each epoch, and for those of the checkpoint at its start; `user` is progress's. */

@@ -178,6 +178,7 @@ static int residuals(void *user, const double *theta, double *r)
     return 0;
 }
 
+/* The prior's residuals are linear in θ: their rows are the whitening matrix itself. */
 static int jacobian(void *user, const double *theta, double *rows)
 {
     const evidence *e = user;

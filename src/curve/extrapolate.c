@@ -150,6 +150,7 @@ static double weight_of(const pts_curve_points *c, size_t i)
     return c->weight ? c->weight[i] : 1;
 }
 
+/* Of the posterior alone: a family's band (band.c) costs a thousand fits. Else it stays NaN. */
 static pts_status covered(const forecast *f, const pts_curve_points *c, size_t from,
                           const places *at, double confidence, double *out, pts_error *err)
 {
@@ -167,6 +168,7 @@ static pts_status covered(const forecast *f, const pts_curve_points *c, size_t f
     return PTS_OK;
 }
 
+/* The posterior's median is dear, so it is interpolated between places; a family's curve is not. */
 static pts_status mean_error(const forecast *f, const pts_curve_points *c, size_t from,
                              const places *at, double *out, pts_error *err)
 {
@@ -195,6 +197,7 @@ static pts_status score(const forecast *f, const pts_curve_points *c, double upt
     return covered(f, c, out->points, &at, 0.95, &out->covered_95, err);
 }
 
+/* NaN until known: where a method has no answer it is left out of means, not taken for right. */
 static pts_forecast_score begin_score(const pts_curve_points *c, double upto)
 {
     pts_forecast_score out = {0, 0, NAN, NAN, NAN, NAN, NAN, NAN};

@@ -95,6 +95,7 @@ static void weibull(const separable_sizes *at, double p, double q, double *s, do
 
 /* ---- grids ---- */
 
+/* At most as many as a row's arrays hold: a wide span gets a wider gap. */
 static size_t place(double low, double high, double gap, double *q)
 {
     double count = ceil((high - low) / gap) + 1;
@@ -400,6 +401,7 @@ static double aicc(const pts_family_fit *fit)
     return n * log(variance) + 2 * k + 2 * k * (k + 1) / (n - k - 1);
 }
 
+/* Sizes are counted, not points: repeats of one size tell nothing of a shape. */
 static pts_status check(pts_family family, const separable_data *data, double range[2],
                         pts_error *err)
 {

@@ -336,6 +336,7 @@ static pts_status judge(pts_lm *lm, pts_error *err)
     return PTS_OK;
 }
 
+/* Written so that a NaN is refused. */
 static pts_status check_settings(const pts_lm_settings *s, pts_error *err)
 {
     if (!(s->ftol >= 0) || !(s->xtol >= 0) || !(s->gtol >= 0) || !(s->radius > 0))
@@ -354,6 +355,7 @@ static pts_status check_settings(const pts_lm_settings *s, pts_error *err)
     return PTS_OK;
 }
 
+/* A crossed box or a weight of NaN would show only as a solver that stands still. */
 static pts_status check_problem(const pts_lm *lm, const pts_lm_problem *p, pts_error *err)
 {
     for (size_t j = 0; p->lower && p->upper && j < lm->n; j++) {
@@ -372,6 +374,7 @@ static pts_status check_problem(const pts_lm *lm, const pts_lm_problem *p, pts_e
     return PTS_OK;
 }
 
+/* A solver serves many problems of one size: what the last one left is cleared. */
 static void begin(pts_lm *lm, const pts_lm_problem *problem, const double *x)
 {
     lm->problem = problem;

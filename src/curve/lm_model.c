@@ -150,6 +150,7 @@ static pts_status forward_column(pts_lm *lm, size_t j, double h, double *column,
     return PTS_OK;
 }
 
+/* Steps at which truncation and rounding balance: ∛ε for central differences, √ε for others. */
 static pts_status difference_column(pts_lm *lm, size_t j, double *column, pts_error *err)
 {
     const bool central = lm->settings.differences == PTS_LM_CENTRAL;

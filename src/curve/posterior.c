@@ -99,6 +99,7 @@ typedef struct component {
 
 enum { COMPONENTS = PTS_EVIDENCE_PARTS * (2 * MODES + 1) + CENTRES };
 
+/* Up to the factors that all parts share: only ratios of densities count. */
 static pts_status make_component(component *c, const double *mean, const double *covariance,
                                  double widen, bool heavy, pts_error *err)
 {
@@ -128,6 +129,7 @@ static double log_component(const component *c, const double *theta)
     return c->log_norm - (c->heavy ? 3 * log1p(square / 2) : square / 2);
 }
 
+/* Draws are numbered, not random: the same question has the same answer. */
 static void propose(const component *c, size_t index, double theta[4])
 {
     double z[5];
@@ -325,6 +327,7 @@ static pts_status add_centres(const proposal *all, double total, mixture *to, pt
     return PTS_OK;
 }
 
+/* A second generation, around what the first found heavy, only where the modes misled. */
 static pts_status draw_generations(const evidence *e, const landscape *found, proposal *all,
                                    pts_curve_posterior *out, pts_error *err)
 {
@@ -404,6 +407,7 @@ static pts_status summarise(pts_curve_posterior *out, pts_error *err)
     return status;
 }
 
+/* The heavier of the parts' best modes speaks for all: a tall one may hold little. */
 static pts_status find(evidence *e, pts_lm *lm, pts_curve_posterior *out, pts_error *err)
 {
     landscape found;

@@ -72,6 +72,7 @@ static pts_status check(const reader *in, const pts_curve_prior *prior, pts_erro
                             : pts_fail(err, PTS_ERR_FORMAT, "%s: %s", in->path, why.message);
 }
 
+/* The version first: what follows in a later one may mean something else. */
 static pts_status parse(reader *in, pts_prior_file *out, pts_error *err)
 {
     char *text;

@@ -66,6 +66,7 @@ typedef struct draw_rows {
     double noise[DRAWS], scatter[DRAWS];
 } draw_rows;
 
+/* The logarithm of C is taken once, not at each size. */
 static void set_row(draw_rows *rows, size_t k, const pts_curve_draw *draw)
 {
     rows->A[k] = draw->curve.A;

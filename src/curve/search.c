@@ -400,6 +400,7 @@ static size_t scout(separable_points *d, const start *starts, size_t count, desc
     return kept;
 }
 
+/* The lowest goes next: the better the best found, the sooner others are hopeless. */
 static void swap_lowest(descent *at, size_t from, size_t count)
 {
     for (size_t k = from + 1; k < count; k++) {

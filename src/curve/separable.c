@@ -63,6 +63,7 @@ static int residuals(void *user, const double *x, double *r)
     return 0;
 }
 
+/* The residuals at the same p and q have just filled the shape. */
 static int jacobian(void *user, const double *x, double *rows)
 {
     separable_points *d = user;
@@ -106,6 +107,7 @@ static void pack(separable_points *d, double p, double q, double x[4])
         x[at] = q;
 }
 
+/* What the points of one size differ by, which merging hid, is added back. */
 static pts_status finish(separable_points *d, double p, double q, separable_fit *out,
                          pts_error *err)
 {

@@ -42,6 +42,7 @@ INLINE size_t whole(size_t count)
     return count / SIGMOID_BLOCK * SIGMOID_BLOCK;
 }
 
+/* Whoever fills s wants its mean next, so the sum is taken on the way. */
 static double fill(const sigmoid_points *points, double b, double q, const sigmoid_values *out)
 {
     const double *restrict log_n = points->log_n, *restrict w = points->w;
@@ -59,6 +60,7 @@ static double fill(const sigmoid_points *points, double b, double q, const sigmo
     return sum;
 }
 
+/* All in one pass: the values are read once. */
 static void sums(const sigmoid_points *points, const sigmoid_values *at, double mean,
                  sigmoid_sums *out)
 {
@@ -81,6 +83,7 @@ static void sums(const sigmoid_points *points, const sigmoid_values *at, double 
     *out = (sigmoid_sums){tt, ty, g, h, tg, th, gg, gh, hh};
 }
 
+/* As sums. */
 static void residuals(const sigmoid_points *points, const sigmoid_values *at, double mean,
                       double slope, sigmoid_residuals *out)
 {
@@ -110,6 +113,7 @@ static void exponentials(double *x, size_t count)
     }
 }
 
+/* A spread within rounding is none: the regression would be a huge slope. */
 static double projected(double sum, double ss, double sy, double yy, double total)
 {
     double spread = ss - sum * sum / total;

@@ -28,6 +28,7 @@ static int compare_index(size_t x, size_t y)
     return (x > y) - (x < y);
 }
 
+/* Ties by the place in the file, as qsort is not stable. */
 static int by_curve(const void *a, const void *b)
 {
     const table_row *x = a, *y = b;
@@ -35,6 +36,7 @@ static int by_curve(const void *a, const void *b)
     return order ? order : compare_index(x->index, y->index);
 }
 
+/* Ties as by_curve. */
 static int by_size(const void *a, const void *b)
 {
     const table_row *x = a, *y = b;

@@ -46,6 +46,7 @@ static pts_status read_point(reader *in, size_t curve, size_t k, const json_t *s
     return pts_table_add(&in->rows, row, err);
 }
 
+/* A text where a class has a name only, as our own exports write it (store/export.c). */
 static pts_status name_class(reader *in, size_t curve, const json_t *number, pts_error *err)
 {
     if (json_is_string(number) && json_string_length(number) < sizeof *in->names)
@@ -87,6 +88,7 @@ static pts_status read_curve(reader *in, size_t curve, const json_t *object, pts
     return PTS_OK;
 }
 
+/* The names are taken before the rows, which borrow them until the set is built. */
 static pts_status read_list(reader *in, const json_t *list, pts_curve_set **out, pts_error *err)
 {
     size_t count = json_array_size(list);
@@ -111,6 +113,7 @@ static char *stem(const char *path)
     return name;
 }
 
+/* Keys that occur twice are refused: one result would hide another. */
 static pts_status parse(const char *path, const char *text, size_t size, pts_curve_set **out,
                         pts_error *err)
 {

@@ -14,7 +14,7 @@ typedef struct draws {
 
 /* Is the measured point inside the middle 80 % of what θ ~ N(mean, scale²·covariance) and the noise
  * (that of small training sets is larger: pts/curve.h) make of it? */
-static int inside(const draws *d, const double mean[4], double scale, double log_n, double map)
+static bool inside(const draws *d, const double mean[4], double scale, double log_n, double map)
 {
     int below = 0;
     double noise = d->noise * sqrt(1 + 50 / exp(log_n));
@@ -31,6 +31,7 @@ static int inside(const draws *d, const double mean[4], double scale, double log
     return below >= DRAWS / 10 && below <= DRAWS - DRAWS / 10;
 }
 
+/* Each curve has one voice, however many sizes it was measured at. */
 static double covered(const sweep *s, size_t out, size_t choice, const draws *d, double scale)
 {
     double sum = 0, tasks = 0;

@@ -33,6 +33,7 @@ typedef struct hashing {
     fingerprint *files; /* [images] */
 } hashing;
 
+/* On the team: where all else is cached, hashing is what a run waits for. */
 static void hash_file(void *user, size_t index, int thread)
 {
     hashing *h = user;
@@ -57,9 +58,8 @@ static pts_status hash_contents(const pts_dataset *set, pts_team *team, char hex
                                 pts_error *err)
 {
     size_t images = pts_dataset_images(set);
-    hashing h = {set, calloc(images + 1, sizeof *h.files)};
-    if (!h.files)
-        return pts_fail_memory(err, images * sizeof *h.files);
+    hashing h = {.set = set};
+    PTS_TRY(pts_new(&h.files, images, sizeof *h.files, err));
     pts_team_run(team, images, hash_file, &h);
     pts_sha256 hash;
     pts_sha256_init(&hash);
@@ -77,23 +77,24 @@ static pts_status hash_contents(const pts_dataset *set, pts_team *team, char hex
 
 /* ---- the file ---- */
 
-/* 1 when the file is there, whole and of this shape. Anything else is computed again: a cache may
- * be lost or damaged without harm. */
-static int read_cache(const char *path, pts_embeddings *out)
+/* True when the file is there, whole and of this shape. Anything else is computed again: a cache
+ * may be lost or damaged without harm. */
+static bool read_cache(const char *path, pts_embeddings *out)
 {
     pts_weights *weights;
     const pts_tensor *tensor;
     const size_t shape[2] = {out->images, out->dim};
     if (pts_weights_open(&weights, path, NULL) != PTS_OK)
-        return 0;
+        return false;
     if (pts_weights_require(weights, "embeddings", 2, shape, &tensor, NULL) == PTS_OK) {
         memcpy(out->values, tensor->data, tensor->bytes);
-        out->cached = 1;
+        out->cached = true;
     }
     pts_weights_close(weights);
     return out->cached;
 }
 
+/* The metadata are for people: a result is found by the file's name alone. */
 static pts_status write_cache(const char *path, const pts_cache_entry *entry, pts_encoder *encoder,
                               const pts_embeddings *e, pts_error *err)
 {
@@ -112,6 +113,7 @@ static pts_status write_cache(const char *path, const pts_cache_entry *entry, pt
     return pts_weights_write(path, meta, sizeof meta / sizeof *meta, &tensor, 1, err);
 }
 
+/* Another process may make it meanwhile, so it is not asked for first. */
 static pts_status make_folder(const char *path, pts_error *err)
 {
     if (mkdir(path, 0777) == 0 || errno == EEXIST)
@@ -119,6 +121,7 @@ static pts_status make_folder(const char *path, pts_error *err)
     return pts_fail(err, PTS_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
+/* All that could change the result is in the name, so that nothing in the folder goes stale. */
 static pts_status find_path(const char *cache, const pts_cache_entry *entry,
                             const pts_encoder *encoder, char *path, size_t size, pts_error *err)
 {
@@ -209,9 +212,7 @@ pts_status pts_embeddings_of(pts_embeddings *out, pts_encoder *encoder, const pt
     *out = (pts_embeddings){.images = pts_dataset_images(set), .dim = pts_encoder_dim(encoder)};
     if (!pts_mul(out->images, out->dim, &count))
         return pts_fail(err, PTS_ERR_LIMIT, "%s: too many photographs", pts_dataset_dir(set));
-    out->values = pts_calloc64(count, sizeof *out->values);
-    if (!out->values)
-        return pts_fail_memory(err, count * sizeof *out->values);
+    PTS_TRY(pts_new(&out->values, count, sizeof *out->values, err));
     embedding e = {out, encoder, set, options ? options : &none, pts_encoder_preset(encoder)};
     if (e.options->preset)
         e.preset = e.options->preset;

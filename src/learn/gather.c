@@ -15,7 +15,7 @@ typedef struct join {
     pts_tasks *tasks;
     const pts_curve_set *curves;
     const char *path; /* of the curves */
-    char *used;       /* [curves]: a data set has it */
+    bool *used;       /* [curves]: a data set has it */
     pts_encoder *encoder;
     const pts_embed_options *options;
 } join;
@@ -97,6 +97,7 @@ static pts_status find_shown(const pts_dataset *set, const pts_curve_points *cur
     return PTS_OK;
 }
 
+/* pts_tasks_add copies: what is gathered here is freed whether or not it succeeds. */
 static pts_status add_curve(join *j, const pts_curve_points *curve, const pts_dataset *set,
                             const pts_embeddings *embeddings, pts_error *err)
 {
@@ -140,6 +141,7 @@ static size_t curves_of(const join *j, const char *name)
     return count;
 }
 
+/* By content: a head says which photographs it has seen, wherever they lay. */
 static pts_status note_source(join *j, const char *name, const pts_embeddings *e, pts_error *err)
 {
     char text[512];
@@ -147,6 +149,7 @@ static pts_status note_source(join *j, const char *name, const pts_embeddings *e
     return pts_tasks_note(&j->tasks->sources, text, err);
 }
 
+/* A folder without curves is passed over before its photographs are embedded, the dear part. */
 static pts_status add_set(join *j, const pts_dataset *set, pts_error *err)
 {
     const char *name = pts_dataset_name(set);
@@ -162,6 +165,7 @@ static pts_status add_set(join *j, const pts_dataset *set, pts_error *err)
     return status;
 }
 
+/* By the file's bytes: a head says which measurements it learnt from, wherever they lay. */
 static pts_status note_curves(join *j, pts_error *err)
 {
     char *text, hex[PTS_SHA256_HEX];
@@ -175,6 +179,7 @@ static pts_status note_curves(join *j, pts_error *err)
     return pts_tasks_note(&j->tasks->curves, hex, err);
 }
 
+/* Names are all that joins curves with folders: two sets of one name would both claim a curve. */
 static pts_status check_set(join *j, const pts_dataset *set, pts_error *err)
 {
     const char *name = pts_dataset_name(set);
@@ -187,7 +192,7 @@ static pts_status check_set(join *j, const pts_dataset *set, pts_error *err)
             return pts_fail(err, PTS_ERR_ARGUMENT, "%s: a data set of the name '%s' came before",
                             pts_dataset_dir(set), name);
         PTS_TRY(find_shown(set, &j->curves->curves[c], &class_id, &count, err));
-        j->used[c] = 1;
+        j->used[c] = true;
     }
     return PTS_OK;
 }
@@ -210,6 +215,7 @@ static pts_status check_sets(join *j, const char *const *dirs, size_t count, pts
     return PTS_OK;
 }
 
+/* What cannot be joined is refused before the first slow embedding. */
 static pts_status add_sets(join *j, const char *const *dirs, size_t count, pts_error *err)
 {
     PTS_TRY(check_sets(j, dirs, count, err));
@@ -223,6 +229,18 @@ static pts_status add_sets(join *j, const char *const *dirs, size_t count, pts_e
     return PTS_OK;
 }
 
+/* What is there after a failure is pts_tasks_collect's to free. */
+static pts_status collect(join *j, const char *const *dirs, size_t count, pts_error *err)
+{
+    const pts_embed_options *o = j->options;
+    const char *preset = o && o->preset ? o->preset : pts_encoder_preset(j->encoder);
+    const size_t dim = pts_encoder_dim(j->encoder) * (o && o->masks ? 2 : 1);
+    PTS_TRY(pts_new(&j->used, j->curves->count, sizeof *j->used, err));
+    PTS_TRY(pts_tasks_create(&j->tasks, dim, pts_encoder_id(j->encoder), preset, err));
+    PTS_TRY(note_curves(j, err));
+    return add_sets(j, dirs, count, err);
+}
+
 pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t count,
                              const char *curves, pts_encoder *encoder,
                              const pts_embed_options *options, pts_error *err)
@@ -231,17 +249,7 @@ pts_status pts_tasks_collect(pts_tasks **out, const char *const *dirs, size_t co
     pts_curve_set *set;
     PTS_TRY(pts_curves_read(&set, curves, err));
     join j = {.curves = set, .path = curves, .encoder = encoder, .options = options};
-    const char *preset = options && options->preset ? options->preset : pts_encoder_preset(encoder);
-    j.used = calloc(set->count + 1, 1);
-    pts_status status = j.used ? PTS_OK : pts_fail_memory(err, set->count + 1);
-    if (status == PTS_OK)
-        status = pts_tasks_create(&j.tasks,
-                                  pts_encoder_dim(encoder) * (options && options->masks ? 2 : 1),
-                                  pts_encoder_id(encoder), preset, err);
-    if (status == PTS_OK)
-        status = note_curves(&j, err);
-    if (status == PTS_OK)
-        status = add_sets(&j, dirs, count, err);
+    pts_status status = collect(&j, dirs, count, err);
     free(j.used);
     pts_curves_destroy(set);
     if (status != PTS_OK)

@@ -99,12 +99,12 @@ static bool any(const float *values, size_t count)
     return false;
 }
 
-int pts_head_takes_labels(const pts_head *head)
+bool pts_head_takes_labels(const pts_head *head)
 {
     return head->labels.part != NULL;
 }
 
-int pts_head_population(const pts_head *head, pts_prior_file *out)
+bool pts_head_population(const pts_head *head, pts_prior_file *out)
 {
     pts_population_give(&head->population, out);
     snprintf(out->trainer, sizeof out->trainer, "%s", head->trainer);
@@ -112,10 +112,10 @@ int pts_head_population(const pts_head *head, pts_prior_file *out)
     return head->population.curves > 0;
 }
 
-int pts_head_uses_photographs(const pts_head *head)
+bool pts_head_uses_photographs(const pts_head *head)
 {
     if (head->kind == PTS_HEAD_STUDY)
-        return 1;
+        return true;
     if (head->kind == PTS_HEAD_MEAN)
         return any(head->map, head->dim * 4);
     bool moves = false;

@@ -27,6 +27,7 @@ pts_status pts_head_take(const pts_weights *w, const char *name, size_t rows, si
     return PTS_OK;
 }
 
+/* None of them is optional: they say what the head goes with and where it comes from. */
 static pts_status take_text(const pts_weights *w, const char *key, char **to, pts_error *err)
 {
     const char *value = pts_weights_meta(w, key);
@@ -128,6 +129,7 @@ static pts_status read_mean(pts_head *head, const pts_weights *w, pts_error *err
     return pts_head_take(w, "map", head->dim, 4, head->map, err);
 }
 
+/* The number of components first: the shapes of all that follows depend on it. */
 static pts_status read_mlp(pts_head *head, const pts_weights *w, pts_error *err)
 {
     PTS_TRY(read_curve(head, w, err));

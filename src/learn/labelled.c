@@ -18,6 +18,7 @@ typedef struct labelled_model {
     float log_n[PREDICTOR_GRID], start[4], parameters[2], covariance[16], noise;
 } labelled_model;
 
+/* Also of a model that create left half made. */
 static void close_model(void *own)
 {
     labelled_model *model = own;
@@ -106,6 +107,7 @@ static void list_model(void *own, head_tensors *list)
     pts_head_list(list, "labelled.noise", &m->noise, 1, 0);
 }
 
+/* pts_head_take refuses what is not finite; what finite numbers cannot mean is for check. */
 static pts_status take(labelled_model *m, const pts_weights *w, pts_error *err)
 {
     PTS_TRY(pts_head_take(w, "labelled.votes", m->count, 0, m->votes, err));

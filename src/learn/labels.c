@@ -9,6 +9,7 @@ typedef struct extent {
     double left, top, right, bottom, area;
 } extent;
 
+/* The shoelace formula, its sign dropped: labels go round in either direction. */
 static void add_polygon(const float *xy, size_t points, extent *e)
 {
     double twice = 0;
@@ -23,6 +24,7 @@ static void add_polygon(const float *xy, size_t points, extent *e)
     e->area += fabs(twice) / 2;
 }
 
+/* A mask is brought to shares of the photograph, in which polygons come: sizes must compare. */
 static extent extent_of(const pts_instance *instance)
 {
     extent e = {1, 1, 0, 0, 0};
@@ -39,14 +41,15 @@ static extent extent_of(const pts_instance *instance)
     return e;
 }
 
-static int counts(const pts_instance *instance, int class_id)
+/* A crowd is many objects under one outline: it has neither a number nor a size. */
+static bool counts(const pts_instance *instance, int class_id)
 {
     return instance->class_id == class_id && !instance->crowd;
 }
 
 /* Among the first 512 labels: a photograph of a million objects must not take their square. */
-static int meets_another(const pts_instance *instances, size_t count, size_t self,
-                         const extent *own)
+static bool meets_another(const pts_instance *instances, size_t count, size_t self,
+                          const extent *own)
 {
     for (size_t i = 0; i < count && i < 512; i++) {
         if (i == self || !counts(&instances[i], instances[self].class_id))
@@ -54,9 +57,9 @@ static int meets_another(const pts_instance *instances, size_t count, size_t sel
         extent other = extent_of(&instances[i]);
         if (own->left < other.right && other.left < own->right && own->top < other.bottom &&
             other.top < own->bottom)
-            return 1;
+            return true;
     }
-    return 0;
+    return false;
 }
 
 void pts_label_sums_of(const pts_instance *instances, size_t count, int class_id,

@@ -58,7 +58,8 @@ static void mean_of_four(const pts_task *task, size_t dim, pts_rng *rng, float *
     pts_label_sums sums[4];
     size_t chosen[4], count = 0, wanted = task->images < 4 ? task->images : 4;
     while (count < wanted) {
-        size_t image = pts_rng_below(rng, task->images), seen = 0;
+        const size_t image = pts_rng_below(rng, task->images);
+        bool seen = false;
         for (size_t i = 0; i < count; i++)
             seen |= chosen[i] == image;
         if (seen)
@@ -72,6 +73,8 @@ static void mean_of_four(const pts_task *task, size_t dim, pts_rng *rng, float *
         pts_linear_label_numbers(sums, wanted, labels);
 }
 
+/* Even in ln n: no part of a curve counts more because more sizes were measured there. Rounding may
+ * put the last node beyond the last point. */
 static void fill_targets(const task_row *row, double *log_n, double *target)
 {
     double first = row->log_n[0], last = row->log_n[row->task.points - 1];
@@ -81,32 +84,40 @@ static void fill_targets(const task_row *row, double *log_n, double *target)
     }
 }
 
-static int all_labelled(const pts_tasks *tasks)
+/* With labels for some tasks only, methods with and without them could not be compared. */
+static bool all_labelled(const pts_tasks *tasks)
 {
     for (size_t t = 0; t < tasks->count; t++)
         if (!tasks->rows[t].task.labels)
-            return 0;
-    return 1;
+            return false;
+    return true;
+}
+
+/* What is there after a failure is pts_linear_data_free's. */
+static pts_status allocate(linear_data *data, bool labelled, pts_error *err)
+{
+    const size_t count = data->tasks->count, dim = data->tasks->dim;
+    PTS_TRY(pts_new(&data->means, count * dim, sizeof *data->means, err));
+    PTS_TRY(pts_new(&data->views, count * LINEAR_VIEWS * dim, sizeof *data->views, err));
+    PTS_TRY(pts_new(&data->log_n, count, LINEAR_GRID * sizeof *data->log_n, err));
+    PTS_TRY(pts_new(&data->target, count, LINEAR_GRID * sizeof *data->target, err));
+    if (!labelled)
+        return PTS_OK;
+    PTS_TRY(pts_new(&data->label_means, count, LINEAR_LABELS * sizeof *data->label_means, err));
+    return pts_new(&data->label_views, count * LINEAR_VIEWS,
+                   LINEAR_LABELS * sizeof *data->label_views, err);
 }
 
 pts_status pts_linear_data_create(linear_data *data, const pts_tasks *tasks, uint64_t seed,
                                   pts_error *err)
 {
-    int labelled = all_labelled(tasks);
+    const bool labelled = all_labelled(tasks);
     size_t dim = tasks->dim, count = tasks->count;
     *data = (linear_data){.tasks = tasks};
-    data->means = pts_calloc64(count * dim, sizeof(float));
-    data->views = pts_calloc64(count * LINEAR_VIEWS * dim, sizeof(float));
-    data->log_n = pts_calloc64(count * LINEAR_GRID, sizeof(double));
-    data->target = pts_calloc64(count * LINEAR_GRID, sizeof(double));
-    if (labelled) {
-        data->label_means = pts_calloc64(count * LINEAR_LABELS, sizeof(double));
-        data->label_views = pts_calloc64(count * LINEAR_VIEWS * LINEAR_LABELS, sizeof(double));
-    }
-    if (!data->means || !data->views || !data->log_n || !data->target ||
-        (labelled && (!data->label_means || !data->label_views))) {
+    pts_status status = allocate(data, labelled, err);
+    if (status != PTS_OK) {
         pts_linear_data_free(data);
-        return pts_fail_memory(err, count * (LINEAR_VIEWS + 1) * dim * sizeof(float));
+        return status;
     }
     pts_rng rng = {seed};
     for (size_t t = 0; t < count; t++) {
@@ -137,6 +148,7 @@ void pts_linear_data_free(linear_data *data)
 
 /* ---- principal components ---- */
 
+/* By the training tasks alone: the data set held out must leave no trace. */
 static void standardise(linear_fold *fold, const linear_data *data, float *x /* [count][dim] */)
 {
     size_t dim = data->tasks->dim;
@@ -207,10 +219,14 @@ static void score_views(linear_fold *fold, const linear_data *data)
 static pts_status components(linear_fold *fold, const linear_data *data, pts_error *err)
 {
     size_t n = fold->count, dim = data->tasks->dim;
-    float *x = pts_calloc64(n * dim, sizeof *x), *gram = pts_calloc64(n * n, sizeof *gram);
-    double *vectors = pts_calloc64(n * n + n, sizeof *vectors);
-    int have = x && gram && vectors;
-    if (have) {
+    float *x, *gram = NULL;
+    double *vectors = NULL;
+    pts_status status = pts_new(&x, n * dim, sizeof *x, err);
+    if (status == PTS_OK)
+        status = pts_new(&gram, n * n, sizeof *gram, err);
+    if (status == PTS_OK)
+        status = pts_new(&vectors, n * n + n, sizeof *vectors, err);
+    if (status == PTS_OK) {
         standardise(fold, data, x);
         project(fold, x, dim, gram, vectors, vectors + n * n);
         score_views(fold, data);
@@ -218,28 +234,31 @@ static pts_status components(linear_fold *fold, const linear_data *data, pts_err
     free(x);
     free(gram);
     free(vectors);
-    return have ? PTS_OK : pts_fail_memory(err, n * dim * sizeof *x);
+    return status;
+}
+
+static pts_status fill_fold(linear_fold *fold, const linear_data *data, size_t out1, size_t out2,
+                            pts_error *err)
+{
+    const pts_tasks *tasks = data->tasks;
+    PTS_TRY(pts_new(&fold->training, tasks->count, sizeof *fold->training, err));
+    PTS_TRY(pts_new(&fold->centre, tasks->dim, sizeof *fold->centre, err));
+    PTS_TRY(pts_new(&fold->inverse, tasks->dim, sizeof *fold->inverse, err));
+    PTS_TRY(
+        pts_new(&fold->projection, tasks->dim, LINEAR_COMPONENTS * sizeof *fold->projection, err));
+    PTS_TRY(pts_new(&fold->scores, tasks->count * LINEAR_VIEWS,
+                    LINEAR_COMPONENTS * sizeof *fold->scores, err));
+    for (size_t t = 0; t < tasks->count; t++)
+        if (tasks->rows[t].group != out1 && tasks->rows[t].group != out2)
+            fold->training[fold->count++] = t;
+    return components(fold, data, err);
 }
 
 pts_status pts_linear_fold_create(linear_fold *fold, const linear_data *data, size_t out1,
                                   size_t out2, pts_error *err)
 {
-    const pts_tasks *tasks = data->tasks;
     *fold = (linear_fold){0};
-    fold->training = pts_calloc64(tasks->count, sizeof *fold->training);
-    fold->centre = pts_calloc64(tasks->dim, sizeof *fold->centre);
-    fold->inverse = pts_calloc64(tasks->dim, sizeof *fold->inverse);
-    fold->projection = pts_calloc64(tasks->dim * LINEAR_COMPONENTS, sizeof *fold->projection);
-    fold->scores =
-        pts_calloc64(tasks->count * LINEAR_VIEWS * LINEAR_COMPONENTS, sizeof *fold->scores);
-    pts_status status = PTS_OK;
-    if (!fold->training || !fold->centre || !fold->inverse || !fold->projection || !fold->scores)
-        status = pts_fail_memory(err, tasks->dim * LINEAR_COMPONENTS * sizeof(float));
-    for (size_t t = 0; status == PTS_OK && t < tasks->count; t++)
-        if (tasks->rows[t].group != out1 && tasks->rows[t].group != out2)
-            fold->training[fold->count++] = t;
-    if (status == PTS_OK)
-        status = components(fold, data, err);
+    pts_status status = fill_fold(fold, data, out1, out2, err);
     if (status != PTS_OK)
         pts_linear_fold_free(fold);
     return status;
@@ -329,6 +348,7 @@ static double add_penalty(fit_state *s)
     return loss;
 }
 
+/* Each class has one vote whatever its number of photographs: all have as many views. */
 static double evaluate(fit_state *s)
 {
     size_t rows = s->fold->count * LINEAR_VIEWS;
@@ -348,7 +368,7 @@ static double evaluate(fit_state *s)
 }
 
 /* trial = s moved by the damped step; false where the matrix is not positive definite. */
-static int move(const fit_state *s, double damping, fit_state *trial)
+static bool move(const fit_state *s, double damping, fit_state *trial)
 {
     double step[PARAMETERS];
     *trial = *s;
@@ -357,12 +377,13 @@ static int move(const fit_state *s, double damping, fit_state *trial)
         trial->hessian[p * s->size + p] *= 1 + damping;
     int size = (int)s->size;
     if (LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', size, 1, trial->hessian, size, step, 1) != 0)
-        return 0;
+        return false;
     for (size_t p = 0; p < s->size; p++)
         trial->x[p] -= step[p];
-    return 1;
+    return true;
 }
 
+/* Damped, as the bare step overshoots where curves are flat in B and C; a NaN is never lower. */
 static void minimise(fit_state *s)
 {
     double loss = evaluate(s), damping = 1e-2;
@@ -386,6 +407,7 @@ static void minimise(fit_state *s)
     }
 }
 
+/* Predictions are cut to it: a linear map of odd photographs leaves all that was ever measured. */
 static void note_range(const fit_state *s, linear_model *model)
 {
     for (size_t i = 0; i < 4; i++)

@@ -30,6 +30,7 @@ static double grid_log_n(const task_row *row, size_t g)
     return log(10 * row->task.n[row->task.points - 1]) * (double)g / (GRID - 1);
 }
 
+/* Only between measured sizes: outside there is nothing to be wrong against. */
 static double grid_error(const task_row *row, const double *predicted /* [GRID] */)
 {
     double sum = 0, first = row->log_n[0], last = row->log_n[row->task.points - 1];
@@ -162,6 +163,7 @@ static pts_status band_of_theta(fold_state *f, const task_row *row, const double
     return PTS_OK;
 }
 
+/* Cut to what an mAP can be, as it is shown to people. */
 static pts_status score_view(fold_state *f, const task_row *row, const double theta[4], int which,
                              bool band, score_sum *draws, pts_error *err)
 {
@@ -208,6 +210,7 @@ static double mean_of(const double *values, size_t count)
     return sum / (double)count;
 }
 
+/* Point by point and of no shape: the baseline that a model of photographs must beat. */
 static void mean_curve(const fold_state *f, const task_row *row, size_t only, double *curve)
 {
     for (size_t g = 0; g < GRID; g++) {
@@ -229,6 +232,7 @@ static double mean_curve_coverage(const fold_state *f, const task_row *row, doub
     return covered / (double)row->task.points;
 }
 
+/* It looks at no photograph, so one answer stands for all draws. */
 static void score_mean_curve(const fold_state *f, const task_row *row, score_sum *sum)
 {
     double curve[GRID];
@@ -278,6 +282,7 @@ static size_t nearest(const fold_state *f, const float *view)
     return best;
 }
 
+/* Which data set is nearest depends on the photographs drawn; there is no band to score. */
 static void score_nearest(const fold_state *f, size_t task, score_sum *sum)
 {
     const linear_data *data = &f->s->data;
@@ -295,6 +300,7 @@ static void score_nearest(const fold_state *f, size_t task, score_sum *sum)
 
 /* ---- the report ---- */
 
+/* Baselines on the same tasks, so that gains are differences of pairs. */
 static pts_status score_task(fold_state *f, size_t task, score_sum sums[PTS_METHODS],
                              pts_error *err)
 {

@@ -28,6 +28,7 @@ static size_t find_classes(const pts_dataset *set, const size_t *images, size_t 
     return classes;
 }
 
+/* Several are refused, not guessed among: the answer would be of a class nobody asked about. */
 static pts_status find_only(const pts_dataset *set, const size_t *images, size_t count,
                             int *class_id, pts_error *err)
 {

@@ -80,6 +80,7 @@ static pts_status make_head_priors(const pilot_run *p, size_t out, pts_pilot_pri
     return PTS_OK;
 }
 
+/* Choice and spread are made anew without `out`, else they would have seen its curves. */
 static pts_status make_priors(const pilot_run *p, size_t out, pts_error *err)
 {
     pts_prior_file population;
@@ -110,6 +111,7 @@ static pts_status score_one(const pilot_run *p, size_t task, size_t size, size_t
     return PTS_OK;
 }
 
+/* The status waits for score_all: a task of a team returns nothing. */
 static void score_task(void *user, size_t index, int thread)
 {
     const pilot_run *p = user;
@@ -120,6 +122,7 @@ static void score_task(void *user, size_t index, int thread)
             p->status[task] = score_one(p, task, size, prior);
 }
 
+/* In rounds, so that progress is told, and can stop it, between them. */
 static pts_status score_all(pilot_run *p, pts_team *team, pts_progress progress, void *user,
                             pts_error *err)
 {
@@ -162,6 +165,8 @@ static size_t dataset_means(const pilot_run *p, size_t group, size_t size,
     return count;
 }
 
+/* Errors over curves; gains over data sets, as classes of one are too alike to be so many trials.
+ */
 static void report_size(const pilot_run *p, size_t size, pts_pilot_row *row)
 {
     double sum[PTS_PILOT_PRIORS] = {0}, squares[PTS_PILOT_PRIORS] = {0};
@@ -194,7 +199,12 @@ static void report_size(const pilot_run *p, size_t size, pts_pilot_row *row)
 static pts_status run(pilot_run *p, pts_pilot_row *rows, pts_team *team, pts_progress progress,
                       void *user, pts_error *err)
 {
-    for (size_t t = 0; t < p->s->tasks; t++)
+    const size_t tasks = p->s->tasks, cells = tasks * PTS_PILOT_PRIORS;
+    PTS_TRY(pts_new(&p->curves, tasks, sizeof *p->curves, err));
+    PTS_TRY(pts_new(&p->priors, cells, VIEWS * sizeof *p->priors, err));
+    PTS_TRY(pts_new(&p->scores, cells * p->sizes, sizeof *p->scores, err));
+    PTS_TRY(pts_new(&p->status, tasks, sizeof *p->status, err));
+    for (size_t t = 0; t < tasks; t++)
         p->curves[t] = pts_population_points(&p->s->data.tasks->rows[t].task);
     for (size_t g = 0; g < p->s->groups; g++)
         PTS_TRY(make_priors(p, g, err));
@@ -207,17 +217,8 @@ static pts_status run(pilot_run *p, pts_pilot_row *rows, pts_team *team, pts_pro
 static pts_status evaluate(const sweep *s, const double *upto, size_t count, pts_pilot_row *rows,
                            pts_team *team, pts_progress progress, void *user, pts_error *err)
 {
-    const size_t cells = s->tasks * PTS_PILOT_PRIORS;
     pilot_run p = {.s = s, .upto = upto, .sizes = count};
-    p.curves = calloc(s->tasks, sizeof *p.curves);
-    p.priors = calloc(cells, VIEWS * sizeof *p.priors);
-    p.scores = pts_calloc64(cells * count, sizeof *p.scores);
-    p.status = calloc(s->tasks, sizeof *p.status);
-    pts_status status;
-    if (!p.curves || !p.priors || !p.scores || !p.status)
-        status = pts_fail_memory(err, cells * VIEWS * sizeof *p.priors);
-    else
-        status = run(&p, rows, team, progress, user, err);
+    pts_status status = run(&p, rows, team, progress, user, err);
     free(p.curves);
     free(p.priors);
     free(p.scores);

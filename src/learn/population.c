@@ -26,25 +26,20 @@ pts_curve_points pts_population_points(const pts_task *t)
 pts_status pts_population_learn(const pts_tasks *tasks, size_t out, pts_prior_file *population,
                                 pts_error *err)
 {
-    pts_curve_points *curves = pts_calloc64(tasks->count, sizeof *curves);
-    double *votes = pts_calloc64(tasks->count, sizeof *votes);
-    size_t *members = pts_calloc64(tasks->count, sizeof *members);
-    pts_status status = PTS_OK;
+    pts_curve_points *curves; /* then votes and members, in one block */
     *population = (pts_prior_file){.datasets = tasks->groups - (out < tasks->groups)};
-    if (!curves || !votes || !members)
-        status = pts_fail_memory(err, tasks->count * sizeof *curves);
-    for (size_t t = 0; status == PTS_OK && t < tasks->count; t++)
+    PTS_TRY(pts_new(&curves, tasks->count, sizeof *curves + sizeof(double) + sizeof(size_t), err));
+    double *votes = (double *)(curves + tasks->count);
+    size_t *members = (size_t *)(votes + tasks->count);
+    for (size_t t = 0; t < tasks->count; t++)
         if (tasks->rows[t].group != out) {
             curves[population->curves] = pts_population_points(&tasks->rows[t].task);
             members[population->curves++] = t;
         }
-    if (status == PTS_OK) {
-        pts_predictor_votes(tasks, members, population->curves, votes);
-        status = pts_curve_prior_learn(curves, votes, population->curves, &population->prior, err);
-    }
+    pts_predictor_votes(tasks, members, population->curves, votes);
+    pts_status status =
+        pts_curve_prior_learn(curves, votes, population->curves, &population->prior, err);
     free(curves);
-    free(votes);
-    free(members);
     return status;
 }
 

@@ -18,11 +18,11 @@ static const double by_labels[][3] = {{1, 1}, {1, 0.3}, {0.7, 1}, {0.7, 0.3}, {0
 
 #define COUNTED(array) sizeof(array) / sizeof *(array), array
 const predictor pts_predictor_table[PREDICTORS] = {
-    {"neighbours", 0, pts_predictor_neighbours, COUNTED(temperatures)},
+    {"neighbours", false, pts_predictor_neighbours, COUNTED(temperatures)},
     {"nearest_class", 0, pts_predictor_nearest, COUNTED(none)},
     {"gauss_process", 0, pts_predictor_process, COUNTED(processes)},
-    {"ensemble", 0, pts_predictor_ensemble, COUNTED(pairs)},
-    {"labelled", 1, pts_predictor_labelled, COUNTED(by_labels)},
+    {"ensemble", false, pts_predictor_ensemble, COUNTED(pairs)},
+    {"labelled", true, pts_predictor_labelled, COUNTED(by_labels)},
 };
 
 size_t pts_predictor_first(predictor_id id)
@@ -84,6 +84,8 @@ void pts_predictor_theta(const double *log_n, const double *curves, const double
 
 /* ---- data ---- */
 
+/* One grid for all, so that a mean of curves is one of numbers; beyond its points a curve is its
+ * own fit. */
 static void fill_curves(predictor_data *data)
 {
     const pts_tasks *tasks = data->linear->tasks;
@@ -115,24 +117,26 @@ static pts_status multiply(predictor_data *data, const float *rows, size_t first
     return PTS_OK;
 }
 
+/* What is there after a failure is pts_predictor_data_free's. */
+static pts_status fill_data(predictor_data *data, pts_error *err)
+{
+    const linear_data *linear = data->linear;
+    const size_t tasks = linear->tasks->count, rows = data->rows;
+    PTS_TRY(pts_new(&data->cross, (rows + tasks) * tasks, sizeof *data->cross, err));
+    PTS_TRY(pts_new(&data->norms, rows + tasks, sizeof *data->norms, err));
+    PTS_TRY(pts_new(&data->curves, tasks, PREDICTOR_GRID * sizeof *data->curves, err));
+    PTS_TRY(multiply(data, linear->views, 0, rows, err));
+    PTS_TRY(multiply(data, linear->means, rows, tasks, err));
+    fill_curves(data);
+    return PTS_OK;
+}
+
 pts_status pts_predictor_data_create(predictor_data *data, const linear_data *linear,
                                      pts_error *err)
 {
-    size_t tasks = linear->tasks->count, rows = tasks * LINEAR_VIEWS;
-    *data = (predictor_data){.linear = linear, .rows = rows};
-    data->cross = pts_calloc64((rows + tasks) * tasks, sizeof *data->cross);
-    data->norms = pts_calloc64(rows + tasks, sizeof *data->norms);
-    data->curves = pts_calloc64(tasks * PREDICTOR_GRID, sizeof *data->curves);
-    pts_status status = PTS_OK;
-    if (!data->cross || !data->norms || !data->curves)
-        status = pts_fail_memory(err, (rows + tasks) * tasks * sizeof *data->cross);
-    if (status == PTS_OK)
-        status = multiply(data, linear->views, 0, rows, err);
-    if (status == PTS_OK)
-        status = multiply(data, linear->means, rows, tasks, err);
-    if (status == PTS_OK)
-        fill_curves(data);
-    else
+    *data = (predictor_data){.linear = linear, .rows = linear->tasks->count * LINEAR_VIEWS};
+    pts_status status = fill_data(data, err);
+    if (status != PTS_OK)
         pts_predictor_data_free(data);
     return status;
 }
@@ -196,10 +200,10 @@ pts_status pts_predictor_set_create(predictor_set *set, const predictor_data *da
     const linear_data *linear = data->linear;
     size_t rows = data->rows;
     size_t floats = count * (1 + count + PREDICTOR_GRID + PREDICTOR_LABELS + 2 * rows);
-    double *at = pts_calloc64(floats, sizeof *at);
-    *set = (predictor_set){.block = at};
-    if (!at)
-        return pts_fail_memory(err, floats * sizeof *at);
+    double *at;
+    *set = (predictor_set){0};
+    PTS_TRY(pts_new(&at, floats, sizeof *at, err));
+    set->block = at;
     double *votes = at, *among = votes + count, *labels = among + count * count;
     set->curves = labels + count * PREDICTOR_LABELS;
     double *similar = set->curves + count * PREDICTOR_GRID;

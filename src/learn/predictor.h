@@ -6,6 +6,8 @@
 
 #include "learn/linear.h"
 
+#include <stdbool.h>
+
 enum { PREDICTOR_LABELS = LINEAR_LABELS, PREDICTOR_GRID = 12, PREDICTOR_PARAMETERS = 3 };
 
 /* Known curves and questions. Everything that is scaled or centred is so by the known ones. */
@@ -24,7 +26,7 @@ typedef pts_status (*predictor_rule)(const predictor_fold *fold, const double *p
 
 typedef struct predictor {
     const char *name;
-    int labels; /* needs them */
+    bool labels; /* needs them */
     predictor_rule weigh;
     size_t choices;
     const double (*parameters)[PREDICTOR_PARAMETERS]; /* [choices] */

@@ -11,9 +11,8 @@ pts_status pts_predictor_ensemble(const predictor_fold *f, const double *paramet
                                   double *weights, pts_error *err)
 {
     size_t count = f->rows * f->count;
-    double *other = pts_calloc64(count, sizeof *other);
-    if (!other)
-        return pts_fail_memory(err, count * sizeof *other);
+    double *other;
+    PTS_TRY(pts_new(&other, count, sizeof *other, err));
     pts_status status = pts_predictor_neighbours(f, parameters, weights, err);
     if (status == PTS_OK)
         status = pts_predictor_process(f, parameters + 1, other, err);

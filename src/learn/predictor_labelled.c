@@ -32,6 +32,7 @@ static void standardise(const predictor_fold *f, double *known, double *asked)
     }
 }
 
+/* The sum starts above 0: far from all known curves every kernel underflows. */
 static void add_neighbours(const predictor_fold *f, const double *known, const double *asked,
                            double radius, double *weights, double *own)
 {
@@ -50,8 +51,8 @@ static void add_neighbours(const predictor_fold *f, const double *known, const d
 
 /* Known numbers are centred, so the intercept is the mean curve: a row of weights is
  * votes·(1 + asked·(XᵀVX + λI)⁻¹·known). */
-static int add_ridge(const predictor_fold *f, const double *known, const double *asked,
-                     double penalty, double *weights)
+static bool add_ridge(const predictor_fold *f, const double *known, const double *asked,
+                      double penalty, double *weights)
 {
     double matrix[LABELS * LABELS] = {0}, solved[LABELS];
     for (size_t i = 0; i < f->count; i++)
@@ -61,7 +62,7 @@ static int add_ridge(const predictor_fold *f, const double *known, const double 
     for (size_t k = 0; k < LABELS; k++)
         matrix[k * (LABELS + 1)] += penalty;
     if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', LABELS, matrix, LABELS) != 0)
-        return 0;
+        return false;
     for (size_t r = 0; r < f->rows; r++) {
         memcpy(solved, asked + r * LABELS, sizeof solved);
         LAPACKE_dpotrs(LAPACK_ROW_MAJOR, 'L', LABELS, 1, matrix, LABELS, solved, 1);
@@ -72,7 +73,7 @@ static int add_ridge(const predictor_fold *f, const double *known, const double 
             weights[r * f->count + i] += f->votes[i] * tilt;
         }
     }
-    return 1;
+    return true;
 }
 
 pts_status pts_predictor_labelled(const predictor_fold *f, const double *parameters,

@@ -22,16 +22,15 @@ static void fill_kernel(const predictor_fold *f, const double *parameters, doubl
 pts_status pts_predictor_process(const predictor_fold *f, const double *parameters, double *weights,
                                  pts_error *err)
 {
-    double *kernel = pts_calloc64(f->count * f->count, sizeof *kernel);
-    if (!kernel)
-        return pts_fail_memory(err, f->count * f->count * sizeof *kernel);
+    double *kernel;
+    PTS_TRY(pts_new(&kernel, f->count * f->count, sizeof *kernel, err));
     fill_kernel(f, parameters, kernel);
     for (size_t i = 0; i < f->rows * f->count; i++)
         weights[i] = exp((f->similar[i] - 1) / parameters[0]);
     /* Row-major questions are the columns of what LAPACK solves for. */
     int count = (int)f->count;
-    int failed =
-        LAPACKE_dposv(LAPACK_COL_MAJOR, 'L', count, (int)f->rows, kernel, count, weights, count);
+    const bool failed = LAPACKE_dposv(LAPACK_COL_MAJOR, 'L', count, (int)f->rows, kernel, count,
+                                      weights, count) != 0;
     free(kernel);
     if (failed)
         return pts_fail(err, PTS_ERR_NUMERIC, "Gaussian process: kernel is not positive definite");

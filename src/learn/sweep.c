@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A task's own data set is always left out: its slot serves where no other is. */
 static size_t slot(const sweep *s, size_t task, size_t out, size_t choice)
 {
     size_t other = out == SIZE_MAX ? s->data.tasks->rows[task].group : out;
@@ -23,6 +24,7 @@ double pts_sweep_error(const sweep *s, size_t task, size_t out, size_t choice)
     return s->error[slot(s, task, out, choice)];
 }
 
+/* In mAP, as the report has it: choices are made by what they are judged by. */
 static double absolute_error(const linear_data *data, size_t task, const double theta[4])
 {
     double sum = 0;
@@ -39,6 +41,7 @@ typedef struct fold_model {
     const perceptron_model *perceptron;
 } fold_model;
 
+/* Shrinkage acts on networks that are trained already: choosing it costs no training. */
 static void predict_view(const fold_model *m, const float *scores, size_t choice, double theta[4])
 {
     if (m->perceptron)
@@ -177,9 +180,8 @@ static pts_status run_pairs(sweep *s, pts_team *team, pts_progress progress, voi
 {
     enum { ROUND = 16 }; /* pairs between two calls of progress */
     size_t pairs = s->groups * (s->groups + 1) / 2;
-    sweep_job job = {.s = s, .status = calloc(pairs, sizeof *job.status)};
-    if (!job.status)
-        return pts_fail_memory(err, pairs * sizeof *job.status);
+    sweep_job job = {.s = s};
+    PTS_TRY(pts_new(&job.status, pairs, sizeof *job.status, err));
     pts_status status = PTS_OK;
     for (; status == PTS_OK && job.first < pairs; job.first += ROUND) {
         size_t count = pairs - job.first < ROUND ? pairs - job.first : ROUND;
@@ -198,6 +200,19 @@ static pts_status run_pairs(sweep *s, pts_team *team, pts_progress progress, voi
     return status;
 }
 
+/* What is there after a failure is pts_sweep_free's. */
+static pts_status run(sweep *s, const pts_tasks *tasks, pts_team *team, pts_progress progress,
+                      void *user, pts_error *err)
+{
+    const size_t slots = s->tasks * s->groups * SWEEP_CHOICES;
+    PTS_TRY(pts_linear_data_create(&s->data, tasks, s->seed, err));
+    PTS_TRY(pts_predictor_data_create(&s->predictors, &s->data, err));
+    PTS_TRY(pts_new(&s->theta, slots, LINEAR_VIEWS * 4 * sizeof *s->theta, err));
+    PTS_TRY(pts_new(&s->error, slots, sizeof *s->error, err));
+    PTS_TRY(pts_new(&s->scratch, s->tasks, sizeof *s->scratch, err));
+    return run_pairs(s, team, progress, user, err);
+}
+
 pts_status pts_sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_team *team,
                          pts_progress progress, void *user, pts_error *err)
 {
@@ -207,20 +222,7 @@ pts_status pts_sweep_run(sweep *s, const pts_tasks *tasks, uint64_t seed, pts_te
                         "curves: expected at least 3 data sets (one is predicted from the others), "
                         "got %zu",
                         tasks->groups);
-    PTS_TRY(pts_linear_data_create(&s->data, tasks, seed, err));
-    pts_status status = pts_predictor_data_create(&s->predictors, &s->data, err);
-    if (status != PTS_OK) {
-        pts_sweep_free(s);
-        return status;
-    }
-    size_t slots = s->tasks * s->groups * SWEEP_CHOICES;
-    s->theta = pts_calloc64(slots, LINEAR_VIEWS * 4 * sizeof *s->theta);
-    s->error = pts_calloc64(slots, sizeof *s->error);
-    s->scratch = pts_calloc64(s->tasks, sizeof *s->scratch);
-    if (!s->theta || !s->error || !s->scratch)
-        status = pts_fail_memory(err, slots * LINEAR_VIEWS * 4 * sizeof *s->theta);
-    if (status == PTS_OK)
-        status = run_pairs(s, team, progress, user, err);
+    pts_status status = run(s, tasks, team, progress, user, err);
     if (status != PTS_OK)
         pts_sweep_free(s);
     return status;
@@ -320,10 +322,10 @@ pts_status pts_sweep_spread(const sweep *s, size_t out, size_t choice, double co
 {
     enum { SPREAD_VIEWS = 2 }; /* of six draws: EM over all of them took three times as long */
     size_t rows = s->tasks * SPREAD_VIEWS, count = 0;
-    theta_points *points = calloc(rows, sizeof *points);
-    double *means = calloc(rows, 4 * sizeof *means), *thetas = calloc(rows, 4 * sizeof *thetas);
-    int have = points && means && thetas;
-    for (size_t t = 0; have && t < s->tasks; t++) {
+    theta_points *points;
+    PTS_TRY(pts_new(&points, rows, sizeof *points + 8 * sizeof(double), err));
+    double *means = (double *)(points + rows), *thetas = means + rows * 4;
+    for (size_t t = 0; t < s->tasks; t++) {
         const task_row *row = &s->data.tasks->rows[t];
         if (row->group == out)
             continue;
@@ -334,14 +336,10 @@ pts_status pts_sweep_spread(const sweep *s, size_t out, size_t choice, double co
             memcpy(thetas + count * 4, row->theta, sizeof row->theta);
         }
     }
-    if (have) {
-        pts_theta_spread(points, means, thetas, count, covariance, noise);
-        double wider = pts_sweep_calibrate(s, out, choice, covariance, *noise);
-        for (size_t i = 0; i < 16; i++)
-            covariance[i] *= wider * wider;
-    }
+    pts_theta_spread(points, means, thetas, count, covariance, noise);
+    double wider = pts_sweep_calibrate(s, out, choice, covariance, *noise);
+    for (size_t i = 0; i < 16; i++)
+        covariance[i] *= wider * wider;
     free(points);
-    free(means);
-    free(thetas);
-    return have ? PTS_OK : pts_fail_memory(err, rows * 4 * sizeof *means);
+    return PTS_OK;
 }

@@ -17,9 +17,8 @@ pts_status pts_tasks_create(pts_tasks **out, size_t dim, const char *encoder_id,
     if (dim < 1 || dim > DIM_MAX)
         return pts_fail(err, PTS_ERR_ARGUMENT, "embedding: expected 1 … %d numbers, got %zu",
                         DIM_MAX, dim);
-    pts_tasks *tasks = calloc(1, sizeof *tasks);
-    if (!tasks)
-        return pts_fail_memory(err, sizeof *tasks);
+    pts_tasks *tasks;
+    PTS_TRY(pts_new(&tasks, 1, sizeof *tasks, err));
     tasks->dim = dim;
     tasks->encoder = strdup(encoder_id);
     tasks->preset = strdup(preset);
@@ -38,6 +37,7 @@ static void free_measured(pts_curve_points *measured)
     free(measured);
 }
 
+/* The casts take back the const that the public struct gives its readers. */
 static void free_row(task_row *row)
 {
     free((void *)row->task.dataset);
@@ -65,6 +65,7 @@ void pts_tasks_destroy(pts_tasks *tasks)
     free(tasks);
 }
 
+/* Refused here by name: logarithms and fits behind would only yield a NaN. */
 static pts_status check_curve(const pts_task *t, pts_error *err)
 {
     if (t->points < 2)
@@ -88,6 +89,7 @@ static pts_status check_curve(const pts_task *t, pts_error *err)
     return PTS_OK;
 }
 
+/* One NaN would spread over every mean, component and distance. */
 static pts_status check_images(const pts_task *t, size_t dim, pts_error *err)
 {
     if (t->images < 1)
@@ -130,6 +132,7 @@ static pts_curve_points *copy_measured(const pts_curve_points *from)
     return to;
 }
 
+/* By name: all classes of a data set are left out together, in whatever order they came. */
 static size_t group_of(const pts_tasks *tasks, const char *dataset)
 {
     for (size_t i = 0; i < tasks->count; i++)

@@ -11,6 +11,8 @@
 
 #include "pts/base.h"
 
+#include <stdbool.h>
+
 /* f at ln n; gradient [4] (may be NULL) is ∂f/∂θ. */
 double pts_theta_value(const double theta[4], double log_n, double gradient[4]);
 
@@ -55,8 +57,8 @@ void pts_theta_fit(const theta_prior *prior, const theta_points *points, double 
 void pts_theta_spread(const theta_points *points, const double *means, double *thetas, size_t count,
                       double covariance[16], double *noise);
 
-/* Lower Cholesky factor of a positive definite [4][4]; 0 when it is not. */
-int pts_theta_cholesky(const double matrix[16], double lower[16]);
+/* Lower Cholesky factor of a positive definite [4][4]; false when it is not. */
+bool pts_theta_cholesky(const double matrix[16], double lower[16]);
 /* Its inverse; the matrix must be positive definite. */
 void pts_theta_inverse(const double matrix[16], double inverse[16]);
 

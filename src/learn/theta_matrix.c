@@ -4,13 +4,13 @@
 #include <lapacke.h>
 #include <string.h>
 
-int pts_theta_cholesky(const double matrix[16], double lower[16])
+bool pts_theta_cholesky(const double matrix[16], double lower[16])
 {
     memcpy(lower, matrix, 16 * sizeof *lower);
     if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', 4, lower, 4) != 0)
-        return 0;
+        return false;
     for (int i = 0; i < 4; i++)
         for (int j = i + 1; j < 4; j++)
             lower[i * 4 + j] = 0;
-    return 1;
+    return true;
 }

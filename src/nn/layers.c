@@ -15,6 +15,7 @@ static void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, size_t m, size_t n, siz
     cblas_sgemm(CblasRowMajor, ta, tb, (int)m, (int)n, (int)k, 1, a, lda, b, ldb, beta, c, (int)n);
 }
 
+/* The bias lies where the product adds on: one pass over y less. */
 static void fill_rows(const float *bias /* [out] */, size_t rows, size_t out, float *y)
 {
     for (size_t r = 0; r < rows; r++)
@@ -125,6 +126,7 @@ static void flip_weight(const float *weight, size_t in, size_t out, float *flipp
     }
 }
 
+/* im2col once more: nine times the map is too much to keep from the forward pass. */
 static void weight_gradient(const pts_conv2d *s, const float *x, const float *dy, float *dweight,
                             float *columns)
 {

@@ -59,6 +59,7 @@ static void start_weights(pts_mlp *mlp)
     }
 }
 
+/* Taken twice: the arena first counts, then carves. */
 static pts_status build(pts_mlp *mlp, size_t inputs, const pts_mlp_layer *layers, pts_error *err)
 {
     PTS_TRY(place_layers(mlp, inputs, layers, err));
@@ -79,9 +80,8 @@ pts_status pts_mlp_build(pts_mlp **out, size_t inputs, const pts_mlp_layer *laye
     if (inputs < 1 || inputs > MLP_SIZE_MAX)
         return pts_fail(err, PTS_ERR_ARGUMENT, "network: expected 1 … %d inputs, got %zu",
                         MLP_SIZE_MAX, inputs);
-    pts_mlp *mlp = calloc(1, sizeof *mlp);
-    if (!mlp)
-        return pts_fail_memory(err, sizeof *mlp);
+    pts_mlp *mlp;
+    PTS_TRY(pts_new(&mlp, 1, sizeof *mlp, err));
     mlp->layers = count;
     mlp->team = team;
     mlp->level = pts_level_current();
@@ -272,6 +272,7 @@ pts_status pts_mlp_hold_moments(pts_mlp *mlp, pts_error *err)
     return PTS_OK;
 }
 
+/* Without pieces it only counts, for the memory that holds them. */
 static void add_piece(pts_mlp *mlp, size_t at, size_t count, int owner)
 {
     if (mlp->pieces)

@@ -45,6 +45,7 @@ void pts_mlp_use_gradient(const mlp_pass *p, size_t offset, size_t count, float 
 
 /* ---- layers without parameters: `first` and `count` are rows ---- */
 
+/* Not in place: the layer below may need its own output to go back. */
 static void relu_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
     const size_t at = first * p->layer->out, values = count * p->layer->out;
@@ -97,6 +98,7 @@ static void drop(const mlp_pass *p, size_t first, size_t count, float *values)
                 count * p->layer->out, p->layer->value, values + first * p->layer->out);
 }
 
+/* What stays is scaled while others drop, so that outside of training nothing is left to do. */
 static void dropout_forward(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
     const size_t at = first * p->layer->out;
@@ -106,6 +108,7 @@ static void dropout_forward(const mlp_pass *p, size_t first, size_t count, float
         drop(p, first, count, p->layer->y);
 }
 
+/* The same draws again, by their numbers, instead of a mask kept. */
 static void dropout_backward(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
     (void)slab;
@@ -135,6 +138,7 @@ static void norm_backward(const mlp_pass *p, size_t first, size_t count, float *
                             layer->moments + 2 * first, p->dy + at, p->dx + at);
 }
 
+/* By columns: a part then owns its parameters and may update them at once. */
 static void norm_gradient(const mlp_pass *p, size_t first, size_t count, float *slab)
 {
     const mlp_layer *layer = p->layer;
@@ -235,6 +239,7 @@ static void run_part(void *user, size_t task, int thread)
                     mlp->slabs + (size_t)thread * mlp->slab);
 }
 
+/* Shares of processes are whole tiles, whose size neither threads nor processes change. */
 static void run_phase(const mlp_pass *pass, const phase *how)
 {
     if (!how->run)

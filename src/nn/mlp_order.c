@@ -5,6 +5,7 @@
 
 enum { ALIGN = 16, ROWS = 64 };
 
+/* Every array begins on a cache line. */
 static size_t aligned(size_t floats)
 {
     return (floats + ALIGN - 1) / ALIGN * ALIGN;
@@ -29,6 +30,7 @@ typedef struct move {
     bool pack;
 } move;
 
+/* One walk for both ways, so that they cannot disagree about the order. */
 static void copy(const move *m, float *plain, float *store, size_t count)
 {
     if (m->pack)
@@ -37,6 +39,7 @@ static void copy(const move *m, float *plain, float *store, size_t count)
         memcpy(plain, store, count * sizeof *plain);
 }
 
+/* Runs of a panel's width, the longest that lie together in both orders. */
 static void move_rows(void *user, size_t task, int thread)
 {
     const move *m = user;

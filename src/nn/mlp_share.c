@@ -14,9 +14,8 @@ enum { LEVEL_NAME = 16 };
 static pts_status check_level(const pts_mlp *mlp, pts_error *err)
 {
     const size_t count = (size_t)mlp->peers.count;
-    char(*names)[LEVEL_NAME] = calloc(count, sizeof *names);
-    if (!names)
-        return pts_fail_memory(err, count * sizeof *names);
+    char(*names)[LEVEL_NAME];
+    PTS_TRY(pts_new(&names, count, sizeof *names, err));
     for (size_t r = 0; r <= count; r++)
         mlp->begin[r] = r * sizeof *names;
     snprintf(names[mlp->peers.rank], sizeof *names, "%s", mlp->level->name);
@@ -36,9 +35,8 @@ pts_status pts_mlp_share(pts_mlp *mlp, const pts_peers *peers, pts_error *err)
     if (peers->count < 1 || peers->rank < 0 || peers->rank >= peers->count)
         return pts_fail(err, PTS_ERR_ARGUMENT, "processes: expected number 0 … %d, got %d",
                         peers->count - 1, peers->rank);
-    size_t *begin = calloc((size_t)peers->count + 1, sizeof *begin);
-    if (!begin)
-        return pts_fail_memory(err, ((size_t)peers->count + 1) * sizeof *begin);
+    size_t *begin;
+    PTS_TRY(pts_new(&begin, (size_t)peers->count + 1, sizeof *begin, err));
     free(mlp->begin);
     mlp->begin = begin;
     mlp->peers = *peers;
@@ -60,7 +58,7 @@ size_t pts_mlp_first_tile(const pts_mlp *mlp, size_t tiles, int rank)
 /* ---- columns of a matrix ---- */
 
 /* Moves the columns of one rank between x [rows][width] and its part of mlp->staged. */
-static void move_columns(pts_mlp *mlp, float *x, size_t rows, size_t width, int rank, int out)
+static void move_columns(pts_mlp *mlp, float *x, size_t rows, size_t width, int rank, bool out)
 {
     const size_t first = mlp->begin[rank] / (rows * sizeof *x);
     const size_t count = mlp->begin[rank + 1] / (rows * sizeof *x) - first;
@@ -83,11 +81,11 @@ pts_status pts_mlp_exchange_columns(pts_mlp *mlp, float *x, size_t rows, size_t 
         const size_t column = pts_mlp_first_tile(mlp, tiles, r) * tile;
         mlp->begin[r] = rows * (column < width ? column : width) * sizeof *x;
     }
-    move_columns(mlp, x, rows, width, mlp->peers.rank, 1);
+    move_columns(mlp, x, rows, width, mlp->peers.rank, true);
     PTS_TRY(mlp->peers.gather(mlp->peers.user, mlp->staged, mlp->begin, err));
     for (int r = 0; r < mlp->peers.count; r++)
         if (r != mlp->peers.rank)
-            move_columns(mlp, x, rows, width, r, 0);
+            move_columns(mlp, x, rows, width, r, false);
     return PTS_OK;
 }
 

@@ -9,6 +9,7 @@
 
 /* ---- the two passes ---- */
 
+/* `passed` stays 0 until all layers ran: there is no way back through a pass that failed. */
 static pts_status forward(pts_mlp *mlp, const float *x, size_t rows, bool training, pts_error *err)
 {
     pts_mlp_to_store(mlp);
@@ -114,6 +115,7 @@ void pts_mlp_update_range(pts_mlp *mlp, const mlp_update *u, size_t offset, size
         mlp->level->adam(&u->adam, count, weight, gradient, m, v);
 }
 
+/* A NaN lies in no range. */
 static pts_status check_range(const char *name, double value, double least, double most,
                               pts_error *err)
 {
@@ -123,6 +125,7 @@ static pts_status check_range(const char *name, double value, double least, doub
                     most, value);
 }
 
+/* beta1 and beta2 end below 1, as Adam divides by 1 − βᵗ. */
 static pts_status check_training(const pts_mlp_training *t, pts_error *err)
 {
     if ((unsigned)t->rule > PTS_MLP_SGD)
@@ -145,11 +148,13 @@ typedef struct apply_run {
     const mlp_update *update;
 } apply_run;
 
+/* Of biases and norms (owner −1) every process has the whole gradient and updates its copy. */
 static bool is_mine(const pts_mlp *mlp, const mlp_piece *piece)
 {
     return piece->owner < 0 || piece->owner == mlp->peers.rank;
 }
 
+/* By pieces, later added in order: the norm keeps its bits whatever the threads. */
 static void square_piece(void *user, size_t index, int thread)
 {
     const apply_run *run = user;
@@ -164,6 +169,7 @@ static void square_piece(void *user, size_t index, int thread)
     piece->squares = sum;
 }
 
+/* From the whole gradient, as clipping must know its norm first. */
 static void apply_piece(void *user, size_t index, int thread)
 {
     const apply_run *run = user;
@@ -199,9 +205,9 @@ static pts_status square_all(pts_mlp *mlp, apply_run *run, double *sum, pts_erro
     pts_team_run(mlp->team, mlp->piece_count, square_piece, run);
     if (mlp->peers.count > 1) {
         const size_t count = (size_t)mlp->peers.count * mlp->piece_count;
-        double *all = calloc(count, sizeof *all);
-        pts_status status =
-            all ? exchange_squares(mlp, all, err) : pts_fail_memory(err, count * sizeof *all);
+        double *all;
+        PTS_TRY(pts_new(&all, count, sizeof *all, err));
+        pts_status status = exchange_squares(mlp, all, err);
         free(all);
         PTS_TRY(status);
     }

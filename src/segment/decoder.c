@@ -111,6 +111,7 @@ void pts_decoder_tape_layout(decoder_tape *tape, pts_arena *arena, size_t rows, 
     tape->work = pts_arena_take(arena, largest_workspace(rows, columns), sizeof(float));
 }
 
+/* No ReLU behind the logits: the loss takes their sigmoid. */
 static void forward(const float *parameters, int layer, const float *x, size_t rows, size_t columns,
                     float *y, float *work)
 {

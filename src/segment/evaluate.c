@@ -26,6 +26,7 @@ typedef struct evaluation {
 
 /* ---- looking at images ---- */
 
+/* The mask is what is scored where both are given (pts/segment.h). */
 static pts_status truth_mask(pts_rle **out, const pts_labelled_instance *instance,
                              const feature_item *item, pts_error *err)
 {
@@ -55,6 +56,7 @@ static pts_status evaluate_image(evaluation *e, size_t i, viewer *v, pts_error *
     return PTS_OK;
 }
 
+/* A viewer a thread, a status an image: nothing is shared. */
 static void evaluate_task(void *user, size_t task, int thread)
 {
     evaluation *e = user;
@@ -125,6 +127,7 @@ static pts_status score_rule(pts_coco *coco, evaluation *e, size_t rule, pts_ap 
     return PTS_OK;
 }
 
+/* A scorer of its own, as one keeps all that it is given. */
 static pts_status measure_rule(evaluation *e, size_t rule, pts_ap *out, pts_error *err)
 {
     pts_coco *coco;
@@ -136,6 +139,7 @@ static pts_status measure_rule(evaluation *e, size_t rule, pts_ap *out, pts_erro
 
 /* ---- the whole ---- */
 
+/* Also of one that evaluation_alloc left half made. */
 static void evaluation_free(evaluation *e)
 {
     const size_t threads = (size_t)pts_team_threads(e->setting->team);
@@ -155,6 +159,7 @@ static void evaluation_free(evaluation *e)
     free(e->errors);
 }
 
+/* What is there after a failure is evaluation_free's. */
 static pts_status evaluation_alloc(evaluation *e, pts_error *err)
 {
     const size_t threads = (size_t)pts_team_threads(e->setting->team);

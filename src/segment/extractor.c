@@ -7,9 +7,9 @@
 #include <string.h>
 
 const feature_place pts_feature_places[TAPS] = {
-    [FINE_TAP] = {FINE_MAP, 0, 1},
-    [MID_TAP] = {COARSE_MID, 0, 0},
-    [DEEP_TAP] = {COARSE_DEEP, COARSE_MID, 0},
+    [FINE_TAP] = {FINE_MAP, 0, true},
+    [MID_TAP] = {COARSE_MID, 0, false},
+    [DEEP_TAP] = {COARSE_DEEP, COARSE_MID, false},
 };
 
 /* ---- maps to features ---- */
@@ -20,6 +20,7 @@ typedef struct sampling {
     float weight;
 } sampling;
 
+/* In pixels of the padded input, the one measure that maps and cells share. */
 static sampling sample_at(size_t cell, size_t cell_size, size_t pad, const source_tap *tap,
                           size_t count)
 {
@@ -56,6 +57,7 @@ static void resample(const extractor *x, int which, const float *map, size_t row
     }
 }
 
+/* Projected, then interpolated: both are linear, and there are fewer channels to interpolate. */
 static pts_status fill_tap(extractor *x, int which, const float *map, size_t rows, size_t columns)
 {
     const projection_tap *tap = &x->features->projection.taps[which];
@@ -98,6 +100,7 @@ static size_t window_start(const feature_source *source, size_t side, size_t ind
     return (index * patches + (count - 1) / 2) / (count - 1) * source->patch;
 }
 
+/* A preset is affine in a pixel: its black and white do for windows of any size. */
 static void normalise_window(extractor *x, size_t height, size_t width)
 {
     const feature_source *s = &x->source;
@@ -139,6 +142,7 @@ static pts_status add_window(extractor *x, int which, const float *map, size_t g
     return PTS_OK;
 }
 
+/* A window's map begins behind the class token, which lies nowhere on the picture. */
 static void visit_tap(void *user, const char *name, const float *map, size_t rows, size_t columns,
                       size_t channels)
 {
@@ -165,6 +169,7 @@ static float seen_by(const feature_source *s, size_t side, size_t at)
     return (float)seen;
 }
 
+/* Where windows overlap a patch's sum is of several: features must not tell how many. */
 static void average_windows(const extractor *x, int which)
 {
     const tap_map *m = &x->maps[which];
@@ -180,6 +185,7 @@ static void average_windows(const extractor *x, int which)
     }
 }
 
+/* A callback returns nothing: its failure waits in x->status. */
 static pts_status run_window(extractor *x, size_t height, size_t width)
 {
     PTS_TRY(pts_grow(&x->input, &x->input_capacity, height * width * 3, sizeof *x->input, x->err));
@@ -190,6 +196,7 @@ static pts_status run_window(extractor *x, size_t height, size_t width)
     return x->status;
 }
 
+/* A map is whole, and taken, only when all windows have added to it. */
 static pts_status run_windows(extractor *x)
 {
     const feature_source *s = &x->source;

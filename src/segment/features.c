@@ -47,6 +47,7 @@ static pts_status gather_from(extractor *x, const char *const *paths, size_t cou
     return status == PTS_OK ? pts_extractor_run(x, &item) : status;
 }
 
+/* A map of fewer channels than its place has room for keeps them all. */
 static pts_status solve_components(extractor *x)
 {
     for (int i = 0; i < TAPS; i++) {
@@ -77,6 +78,7 @@ static pts_status gather_components(extractor *x, const char *const *paths, size
 
 /* ---- all images ---- */
 
+/* x->item is set for the run alone: without it taps go to the components. */
 static pts_status extract_one(extractor *x, const pts_image *image, feature_item *item)
 {
     PTS_TRY(pts_picture_load(x, image, item));
@@ -91,6 +93,7 @@ static pts_status extract_one(extractor *x, const pts_image *image, feature_item
     return status;
 }
 
+/* One damaged photograph must not end a run over many, where the caller will do without. */
 static pts_status extract_path(extractor *x, const char *path, size_t index, size_t *readable)
 {
     pts_image image;
@@ -138,6 +141,7 @@ static pts_status check_projection(const extractor *x, const pts_projection *giv
     return PTS_OK;
 }
 
+/* A trained model's own is given: its weights know no other. */
 static pts_status prepare_projection(extractor *x, const char *const *paths, size_t count)
 {
     pts_projection *p = &x->features->projection;
@@ -152,6 +156,7 @@ static pts_status prepare_projection(extractor *x, const char *const *paths, siz
     return gather_components(x, paths, count);
 }
 
+/* With `later` images come as they are needed (pts_features_extend). */
 static pts_status extract(extractor *x, const char *const *paths, size_t count)
 {
     PTS_TRY(pts_new(&x->features->items, count, sizeof *x->features->items, x->err));
@@ -209,6 +214,7 @@ static pts_status extend_by(extractor *x, const char *path, feature_item *item)
     return status;
 }
 
+/* Counted by what is missing, so that progress ends at its total. */
 static pts_status extend(extractor *x, const char *const *paths, const size_t *images, size_t count,
                          size_t missing)
 {

@@ -4,6 +4,8 @@
 
 #include "segment/projection.h"
 
+#include <stdbool.h>
+
 /* Channels on the coarse grid (a cell every 8 input pixels) and on the fine one (every 4): the
  * same for every encoder, so that there is one decoder. A map of fewer channels leaves the others
  * zero. */
@@ -21,7 +23,7 @@ enum {
 /* Where a tap's map goes. */
 typedef struct feature_place {
     size_t kept, at; /* channels there at most, and the first of them */
-    int fine;
+    bool fine;
 } feature_place;
 extern const feature_place pts_feature_places[TAPS];
 

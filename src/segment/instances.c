@@ -94,6 +94,7 @@ typedef struct candidate {
     int32_t label;
 } candidate;
 
+/* Ties by label: qsort is not stable, and results must not depend on the C library. */
 static int by_falling_score(const void *a, const void *b)
 {
     const candidate *x = a, *y = b;

@@ -114,6 +114,7 @@ static pts_status read_text(const pts_weights *file, const char *key, char *out,
     return PTS_OK;
 }
 
+/* The version before the tensors: measurements of two versions do not mix. */
 static pts_status check_kind(const pts_weights *file, pts_error *err)
 {
     char arch[24], version[24], known[24];
@@ -128,6 +129,7 @@ static pts_status check_kind(const pts_weights *file, pts_error *err)
     return PTS_OK;
 }
 
+/* Digits alone: strtoul would take blanks and a sign, too. */
 static pts_status read_side(const pts_weights *file, size_t *side, pts_error *err)
 {
     char text[8];
@@ -159,6 +161,7 @@ static pts_status read_tensor(const pts_weights *file, const char *name, int ran
     return copy_finite(file, tensor, out, err);
 }
 
+/* Channels are known from the file alone, so they are bounded before memory is taken by them. */
 static pts_status read_tap(const pts_weights *file, int index, projection_tap *tap, pts_error *err)
 {
     char weight[32], offset[32];
@@ -186,6 +189,7 @@ static pts_status read_projection(const pts_weights *file, pts_projection *p, pt
     return PTS_OK;
 }
 
+/* A threshold of 0 or 1 would make all or nothing an object. */
 static pts_status read_rule(const pts_weights *file, instance_rule *rule, pts_error *err)
 {
     char text[24];
@@ -212,6 +216,7 @@ static pts_status read_model(const pts_weights *file, pts_segmenter *model, pts_
     return read_rule(file, &model->rule, err);
 }
 
+/* The projection first, as a model is made from it, and keeps a copy. */
 static pts_status load(pts_segmenter **out, const pts_weights *file, pts_error *err)
 {
     pts_projection projection = {0};

@@ -54,6 +54,8 @@ static pts_status eigen(pca *p, double *values, pts_error *err)
     return PTS_OK;
 }
 
+/* Half whitened, by the fourth root of the variance: in full, the last components' noise would
+ * weigh as much as the first. */
 static void fill_projection(const pca *p, const double *values, size_t kept, float *weight,
                             float *offset)
 {

@@ -27,6 +27,7 @@ static size_t padded(const feature_source *source, size_t side)
     return source->patch ? (out + source->patch - 1) / source->patch * source->patch : out;
 }
 
+/* At least a fine cell: the short side of a long strip would round to nothing. */
 static size_t scaled(size_t side, size_t longer, size_t wanted)
 {
     size_t out = (side * wanted + longer / 2) / longer;

@@ -42,6 +42,7 @@ pts_status pts_projection_copy(pts_projection *out, const pts_projection *from, 
     return PTS_OK;
 }
 
+/* To the bit: features of another projection have the right shape and mean something else. */
 static bool tap_equal(const projection_tap *a, const projection_tap *b)
 {
     return strcmp(a->name, b->name) == 0 && a->channels == b->channels && a->kept == b->kept &&

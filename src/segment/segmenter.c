@@ -201,6 +201,7 @@ static void training_free(training *t)
     free(t->images);
 }
 
+/* Validation images, too, though they are looked at last: a bad index must not cost a training. */
 static pts_status check_options(const training *t, pts_error *err)
 {
     const pts_segment_options *o = t->options;

@@ -61,6 +61,7 @@ typedef struct probe {
     size_t layers, tokens, width;
 } probe;
 
+/* All layers are counted, as a rule names one by its share of the depth. */
 static void on_tap(void *user, const char *name, const float *map, size_t height, size_t width,
                    size_t channels)
 {
@@ -89,6 +90,7 @@ static pts_status probe_encoder(probe *p, pts_encoder *encoder, pts_error *err)
     return status;
 }
 
+/* By a share of the depth, so that one rule serves encoders of any number of layers. */
 static void name_layer(source_tap *tap, double depth, const probe *p, size_t patch)
 {
     size_t layer = (size_t)lround(depth * (double)p->layers);

@@ -11,6 +11,7 @@
 
 enum { FAR = INT32_MAX / 2 };
 
+/* Another label is a rim: instances that touch keep depths of their own. */
 static int32_t neighbour(const int32_t *label, const int32_t *distance, size_t here, size_t there,
                          int32_t step)
 {
@@ -185,6 +186,7 @@ static void find_deepest(painter *p)
     }
 }
 
+/* What is there after a failure is pts_segment_target_make's to free. */
 static pts_status fill_target(painter *p, segment_target *target,
                               const pts_labelled_instance *instances, size_t count, pts_error *err)
 {

@@ -43,6 +43,7 @@ static size_t steps_for(size_t images)
     return steps > 800 ? 800 : (size_t)steps;
 }
 
+/* A picture smaller than the crop begins at 0: copy_window pads it. */
 static size_t clamp_start(double centre, size_t cells)
 {
     double start = centre - CROP / 2.0, last = cells > CROP ? (double)(cells - CROP) : 0;
@@ -132,6 +133,7 @@ static void crop_task(void *user, size_t slot, int thread)
     pts_decoder_backward(t->parameters, c->coarse, CROP, CROP, c->dlogits, &c->tape, c->gradient);
 }
 
+/* Called twice: the arena first counts, then carves. */
 static void lay_out(trainer *t, pts_arena *arena, float **moments)
 {
     size_t fine = FINE_CROP * FINE_CROP;
@@ -148,6 +150,7 @@ static void lay_out(trainer *t, pts_arena *arena, float **moments)
         moments[i] = pts_arena_take(arena, pts_decoder_parameters(), sizeof(float));
 }
 
+/* At least one, or a model would be saved untrained. */
 static size_t steps_of(const decoder_plan *plan, size_t images)
 {
     double steps = (double)steps_for(images) * (plan->goes_on ? GOING_ON : 1) * plan->steps;
@@ -172,6 +175,7 @@ static void train_step(trainer *t, const decoder_plan *plan, size_t steps, float
     pts_adam_step(&adam, t->step + 1, size, parameters, sum, moments[0], moments[1]);
 }
 
+/* The moments begin at zero also going on from a model: its file has none. */
 static pts_status run_steps(trainer *t, const decoder_plan *plan, size_t steps, float *parameters,
                             float *const *moments, pts_error *err)
 {

@@ -92,6 +92,7 @@ static pts_status count_points(sink *to, pts_error *err)
     return status;
 }
 
+/* Points of two trainers, settings or modes would come out as one curve. */
 static pts_status check(sink *to, pts_error *err)
 {
     PTS_TRY(count_points(to, err));
@@ -123,21 +124,25 @@ static pts_status put_csv(sink *to, const point *p, pts_error *err)
 }
 
 #ifdef PTS_HAVE_JSON
+/* The study knows classes by number; one that is known by its name only keeps that. */
 static json_t *class_number(const point *p)
 {
     return p->class_id < 0 ? json_string(p->class_name) : json_integer(p->class_id);
 }
 
+/* Points come ordered by curve, so only the last one can go on. */
 static bool same_curve(const json_t *curve, const point *p)
 {
     json_t *number = class_number(p);
-    int same = curve && json_equal(json_object_get(curve, "class_num"), number) &&
-               strcmp(json_string_value(json_object_get(curve, "dataset")), p->dataset) == 0 &&
-               strcmp(json_string_value(json_object_get(curve, "class")), p->class_name) == 0;
+    const bool same =
+        curve && json_equal(json_object_get(curve, "class_num"), number) &&
+        strcmp(json_string_value(json_object_get(curve, "dataset")), p->dataset) == 0 &&
+        strcmp(json_string_value(json_object_get(curve, "class")), p->class_name) == 0;
     json_decref(number);
     return same;
 }
 
+/* jansson takes UTF-8 alone, which names of folders need not be. */
 static pts_status begin_curve(sink *to, const point *p, pts_error *err)
 {
     to->curve =
@@ -150,6 +155,7 @@ static pts_status begin_curve(sink *to, const point *p, pts_error *err)
                     p->class_name);
 }
 
+/* Results are keyed by their place among the sizes, as the study's files have them. */
 static pts_status put_json(sink *to, const point *p, pts_error *err)
 {
     if (!same_curve(to->curve, p))
@@ -172,6 +178,7 @@ static const char one_row_a_size[] =
     "SELECT d.name, j.class, j.class_name, p.n, avg(p.map), avg(p.map50), avg(p.map75)" POINTS
     "GROUP BY d.name, j.class, j.class_name, p.n ORDER BY d.name, j.class, j.class_name, p.n";
 
+/* One statement is one snapshot: writers at work do not show in half a file. */
 static pts_status put_points(sink *to, pts_error *err)
 {
     sqlite3_stmt *query;
@@ -202,6 +209,7 @@ static pts_status write_csv(sink *to, pts_error *err)
     return put_points(to, err);
 }
 
+/* The study's shape has one result a size, so seeds are averaged. */
 static pts_status write_json(sink *to, pts_error *err)
 {
 #ifdef PTS_HAVE_JSON

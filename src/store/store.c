@@ -166,6 +166,7 @@ static pts_status check_pages(const pts_store *store, pts_error *err)
     return status;
 }
 
+/* By the statement that made it: a table of that name with other columns is not ours. */
 static pts_status has_table(const pts_store *store, const char *sql, int64_t *has, pts_error *err)
 {
     sqlite3_stmt *query;
@@ -273,6 +274,8 @@ static pts_status migrate_copy(pts_store *store, pts_error *err)
     return migrate(store, err);
 }
 
+/* The file may be another's: its schema gets no functions, and no statement can corrupt it. EXTRA,
+ * as a job that is done must survive a power cut. */
 static pts_status configure(const pts_store *store, pts_error *err)
 {
     sqlite3_busy_timeout(store->db, BUSY_MILLISECONDS);
@@ -363,6 +366,7 @@ static bool in_writable_folder(const char *name)
     return writable;
 }
 
+/* Where even the folder cannot be written there is no room for a journal: read as it stands. */
 static pts_status open_file(pts_store *store, const char *name, pts_store_mode mode, pts_error *err)
 {
     int create = mode == PTS_STORE_WRITE ? SQLITE_OPEN_CREATE : 0;

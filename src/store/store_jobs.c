@@ -159,6 +159,7 @@ static pts_status find_dataset(const pts_store *store, const pts_store_job *job,
 
 /* ---- Runs ---- */
 
+/* Host, boot, process and its start tell a process from a later one of the same number. */
 static pts_status insert_run(const pts_store *store, const pts_store_run *run, pts_error *err)
 {
     pts_build build = pts_build_info();
@@ -243,6 +244,7 @@ typedef struct last_holder {
     store_holder holder;
 } last_holder;
 
+/* NULL, of a job without a run, becomes "". */
 static void copy_column(char *to, size_t size, sqlite3_stmt *query, int column)
 {
     const char *text = (const char *)sqlite3_column_text(query, column);
@@ -264,6 +266,7 @@ static void take_columns(sqlite3_stmt *query, pts_store_claim *claim, last_holde
     last->holder.process_start = sqlite3_column_int64(query, 9);
 }
 
+/* LEFT JOIN, as a job that was never taken has no run. */
 static pts_status find_job(const pts_store *store, const pts_store_job *job, int64_t dataset,
                            pts_store_claim *claim, last_holder *last, pts_error *err)
 {

@@ -27,7 +27,7 @@ pts_status pts_store_bind_filter(const pts_store *store, sqlite3_stmt **out, con
 /* What each row goes through: `read` takes its columns, checks them and calls its visitor. */
 typedef struct reader {
     const pts_store *store;
-    pts_status (*read)(const struct reader *in, sqlite3_stmt *query, int *stop, pts_error *err);
+    pts_status (*read)(const struct reader *in, sqlite3_stmt *query, bool *stop, pts_error *err);
     int (*visit_point)(void *user, const pts_store_job *job, const pts_store_point *point);
     int (*visit_job)(void *user, const pts_store_job_state *job);
     int (*visit_run)(void *user, const pts_store_run *run);
@@ -41,7 +41,8 @@ static pts_status read_rows(const reader *in, const char *sql, const pts_store_f
     sqlite3_stmt *query;
     PTS_TRY(pts_store_bind_filter(in->store, &query, sql, filter, err));
     pts_status status = PTS_OK;
-    int code, stop = 0;
+    bool stop = false;
+    int code;
     while (status == PTS_OK && (code = sqlite3_step(query)) != SQLITE_DONE) {
         status =
             code == SQLITE_ROW ? in->read(in, query, &stop, err) : pts_store_fail(in->store, err);
@@ -92,7 +93,7 @@ static pts_status take_job(const pts_store *store, sqlite3_stmt *query, pts_stor
     return pts_store_check_job(store, job, err) == PTS_OK ? PTS_OK : PTS_ERR_FORMAT;
 }
 
-static pts_status read_point(const reader *in, sqlite3_stmt *query, int *stop, pts_error *err)
+static pts_status read_point(const reader *in, sqlite3_stmt *query, bool *stop, pts_error *err)
 {
     pts_store_job job;
     PTS_TRY(take_job(in->store, query, &job, err));
@@ -101,7 +102,7 @@ static pts_status read_point(const reader *in, sqlite3_stmt *query, int *stop, p
          &point.val_map, &point.kind, &point.seconds, &point.peak_bytes, &point.created);
     if (pts_store_check_point(in->store, &point, err) != PTS_OK)
         return PTS_ERR_FORMAT;
-    *stop = in->visit_point(in->user, &job, &point);
+    *stop = in->visit_point(in->user, &job, &point) != 0;
     return PTS_OK;
 }
 
@@ -119,7 +120,8 @@ pts_status pts_store_each(pts_store *store, const pts_store_filter *filter,
                      filter, err);
 }
 
-static pts_status read_job(const reader *in, sqlite3_stmt *query, int *stop, pts_error *err)
+/* The mask keeps the state of a damaged file within the enum. */
+static pts_status read_job(const reader *in, sqlite3_stmt *query, bool *stop, pts_error *err)
 {
     pts_store_job_state job;
     int64_t state;
@@ -129,7 +131,7 @@ static pts_status read_job(const reader *in, sqlite3_stmt *query, int *stop, pts
     PTS_TRY(take_job(in->store, query, &job.job, err));
     if (!job.reason)
         return pts_store_fail(in->store, err);
-    *stop = in->visit_job(in->user, &job);
+    *stop = in->visit_job(in->user, &job) != 0;
     return PTS_OK;
 }
 
@@ -156,7 +158,8 @@ static bool is_alive(const pts_store *store, sqlite3_stmt *query)
     return pts_store_holder_life(&store->self, &holder, store->network) == STORE_LIVES;
 }
 
-static pts_status read_run(const reader *in, sqlite3_stmt *query, int *stop, pts_error *err)
+/* sqlite yields NULL for a text also when memory is short. */
+static pts_status read_run(const reader *in, sqlite3_stmt *query, bool *stop, pts_error *err)
 {
     pts_store_run run;
     scan(query, 0, "iiittttizzzr", &run.id, &run.started, &run.ended, &run.command,
@@ -165,7 +168,7 @@ static pts_status read_run(const reader *in, sqlite3_stmt *query, int *stop, pts
     if (!run.command || !run.environment || !run.host || !run.code)
         return pts_store_fail(in->store, err);
     run.alive = run.ended == 0 && is_alive(in->store, query);
-    *stop = in->visit_run(in->user, &run);
+    *stop = in->visit_run(in->user, &run) != 0;
     return PTS_OK;
 }
 

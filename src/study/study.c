@@ -67,6 +67,7 @@ void pts_study_theta(const float output[4], double theta[4])
 
 /* ---- options ---- */
 
+/* Written so that a NaN, for which every comparison is false, is refused. */
 static pts_status check_numbers(const pts_study_options *o, pts_error *err)
 {
     const struct {
@@ -85,6 +86,7 @@ static pts_status check_numbers(const pts_study_options *o, pts_error *err)
     return PTS_OK;
 }
 
+/* Bounded, as memory is taken by them. */
 static pts_status check_options(const pts_study_options *o, pts_error *err)
 {
     if (o->epochs < 1 || o->epochs > 100000)
@@ -102,6 +104,7 @@ static pts_status check_options(const pts_study_options *o, pts_error *err)
     return check_numbers(o, err);
 }
 
+/* The last batch may be smaller, so that every sample is seen. */
 static size_t steps_of_epoch(const study_state *s)
 {
     return (s->samples.count[STUDY_TRAIN] + s->options->batch - 1) / s->options->batch;
@@ -225,6 +228,7 @@ static double smape_term(double a, double b)
     return fabs(a) + fabs(b) > 0 ? 200 * fabs(a - b) / (fabs(a) + fabs(b)) : 0;
 }
 
+/* SMAPE of numbers is what the study reports; the curve's error says what they are worth. */
 static void add_sample(const study_state *s, size_t task, const float y[4], study_sums *sums)
 {
     const float *target = s->targets[task];
@@ -439,6 +443,7 @@ static pts_status train(study_state *s, pts_error *err)
     return PTS_OK;
 }
 
+/* The mean curve's error stands beside: a head no better has learnt nothing from photographs. */
 static void note(const study_state *s, const study_sums *sums, pts_study_report *report)
 {
     double tasks = (double)s->tasks->count;

@@ -45,6 +45,7 @@ static pts_tensor tensor_of(const char *name, const float *data, size_t rows, si
                         .bytes = rows * columns * sizeof *data};
 }
 
+/* `least` in hexadecimal keeps its bits: a resumed run judges epochs as an unbroken one. */
 static pts_status write_with(const char *path, const char *made_of, pts_mlp *mlp,
                              const study_progress *p, const float *moments, const float *history,
                              pts_error *err)
@@ -72,21 +73,21 @@ pts_status pts_study_checkpoint_write(const char *path, const char *made_of, pts
                                       const study_progress *p, pts_error *err)
 {
     size_t parameters = pts_mlp_parameter_count(mlp);
-    float *moments = pts_calloc64(2 * parameters, sizeof *moments);
-    float *history = pts_calloc64(p->epoch * COLUMNS, sizeof *history);
-    pts_status status = moments && history ? pts_mlp_get_moments(mlp, moments, err)
-                                           : pts_fail_memory(err, 2 * parameters * sizeof *moments);
+    float *moments;
+    PTS_TRY(pts_new(&moments, 2 * parameters + p->epoch * COLUMNS, sizeof *moments, err));
+    float *history = moments + 2 * parameters;
+    pts_status status = pts_mlp_get_moments(mlp, moments, err);
     if (status == PTS_OK && path) {
         pack_history(p, history);
         status = write_with(path, made_of, mlp, p, moments, history, err);
     }
     free(moments);
-    free(history);
     return status;
 }
 
 /* ---- reading ---- */
 
+/* Bounded: the history is unpacked into room for so many epochs. */
 static pts_status read_count(const pts_weights *w, const char *key, unsigned long long least,
                              unsigned long long most, unsigned long long *out, pts_error *err)
 {
@@ -99,6 +100,7 @@ static pts_status read_count(const pts_weights *w, const char *key, unsigned lon
                     pts_weights_path(w), key, least, most, text ? text : "");
 }
 
+/* Another training's tensors may have the same shapes: only made_of tells. */
 static pts_status check_identity(const pts_weights *w, const char *made_of, pts_error *err)
 {
     const char *path = pts_weights_path(w), *arch = pts_weights_meta(w, "arch");
@@ -113,6 +115,7 @@ static pts_status check_identity(const pts_weights *w, const char *made_of, pts_
     return PTS_OK;
 }
 
+/* A NaN among the moments would show only steps later. */
 static pts_status take(const pts_weights *w, const char *name, size_t rows, size_t columns,
                        const float **out, pts_error *err)
 {
@@ -127,6 +130,7 @@ static pts_status take(const pts_weights *w, const char *name, size_t rows, size
     return PTS_OK;
 }
 
+/* The network is not touched before all tensors are found sound. */
 static pts_status read_tensors(const pts_weights *w, pts_mlp *mlp, study_progress *p,
                                pts_error *err)
 {
@@ -145,6 +149,7 @@ static pts_status read_tensors(const pts_weights *w, pts_mlp *mlp, study_progres
     return PTS_OK;
 }
 
+/* Identity first: of another training the counts mean nothing. */
 static pts_status read_all(const pts_weights *w, const char *made_of, pts_mlp *mlp,
                            study_progress *p, size_t epochs, pts_error *err)
 {

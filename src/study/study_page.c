@@ -11,6 +11,7 @@
 
 static const char *const archs[2] = {"inception_v3", "clip_vit"};
 
+/* By architecture: it decides which of the numbers a head answers for. */
 static const pts_model *find_pair(const pts_models *models, const char *arch)
 {
     size_t count;
@@ -26,6 +27,7 @@ bool pts_study_has_page(const pts_models *models)
     return find_pair(models, archs[0]) && find_pair(models, archs[1]);
 }
 
+/* A head answers one thread at a time; encoding needs no lock. */
 static pts_status ask_pair(pts_models *models, const pts_model *pair, const pts_given *given,
                            double out[4], pts_error *err)
 {

@@ -40,8 +40,8 @@ typedef struct set_table {
     size_t size;
 } set_table;
 
-/* 0 when it was there. */
-static int insert(set_table *table, const uint32_t image[4])
+/* False when it was there. */
+static bool insert(set_table *table, const uint32_t image[4])
 {
     uint32_t key[4];
     uint64_t hash = 0;
@@ -52,16 +52,17 @@ static int insert(set_table *table, const uint32_t image[4])
     size_t at = (size_t)(hash >> 20) & (table->size - 1);
     for (; table->sets[at][0]; at = (at + 1) & (table->size - 1))
         if (memcmp(table->sets[at], key, sizeof key) == 0)
-            return 0;
+            return false;
     memcpy(table->sets[at], key, sizeof key);
-    return 1;
+    return true;
 }
 
+/* By rejection: to shuffle a part for each of thousands of sets would cost more. */
 static void draw_four(pts_rng *rng, const size_t *images, size_t count, uint32_t image[4])
 {
     for (size_t k = 0; k < 4;) {
         uint32_t next = (uint32_t)images[pts_rng_below(rng, count)];
-        int seen = 0;
+        bool seen = false;
         for (size_t i = 0; i < k; i++)
             seen |= image[i] == next;
         if (!seen)
@@ -79,7 +80,7 @@ static size_t draw_sets(pts_rng *rng, const size_t *images, size_t count, size_t
     for (size_t tries = 0; drawn < wanted && tries < 64 * wanted + 1024; tries++) {
         out[drawn].task = task;
         draw_four(rng, images, count, out[drawn].image);
-        drawn += (size_t)insert(table, out[drawn].image);
+        drawn += insert(table, out[drawn].image);
     }
     return drawn;
 }
@@ -124,24 +125,29 @@ void pts_study_samples_free(study_samples *samples)
     *samples = (study_samples){0};
 }
 
+/* What is there after a failure is pts_study_samples_draw's to free. */
+static pts_status draw_all(study_samples *out, const pts_tasks *tasks, size_t combinations,
+                           uint64_t seed, set_table *table, pts_error *err)
+{
+    pts_rng rng = {seed};
+    PTS_TRY(pts_new(&table->sets, table->size, sizeof *table->sets, err));
+    for (size_t p = 0; p < STUDY_PARTS; p++) {
+        size_t each = p == STUDY_TRAIN ? combinations : (combinations + 3) / 4;
+        PTS_TRY(pts_new(&out->items[p], tasks->count, each * sizeof *out->items[p], err));
+    }
+    for (size_t t = 0; t < tasks->count; t++)
+        PTS_TRY(draw_task(out, tasks, t, combinations, &rng, table, err));
+    return PTS_OK;
+}
+
 pts_status pts_study_samples_draw(study_samples *out, const pts_tasks *tasks, size_t combinations,
                                   uint64_t seed, pts_error *err)
 {
     *out = (study_samples){0};
-    pts_rng rng = {seed};
     set_table table = {NULL, 8};
     while (table.size < 2 * combinations)
         table.size *= 2;
-    table.sets = calloc(table.size, sizeof *table.sets);
-    pts_status status = table.sets ? PTS_OK : pts_fail_memory(err, table.size * sizeof *table.sets);
-    for (size_t p = 0; status == PTS_OK && p < STUDY_PARTS; p++) {
-        size_t room, each = p == STUDY_TRAIN ? combinations : (combinations + 3) / 4;
-        if (!pts_mul(each, tasks->count, &room) ||
-            !(out->items[p] = calloc(room, sizeof *out->items[p])))
-            status = pts_fail_memory(err, each * sizeof *out->items[p]);
-    }
-    for (size_t t = 0; status == PTS_OK && t < tasks->count; t++)
-        status = draw_task(out, tasks, t, combinations, &rng, &table, err);
+    pts_status status = draw_all(out, tasks, combinations, seed, &table, err);
     free(table.sets);
     if (status != PTS_OK)
         pts_study_samples_free(out);
