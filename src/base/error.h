@@ -14,12 +14,13 @@ pts_status pts_fail_memory(pts_error *err, size_t bytes);
 #ifdef __clang_analyzer__
 /* An analyser sees one file at a time: without this it follows every failure into the road of
  * success, and finds pointers there that nothing was put into. */
-static inline pts_status pts_never_ok(pts_status status)
-{
-    if (status == PTS_OK)
-        __builtin_unreachable();
-    return status;
-}
+#define pts_never_ok(call)                                                                         \
+    __extension__({                                                                                \
+        const pts_status failed_ = (call);                                                         \
+        if (failed_ == PTS_OK)                                                                     \
+            __builtin_unreachable();                                                               \
+        failed_;                                                                                   \
+    })
 #define pts_fail(...) pts_never_ok(pts_fail(__VA_ARGS__))
 #define pts_fail_memory(err, bytes) pts_never_ok(pts_fail_memory(err, bytes))
 #endif

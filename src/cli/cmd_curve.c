@@ -47,7 +47,7 @@ static void print_text(const pts_curve_reply *r)
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
     const question *q = user;
-    pts_curve_reply reply;
+    pts_curve_reply reply = {0};
     pts_error err;
     char *json = NULL;
     int code = cli_no_operands(syntax, operands);

@@ -218,8 +218,7 @@ static void shorten(const char *text, char *out, size_t size)
     length = size - sizeof dots;
     while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
         length--;
-    memcpy(out, text, length);
-    memcpy(out + length, dots, sizeof dots);
+    snprintf(out, size, "%.*s%s", (int)length, text, dots);
 }
 
 static heading head(const options *o, const pts_curve_points *c, const fitted *one)
@@ -455,7 +454,8 @@ static int fit_file(const cli_syntax *syntax, const options *o, const char *path
 static int check(const cli_syntax *syntax, options *o)
 {
     pts_error err;
-    if (strcmp(o->metric, "map") && strcmp(o->metric, "map50") && strcmp(o->metric, "map75"))
+    if (strcmp(o->metric, "map") != 0 && strcmp(o->metric, "map50") != 0 &&
+        strcmp(o->metric, "map75") != 0)
         return cli_wrong(syntax, "--metric: expected map, map50 or map75, got '%s'", o->metric);
     o->choose = strcmp(o->family, "aicc") == 0 || strcmp(o->family, "cv") == 0;
     o->how = strcmp(o->family, "cv") == 0 ? PTS_SELECT_CV : PTS_SELECT_AICC;

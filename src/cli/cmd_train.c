@@ -227,7 +227,7 @@ static int check(const cli_syntax *syntax, const train_options *o, pts_head_kind
 static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
 {
     train_options *o = user;
-    pts_head_kind kind;
+    pts_head_kind kind = PTS_HEAD_STUDY;
     pts_error err;
     int code = check(syntax, o, &kind);
     if (code >= 0)

@@ -76,17 +76,18 @@ static size_t points_of(const plotter *p, int metric, int retrained, double *n, 
 
 static const char memory_ending[] = "-memory";
 
-static pts_status write_figure(plotter *p, const char *ending, pts_plot *plot)
+static pts_status write_figure(plotter *p, const char *ending, const pts_plot *plot)
 {
+    pts_plot titled = *plot;
     char path[4096], whole[32], subtitle[300];
     snprintf(whole, sizeof whole, "%s.svg", ending);
     if (!cli_figure_path(&p->names[p->classes - 1], p->folder, whole, path, sizeof path))
         return pts_fail(&p->err, PTS_ERR_ARGUMENT, "%.200s: the name of a figure is too long",
                         p->folder);
     snprintf(subtitle, sizeof subtitle, "class %s", p->class_name);
-    plot->title = p->dataset;
-    plot->subtitle = subtitle;
-    PTS_TRY(pts_plot_write(path, plot, &p->err));
+    titled.title = p->dataset;
+    titled.subtitle = subtitle;
+    PTS_TRY(pts_plot_write(path, &titled, &p->err));
     p->figures++;
     return PTS_OK;
 }

@@ -121,12 +121,13 @@ typedef struct places {
 /* The places asked, from the later sizes, which rise. */
 static void place(const pts_curve_points *c, size_t from, places *out)
 {
-    out->count = 0;
-    for (size_t i = from; i < c->count && out->count < PLACES; i++) {
-        if (out->count == 0 || c->n[i] != out->n[out->count - 1])
+    const double first = c->n[from], last = c->n[c->count - 1];
+    out->n[0] = first;
+    out->count = 1;
+    for (size_t i = from + 1; i < c->count && out->count < PLACES; i++) {
+        if (c->n[i] != out->n[out->count - 1])
             out->n[out->count++] = c->n[i];
     }
-    double first = c->n[from], last = c->n[c->count - 1];
     if (out->n[out->count - 1] == last)
         return;
     for (size_t k = 0; k < PLACES; k++)

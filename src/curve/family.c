@@ -124,7 +124,7 @@ static const double steepness[] = {-2 * LN2, -LN2, 0, LN2, 2 * LN2, 3 * LN2};
 static const double powers[] = {-3.5, -2.5, -1.8, -1.2, -0.7, -0.2, 0.4, 1.2};
 static const double scales[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12};
 static const double shapeless[] = {0};
-#define GRID(rows) rows, sizeof rows / sizeof *rows
+#define GRID(rows) (rows), sizeof(rows) / sizeof *(rows)
 
 /* ---- what a family is ---- */
 

@@ -62,11 +62,12 @@ static pts_status find_modes(evidence *e, pts_lm *lm, evidence_mode *modes, size
     memset(modes, 0, MODES * sizeof *modes);
     *count = 0;
     for (int start = 0; start < STARTS; start++) {
+        const int b = start / 3 - 1, c = start % 3 - 1;
         double theta[4];
         evidence_mode found;
         memcpy(theta, part->mean, sizeof theta);
-        theta[1] += 1.2 * (start / 3 - 1) * sqrt(part->covariance[5]);
-        theta[2] += 1.2 * (start % 3 - 1) * sqrt(part->covariance[10]);
+        theta[1] += 1.2 * b * sqrt(part->covariance[5]);
+        theta[2] += 1.2 * c * sqrt(part->covariance[10]);
         e->sigma = e->prior->noise;
         PTS_TRY(pts_evidence_climb(e, lm, theta, SCOUT_ROUNDS, &found, err));
         if (isfinite(found.value))
@@ -410,7 +411,7 @@ static pts_status summarise(pts_curve_posterior *out, pts_error *err)
 /* The heavier of the parts' best modes speaks for all: a tall one may hold little. */
 static pts_status find(evidence *e, pts_lm *lm, pts_curve_posterior *out, pts_error *err)
 {
-    landscape found;
+    landscape found = {0}; /* a mode not found has no mass */
     double dof;
     PTS_TRY(pts_evidence_widen(e, err));
     for (e->at = 0; e->at < e->part_count; e->at++)

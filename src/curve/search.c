@@ -103,7 +103,7 @@ typedef struct projected {
 static projected evaluate_any(separable_points *d, double p, double q)
 {
     projected out = {.p = p, .q = q};
-    size_t count = d->count, shapes = (size_t)d->family->shapes;
+    const size_t count = d->count, shapes = d->family->shapes < 2 ? (size_t)d->family->shapes : 2;
     double *const by[2] = {d->by_p, d->by_q}, *residual = d->row, slope, centre;
     pts_separable_shape(d, p, q);
     pts_separable_project(d, &slope, &centre);
@@ -117,9 +117,10 @@ static projected evaluate_any(separable_points *d, double p, double q)
         beta[k] = ss > 0 ? sum3(d->w, by[k], d->s, count) / ss : 0;
         out.g[k] = slope * sum3(d->w, by[k], residual, count);
     }
-    for (size_t k = 0; k < shapes * (shapes + 1) / 2; k++) {
-        size_t a = k / 2, b = (k + 1) / 2;
-        out.h[k] = slope * slope * (sum3(d->w, by[a], by[b], count) - beta[a] * beta[b] * ss);
+    for (size_t a = 0; a < shapes; a++) {
+        for (size_t b = a; b < shapes; b++)
+            out.h[a + b] =
+                slope * slope * (sum3(d->w, by[a], by[b], count) - beta[a] * beta[b] * ss);
     }
     return out;
 }

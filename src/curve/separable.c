@@ -67,15 +67,17 @@ static int residuals(void *user, const double *x, double *r)
 static int jacobian(void *user, const double *x, double *rows)
 {
     separable_points *d = user;
-    double full[4], *const by[2] = {d->by_p, d->by_q};
+    double full[4];
     unpack(d, x, full);
     pts_separable_shape(d, full[2], full[3]);
     for (size_t i = 0; i < d->count; i++) {
         if (!d->family->anchored)
             *rows++ = 1;
         *rows++ = d->s[i];
-        for (int k = 0; k < d->family->shapes; k++)
-            *rows++ = full[1] * by[k][i];
+        if (d->family->shapes > 0)
+            *rows++ = full[1] * d->by_p[i];
+        if (d->family->shapes > 1)
+            *rows++ = full[1] * d->by_q[i];
     }
     return 0;
 }

@@ -342,10 +342,8 @@ static char *copy_pasted(const char *text, size_t size, bool *headless, size_t *
         blank++;
     *headless = blank < size && strchr("0123456789+-.", text[blank]) && text[blank];
     size_t before = *headless ? sizeof header - 1 : 0;
-    if (!pts_add(size, before + 1, length))
-        return NULL;
-    char *copy = malloc(*length);
-    if (!copy)
+    char *copy;
+    if (!pts_add(size, before + 1, length) || pts_new(&copy, *length, 1, NULL) != PTS_OK)
         return NULL;
     memcpy(copy, header, before);
     *length = before;

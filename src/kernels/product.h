@@ -27,11 +27,11 @@ typedef struct pts_product {
     bool relu;       /* C = max(0, …) at the end */
 } pts_product;
 
-/* Depth of the blocks of a product: all but the last have it. */
+/* Depth of the blocks of a product, 1 at the least: all but the last have it. */
 static inline size_t pts_product_block(size_t depth, size_t block)
 {
     size_t blocks = (depth + block - 1) / block;
-    return blocks ? (depth + blocks - 1) / blocks : 0;
+    return blocks ? (depth + blocks - 1) / blocks : 1;
 }
 
 /* Rows and depth of 1 or more; `first` is a multiple of the panel, `end` too or else `columns`.

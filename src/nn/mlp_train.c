@@ -331,13 +331,13 @@ pts_status pts_mlp_backward(pts_mlp *mlp, const float *x, const float *dy, size_
 
 double pts_mlp_rate(const pts_mlp_schedule *s, uint64_t steps)
 {
-    const uint64_t period = s->period ? s->period : 1;
+    const uint64_t period = s->period ? s->period : 1, drops = steps / period;
     const double done = steps < period ? (double)steps / (double)period : 1;
     switch (s->kind) {
     case PTS_MLP_COSINE:
         return s->least + 0.5 * (s->rate - s->least) * (1 + cos(3.14159265358979323846 * done));
     case PTS_MLP_STEPS:
-        return s->rate * pow(s->factor, (double)(steps / period));
+        return s->rate * pow(s->factor, (double)drops);
     default:
         return s->rate;
     }

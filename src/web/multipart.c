@@ -140,7 +140,7 @@ static char *after_delimiter(char *at, const char *stop, bool *last)
 bool pts_web_multipart_read(web_form *form, const char *content_type, char *body, size_t size,
                             web_error *e)
 {
-    delimiter d;
+    delimiter d = {0};
     char *stop = body + size;
     bool last = false;
     if (!read_boundary(&d, content_type, e))

@@ -371,9 +371,8 @@ static pts_status pop_call(machine *m, pickle_id *function, pickle_id *arguments
 /* OrderedDict() or OrderedDict([[key, value], …]). */
 static pts_status ordered_dict(machine *m, pickle_id arguments)
 {
-    const pickle_value *a = value_of(m, arguments);
     PTS_TRY(push(m, (pickle_value){.kind = PICKLE_DICT}));
-    a = value_of(m, arguments);
+    const pickle_value *a = value_of(m, arguments);
     pickle_id dict = m->stack[m->depth - 1];
     if (!a->count)
         return PTS_OK;

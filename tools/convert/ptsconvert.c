@@ -228,7 +228,7 @@ static int run(const cli_syntax *syntax, const cli_list *operands, void *user)
     checkpoint_close(&c);
     if (status != PTS_OK)
         return cli_fail(syntax, "%s", printable(&err));
-    if (!o->list)
+    if (arch)
         fprintf(stderr, "%s: wrote %s (%s, %zu tensors, %s)\n", syntax->command, o->out, arch->name,
                 count, o->dtype);
     return CLI_DONE;

@@ -89,6 +89,9 @@ static pts_status malformed(const walk *w, const char *what)
     return pts_fail(w->err, PTS_ERR_FORMAT, "%s: tensor '%.*s': %s", w->c->path, (int)w->length,
                     w->path, what);
 }
+#ifdef __clang_analyzer__ /* as base/error.h has it of pts_fail */
+#define malformed(...) pts_never_ok(malformed(__VA_ARGS__))
+#endif
 
 typedef struct storage_row {
     const char *name, *dtype;
@@ -202,7 +205,7 @@ static pts_status add_storage(walk *w, const torch_storage *s, size_t *place)
 /* (storage, offset, size, stride, …). */
 static pts_status take_tensor(walk *w, const pickle_value *v)
 {
-    uint64_t shape[CHECKPOINT_RANK_MAX], stride[CHECKPOINT_RANK_MAX];
+    uint64_t shape[CHECKPOINT_RANK_MAX] = {0}, stride[CHECKPOINT_RANK_MAX] = {0};
     torch_storage s = {.elements = 0};
     const storage_row *row;
     checkpoint_tensor *t;

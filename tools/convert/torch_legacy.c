@@ -79,11 +79,11 @@ static pts_status place_all(checkpoint *c, const pickle *keys, uint64_t at, pts_
     torch_storage **sorted;
     if (list->kind != PICKLE_LIST)
         return pts_fail(err, PTS_ERR_FORMAT, "%s: expected a list of storage keys", c->path);
-    pts_status status = pts_new(&sorted, file->count, sizeof *sorted, err);
-    for (size_t i = 0; i < file->count && sorted; i++)
+    pts_status status = PTS_OK;
+    PTS_TRY(pts_new(&sorted, file->count, sizeof *sorted, err));
+    for (size_t i = 0; i < file->count; i++)
         sorted[i] = &file->storages[i];
-    if (sorted)
-        qsort(sorted, file->count, sizeof *sorted, compare_keys);
+    qsort(sorted, file->count, sizeof *sorted, compare_keys);
     for (uint32_t i = 0; status == PTS_OK && i < list->count; i++) {
         const pickle_value *key = &keys->values[list->items[i]];
         char text[64] = "";

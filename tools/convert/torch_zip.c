@@ -179,6 +179,7 @@ static pts_status find_entry(checkpoint *c, const char *prefix, const char *name
     const archive *a = ((torch_file *)c->reader)->archive;
     char path[2048];
     zip_stat_t info;
+    *size = 0;
     snprintf(path, sizeof path, "%s%s%s", a->root, prefix, name);
     zip_int64_t found = zip_name_locate(a->zip, path, ZIP_FL_ENC_RAW);
     if (found < 0)
