@@ -224,6 +224,13 @@ typedef struct pts_curve_prior {
                        * over its square. INFINITY: exactly. 0: not said, 4 is taken */
 } pts_curve_prior;
 
+/* The variance of one training with n images, in units of noise²: small training sets scatter
+ * more. */
+static inline double pts_curve_spread(double n)
+{
+    return 1 + 50 / n;
+}
+
 /* The prior of a population of curves, by empirical Bayes: EM of the random-effects model
  * y = f(θ_c) + noise_c, θ_c ~ N(mean, covariance), Laplace's approximation within (Lindstrom &
  * Bates 1990, "Nonlinear mixed effects models"). Curves need not be fitted alone: a short or

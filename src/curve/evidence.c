@@ -127,7 +127,7 @@ static double scattered_squares(const evidence *e, const double *theta)
     pts_curve curve = pts_curve_of(theta);
     for (size_t i = 0; i < p->count; i++) {
         double r = pts_curve_at(&curve, p->n[i]) - p->map[i];
-        sum += p->weight[i] * r * r / pts_evidence_spread(p->n[i]);
+        sum += p->weight[i] * r * r / pts_curve_spread(p->n[i]);
     }
     return sum;
 }

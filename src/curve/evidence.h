@@ -56,16 +56,10 @@ pts_status pts_evidence_init(evidence *e, const pts_curve_prior *prior, const po
 /* Adds the second part of the prior, any curve at all. */
 pts_status pts_evidence_widen(evidence *e, pts_error *err);
 
-/* The variance and the standard deviation of one training with n images, in units of the noise's:
- * small training sets scatter more. */
-static inline double pts_evidence_spread(double n)
-{
-    return 1 + 50 / n;
-}
-
+/* The standard deviation of one training with n images, in units of the noise. */
 static inline double pts_evidence_scatter(double n)
 {
-    return sqrt(pts_evidence_spread(n));
+    return sqrt(pts_curve_spread(n));
 }
 
 /* Up to the same constant as a mode's value; *unlike: the share of ANY in the prior at θ. */

@@ -34,7 +34,7 @@ static void add_pool(pooled_points *out, const point *points, size_t count)
     map = count > 1 ? map / weight : points[0].map;
     for (size_t i = 0; i < count; i++) {
         double r = points[i].map - map;
-        squares += points[i].weight * r * r / pts_evidence_spread(points[i].n);
+        squares += points[i].weight * r * r / pts_curve_spread(points[i].n);
     }
     out->n[out->count] = offset > 0 ? points[0].n * exp(offset / weight) : points[0].n;
     out->map[out->count] = map;

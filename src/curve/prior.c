@@ -39,7 +39,7 @@ static void judge_residuals(member *m, double noise)
     double squares = p->within, trace = 0;
     for (size_t i = 0; i < p->count; i++) {
         double g[4], r = pts_curve_gradient(&curve, p->n[i], g) - p->map[i];
-        double scatter = pts_evidence_spread(p->n[i]) / p->weight[i], leverage = 0;
+        double scatter = pts_curve_spread(p->n[i]) / p->weight[i], leverage = 0;
         for (int a = 0; a < 4; a++) {
             for (int b = 0; b < 4; b++)
                 leverage += g[a] * m->covariance[a * 4 + b] * g[b];

@@ -17,7 +17,7 @@ typedef struct draws {
 static bool inside(const draws *d, const double mean[4], double scale, double log_n, double map)
 {
     int below = 0;
-    double noise = d->noise * sqrt(1 + 50 / exp(log_n));
+    double noise = d->noise * sqrt(pts_curve_spread(exp(log_n)));
     for (int k = 0; k < DRAWS; k++) {
         double theta[4];
         for (int i = 0; i < 4; i++) {
