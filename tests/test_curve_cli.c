@@ -320,14 +320,16 @@ START_TEST(fit_prints_only_what_is_determined)
     write_rows(folder, "10,.12\n20,.20\n40,.25\n80,.30\n160,.35\n320,.395\n");
     ck_assert_int_eq(run_program("ptstrain fit %s/c.csv", folder), 0);
     ck_assert_ptr_nonnull(strstr(ran.out, " not determined not determined not determined "));
-    ck_assert_ptr_null(strstr(ran.out, "-19"));
+    ck_assert_ptr_null(strchr(ran.out, '-'));
     ck_assert_ptr_nonnull(strstr(ran.out, "plateau_not_reached\n"));
     ck_assert_int_eq(run_program("ptstrain fit --family wbl4 %s/c.csv", folder), 0);
     ck_assert_ptr_nonnull(strstr(ran.out, "; not determined: "));
 #ifdef PTS_HAVE_JSON
     ck_assert_int_eq(run_program("ptstrain fit --json %s/c.csv", folder), 0);
     ck_assert_ptr_nonnull(strstr(ran.out, "\"undetermined\": ["));
-    ck_assert_ptr_nonnull(strstr(ran.out, "\"A\": -19"));
+    const char *a = strstr(ran.out, "\"A\": "); /* which one is the processor's to say */
+    ck_assert_ptr_nonnull(a);
+    ck_assert_double_lt(atof(a + 5), -1000);
 #endif
 #ifdef PTS_HAVE_PLOT
     ck_assert_int_eq(run_program("ptstrain fit --plots %s %s/c.csv", folder, folder), 0);

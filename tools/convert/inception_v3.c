@@ -321,8 +321,7 @@ static bool layer_number(const char *name, size_t length, const char *class, uns
 static bool match_layer(const char *name, const char *class, const char *part, keras_layer *out)
 {
     static const char folder[] = "model_weights/";
-    bool whole_model = strncmp(name, folder, sizeof folder - 1) == 0;
-    const char *layer = whole_model ? name + sizeof folder - 1 : name;
+    const char *layer = strstr(name, folder) == name ? strchr(name, '/') + 1 : name;
     const char *slash = strchr(layer, '/'), *last = strrchr(name, '/');
     if (!slash || strlen(name) > 200 || strncmp(last + 1, part, strlen(part)) != 0 ||
         !layer_number(layer, (size_t)(slash - layer), class, &out->number))
