@@ -76,6 +76,24 @@ static void ask_command_line(void)
     ck_assert_msg(code == 0 || code == 3, "%d: %s", code, ran.err); /* 3: no n reaches 0.5 */
 }
 
+/* Encoders that are not told are the installed ones: none told, and one. */
+static void ask_with_installed_encoders(void)
+{
+    char *expected = strdup(ran.out);
+    const char *const told[] = {"", made[1]};
+    for (size_t i = 0; i < 2; i++) {
+        int code = run_program(
+            "d=$(mktemp -d); ln -s %s $d/inception_v3.ptsw; ln -s %s $d/clip_vit.ptsw; cd %s && "
+            "PTS_WEIGHTS=$d ptsinfer predict --mode ptssp --json --target 0.5 %s %s --head %s "
+            "--head %s %s %s %s %s; c=$?; rm -r $d; exit $c",
+            made[0], made[1], test_data("clip_photos"), i ? "-w" : "", told[i], made[3], made[2],
+            photos[0], photos[1], photos[2], photos[3]);
+        ck_assert_msg(code == 0 || code == 3, "%d: %s", code, ran.err);
+        ck_assert_str_eq(ran.out, expected);
+    }
+    free(expected);
+}
+
 /* What the command line has just said, the service says too. */
 #ifdef PTS_HAVE_WEB
 static void check_service(void)
@@ -118,6 +136,7 @@ START_TEST(study_page_equals_torch)
     static const char *const keys[] = {"A", "B", "C", "D"};
     write_files();
     ask_command_line();
+    ask_with_installed_encoders();
     check_service();
     remove_files();
     FILE *file = fopen(test_data("study/answer.txt"), "r");

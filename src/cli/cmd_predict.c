@@ -172,7 +172,10 @@ static pts_status forecast(prediction *p, pts_team *team, pts_error *err)
     for (size_t i = 0; i < PTS_PHOTOGRAPHS; i++)
         photographs[i] =
             (pts_photograph){.name = i < p->photographs->count ? p->photographs->items[i] : ""};
-    cli_models_find(&p->models);
+    if (p->study)
+        cli_models_find_study(&p->models);
+    else
+        cli_models_find(&p->models);
     if (p->prior) {
         p->models.files.encoder_count = p->models.files.head_count = 0;
         cli_models_add_prior(&p->models, p->prior);

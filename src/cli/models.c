@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void add_prior(cli_models *m, const char *name, const char *path)
 {
@@ -28,6 +29,24 @@ void cli_models_find(cli_models *m)
         .heads = m->heads.count ? m->heads.items : &m->one_head,
         .head_count = m->heads.count ? m->heads.count : 1,
     };
+}
+
+void cli_models_find_study(cli_models *m)
+{
+    cli_models_find(m);
+    m->one_clip = cli_default_file("clip_vit.ptsw", m->clip, sizeof m->clip);
+    const char *const told = m->encoders.count ? m->encoders.items[0] : NULL;
+    const char *const installed[] = {m->one_encoder, m->one_clip};
+    size_t count = 0;
+    if (m->encoders.count == 2)
+        return;
+    if (told)
+        m->pair[count++] = told;
+    for (size_t i = 0; i < 2; i++)
+        if (!told || access(installed[i], R_OK) == 0)
+            m->pair[count++] = installed[i];
+    m->files.encoders = m->pair;
+    m->files.encoder_count = count;
 }
 
 void cli_models_add_prior(cli_models *m, const char *name)

@@ -29,7 +29,7 @@ def draws(state, count):
 
 
 def mask(step, shape):
-    """What the dropout of a step keeps: include/pts/mlp.h, src/learn/layers.h."""
+    """What the dropout of a step keeps: include/pts/mlp.h, src/nn/layers.h."""
     key = next(draws(SEED, 1)) ^ (step * LAYERS_MAX + DROP_LAYER)
     key = next(draws(key, 1))
     kept = [(u >> 11) * 2.0**-53 >= DROP for u in draws(key, shape[0] * shape[1])]
