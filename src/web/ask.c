@@ -282,17 +282,24 @@ static pts_status sum_labels(const web_ask *ask, pts_label_sums *sums, pts_error
  * begins with its name. */
 static bool blame(web_error *e, pts_status status, const char *field, const pts_error *err)
 {
-    if (!field || strcmp(field, "images") == 0 || strcmp(field, "labels") == 0)
+    const bool labels = field && strcmp(field, "labels") == 0;
+    if (labels && status == PTS_ERR_UNSUPPORTED) /* by the head, which the client chose */
+        return pts_web_fail(e, 400, field, "%s", err->message);
+    if (!field || labels || strcmp(field, "images") == 0)
         return pts_web_fail_status(e, status, field, err);
     return pts_web_fail(e, 400, field, "%s: %s", field, err->message);
 }
 
 static pts_status forecast(web_ask *ask, const pts_given *given, const char **field, pts_error *err)
 {
+    if (ask->study) {
 #ifdef PTS_HAVE_STUDY
-    if (ask->study)
         return pts_study_forecast(ask->models, given, &ask->study_answer, field, err);
+#else
+        *field = "mode";
+        return pts_fail(err, PTS_ERR_UNSUPPORTED, "ptssp: built without study");
 #endif
+    }
     PTS_TRY(pts_new(&ask->answer, 1, sizeof *ask->answer, err));
     return pts_forecast_find(ask->models, given, ask->answer, field, err);
 }
