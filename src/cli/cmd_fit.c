@@ -41,12 +41,12 @@ static const double *metric_of(const options *o, const pts_curve_points *c)
 
 /* ---- output ---- */
 
+#ifdef PTS_HAVE_JSON
 static const char *status_of(const pts_family_fit *f)
 {
     return f->points ? pts_fit_status_text(f->status) : "too_few_sizes";
 }
 
-#ifdef PTS_HAVE_JSON
 static json_t *describe_4pl(const pts_curve_points *c, const pts_family_fit *f)
 {
     return json_pack("{so so sI so so so so s[oooo] so so ss}", "dataset",

@@ -161,6 +161,8 @@ static pts_status write_all(const train_options *o, const pts_head *head, const 
 #ifdef PTS_HAVE_PLOT
     if (o->plot)
         PTS_TRY(plot_losses(w, err));
+#else
+    (void)w;
 #endif
     printf("%s\n%s\n", o->output, pts_head_summary(head));
     return PTS_OK;
